@@ -1,0 +1,45 @@
+/*
+ * json: cJSON with our manners: limits, truthful errors, exact integers.
+ *
+ * The typed getters are public (bigm_json_get_*, bigm.h); these are the rest.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "bigm.h"
+
+/* Parses exactly len bytes: one value, nothing but white space after it,
+ * nesting ≤ cJSON's limit, no NUL byte.  An error names line and column.
+ * NULL on error. */
+cJSON *json_parse(const void *text, size_t len, struct bigm_error *err);
+
+/* Unformatted text; malloc'ed; NULL is "null". */
+char *json_print(const cJSON *json);
+
+/* Adds an integer exactly: a number up to 2^53, a decimal string beyond. */
+void json_add_uint64(cJSON *object, const char *name, uint64_t value);
+
+/* A NULL-terminated array of strings from an array of JSON strings; freed by
+ * json_strings_free().  `what` names it in errors.  NULL on error. */
+char **json_get_strings(const cJSON *json, const char *name, const char *what,
+			struct bigm_error *err);
+/* An array of JSON strings from a NULL-terminated list (NULL: empty). */
+cJSON *json_strings(const char *const *strings);
+void json_strings_free(char **strings);
+
+/* As the public getters, but a missing member leaves *value as it is. */
+int json_opt_int64(const cJSON *json, const char *name, int64_t *value,
+		   struct bigm_error *err);
+int json_opt_bool(const cJSON *json, const char *name, bool *value,
+		  struct bigm_error *err);
+int json_opt_string(const cJSON *json, const char *name, const char **value,
+		    struct bigm_error *err);
+
+void cleanup_json(cJSON **json);
+#define AUTO_JSON __attribute__((cleanup(cleanup_json)))
+
+#endif

@@ -1,0 +1,417 @@
+/*
+ * bigm.h: one program on many machines.
+ *
+ * A program that links with libbigm registers service types, calls
+ * bigm_init() first thing in main(), and from then on plays one of two roles:
+ *
+ *   driver   bigm_init() returns a handle.  The program starts machines with
+ *            bigm_start(), calls methods on them, and shuts them down.
+ *   machine  bigm_init() never returns.  The process serves the Supervisor
+ *            and the services that the driver asked for until it is told to
+ *            stop, or the keeper that owns it goes away.
+ *
+ * The whole of a driver:
+ *
+ *     struct bigm_error err = BIGM_ERROR_INIT;
+ *     struct bigm *b = bigm_init(&argc, &argv, types, &err);
+ *     struct bigm_machine **m;
+ *     struct bigm_service services[] = { { "PI", "PI", NULL }, { 0 } };
+ *     int n = bigm_start(b, 8, services, NULL, &m, &err);
+ *     for (int i = 0; i < n; i++)
+ *         bigm_call(m[i], "PI.Sample", arg, &reply, &err);
+ *     bigm_shutdown(b, &err);
+ *     bigm_free(b);
+ *
+ * Errors.  A function that can fail returns 0 (or what it documents) or a
+ * negative BIGM_E* code, and fills the caller's struct bigm_error, which may
+ * be NULL.
+ *
+ * Threads.  Handles may be used from any thread.  Callbacks run on the I/O
+ * thread of their handle and must not block; a blocking call made there
+ * returns BIGM_EDEADLOCK at once.
+ *
+ * JSON.  Arguments and replies are cJSON trees (<cjson/cJSON.h>); a caller
+ * that wants only numbers and strings needs no more than the bigm_json_*
+ * helpers below.
+ */
+#ifndef BIGM_H
+#define BIGM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BIGM_API __attribute__((visibility("default")))
+
+struct cJSON;
+struct bigm;
+struct bigm_machine;
+struct bigm_call;
+struct bigm_request;
+struct bigm_queue;
+
+/* ------------------------------------------------------------------ */
+/* Errors                                                              */
+
+/* What went wrong, in kinds that a caller can act on.  The names without
+ * "BIGM_E" are what travels on the wire as an error's "code". */
+enum bigm_code {
+	BIGM_OK = 0,
+	BIGM_EINVALID = -1,	  /* an argument is wrong; retrying cannot help */
+	BIGM_ENOTFOUND = -2,	  /* no such service, method, machine, file */
+	BIGM_EEXIST = -3,	  /* it is there already */
+	BIGM_EPERMISSION = -4,	  /* the peer's role may not do this */
+	BIGM_EUNAVAILABLE = -5,	  /* the machine is gone or cannot be reached */
+	BIGM_ECANCELED = -6,	  /* the caller, or a stop, canceled it */
+	BIGM_EDEADLINE = -7,	  /* the deadline passed first */
+	BIGM_EEXHAUSTED = -8,	  /* a limit is reached: threads, memory, bytes */
+	BIGM_EPROTOCOL = -9,	  /* the peer broke the protocol or its version */
+	BIGM_EIO = -10,		  /* the operating system refused */
+	BIGM_EDEADLOCK = -11,	  /* a blocking call on the I/O thread */
+	BIGM_EUNSUPPORTED = -12,  /* not available here or in this build */
+	BIGM_EFAILED = -13,	  /* the method failed for reasons of its own */
+};
+
+/*
+ * An error, owned by the caller.  Initialise it with BIGM_ERROR_INIT before
+ * its first use; it may then be used again and again.
+ */
+struct bigm_error {
+	size_t size;	/* sizeof(struct bigm_error), by BIGM_ERROR_INIT */
+	int code;	/* enum bigm_code */
+	bool retriable; /* the same call may succeed later, unchanged */
+	char text[488]; /* which thing, what was wrong, what to do; one line */
+};
+
+#define BIGM_ERROR_INIT { sizeof(struct bigm_error), 0, false, "" }
+
+/*
+ * Sets *err (unless NULL) to code and the formatted text, cut with "…" when
+ * too long, and returns code, so that `return bigm_error_set(err, …)` reads
+ * well.  Line breaks and control characters in the text become spaces.
+ */
+BIGM_API int bigm_error_set(struct bigm_error *err, int code, const char *fmt,
+			    ...) __attribute__((format(printf, 3, 4)));
+
+/* The name of a code as it travels: "NOTFOUND", "DEADLINE", … ("UNKNOWN" for
+ * none of ours).  Static storage. */
+BIGM_API const char *bigm_code_name(int code);
+
+/* ------------------------------------------------------------------ */
+/* Services: what a machine offers                                     */
+
+/* A method's argument or reply is one JSON value unless a flag says so. */
+enum bigm_method_flags {
+	BIGM_STREAM_ARG = 1 << 0,   /* the argument is a stream of bytes */
+	BIGM_STREAM_REPLY = 1 << 1, /* the reply is a stream of bytes */
+	BIGM_INLINE = 1 << 2,	    /* runs on the I/O thread; must not block */
+};
+
+/*
+ * A method.  Runs on a worker thread of the machine (on the I/O thread with
+ * BIGM_INLINE), possibly at the same time as other calls on the same service.
+ *
+ * req    the call; valid until the method returns
+ * arg    the parsed argument, owned by the library, NULL with BIGM_STREAM_ARG
+ * reply  where to put the reply, NULL on entry; the library frees it; leaving
+ *        it NULL replies null; ignored with BIGM_STREAM_REPLY
+ * err    to be set when a negative code is returned; travels to the caller
+ */
+typedef int bigm_method_fn(struct bigm_request *req, const struct cJSON *arg,
+			   struct cJSON **reply, struct bigm_error *err);
+
+struct bigm_method {
+	const char *name;
+	bigm_method_fn *fn;
+	unsigned flags; /* enum bigm_method_flags */
+};
+
+/*
+ * A type of service.  `init` makes one service of the type, on the machine,
+ * when the driver's bigm_start() registers it; failing stops that machine
+ * with the error's text.  init may dial peers through `b`.  `release` undoes
+ * init when the machine shuts down in good order.  Both may be NULL; the
+ * state is then NULL.
+ */
+struct bigm_service_type {
+	size_t size; /* sizeof(struct bigm_service_type) */
+	const char *name;
+	const struct bigm_method *methods; /* ends with a NULL name */
+	int (*init)(struct bigm *b, const struct cJSON *params, void **state,
+		    struct bigm_error *err);
+	void (*release)(void *state);
+};
+
+/* The service's state, as init made it. */
+BIGM_API void *bigm_request_state(const struct bigm_request *req);
+
+/* The handle of the machine that runs the method. */
+BIGM_API struct bigm *bigm_request_bigm(const struct bigm_request *req);
+
+/* True once nobody waits for the reply: the caller canceled, its deadline
+ * passed, or its connection broke.  Long methods look from time to time. */
+BIGM_API bool bigm_request_canceled(const struct bigm_request *req);
+
+/* Milliseconds until the caller's deadline: 0 when passed, -1 when none. */
+BIGM_API int64_t bigm_request_time_left(const struct bigm_request *req);
+
+/*
+ * Reads up to len bytes of a stream argument; blocks until there are some.
+ * Returns the number of bytes, 0 at the end, or a negative code (canceled,
+ * broken connection).
+ */
+BIGM_API ssize_t bigm_request_read(struct bigm_request *req, void *buf,
+				   size_t len, struct bigm_error *err);
+
+/*
+ * Writes all of buf to a stream reply; blocks while the caller does not keep
+ * up.  Returns 0 or a negative code.  Bytes leave at once; there is nothing
+ * to flush.
+ */
+BIGM_API int bigm_request_write(struct bigm_request *req, const void *buf,
+				size_t len, struct bigm_error *err);
+
+/* ------------------------------------------------------------------ */
+/* The handle                                                          */
+
+/*
+ * Begins.  Call it first in main(), before threads are made and arguments are
+ * parsed: on a machine it serves `types` and never returns.  In the driver it
+ * removes every -bigm.NAME=VALUE and --bigm.NAME=VALUE from argc/argv, notes
+ * the rest for the machines (they see the same command line), and returns a
+ * handle; nothing is started yet.
+ *
+ * types  the service types of this program, a NULL-terminated list that must
+ *        live as long as the handle; may be NULL
+ *
+ * Returns NULL with *err set for a bad option or setting.
+ */
+BIGM_API struct bigm *bigm_init(int *argc, char ***argv,
+				const struct bigm_service_type *const *types,
+				struct bigm_error *err);
+
+/* Frees the handle; does bigm_shutdown() first where that was not done. */
+BIGM_API void bigm_free(struct bigm *b);
+
+/* The version of the library that runs, such as "0.1.0". */
+BIGM_API const char *bigm_version(void);
+
+/* A service that every machine of one bigm_start() shall have. */
+struct bigm_service {
+	const char *name;   /* as called: "PI" in "PI.Sample" */
+	const char *type;   /* a registered type's name; NULL: same as name */
+	const char *params; /* JSON for the type's init; NULL: null */
+};
+
+struct bigm_start_options {
+	size_t size;	 /* sizeof(struct bigm_start_options) */
+	int default_n;	 /* when neither n nor -n says: 0 means 1 */
+	int procs;	 /* processors per machine; 0: the system's default */
+	const char *const *env; /* "K=V" for the machines; NULL-terminated */
+	const char *label;	 /* shown in logs; NULL: none */
+};
+
+/*
+ * Starts n machines with the given services (ended by an entry with a NULL
+ * name; none at all is BIGM_EINVALID).  n = 0 means what `bigm run -n` said,
+ * else options->default_n.  Returns at once, with the machines STARTING:
+ * calls to them wait until they are RUNNING.
+ *
+ * machines  set to an array of the machines, to be freed by free(); the
+ *	     machines themselves belong to b and live until bigm_free()
+ *
+ * Returns the number of machines (≥ 1) or a negative code.
+ */
+BIGM_API int bigm_start(struct bigm *b, int n,
+			const struct bigm_service *services,
+			const struct bigm_start_options *options,
+			struct bigm_machine ***machines,
+			struct bigm_error *err);
+
+/*
+ * Stops all machines: lets them release their services, waits for the last
+ * line of their output, and for every process of the cluster to be gone.
+ * Blocks, at most about 2 seconds.  Doing it twice is no error.
+ */
+BIGM_API int bigm_shutdown(struct bigm *b, struct bigm_error *err);
+
+/* ------------------------------------------------------------------ */
+/* Machines                                                            */
+
+/* States only ever move forward. */
+enum bigm_state {
+	BIGM_UNSTARTED,
+	BIGM_STARTING,
+	BIGM_RUNNING,
+	BIGM_STOPPED, /* for good; bigm_machine_error() has the reason */
+};
+
+BIGM_API const char *bigm_state_name(enum bigm_state state);
+
+/* "m0", "m1", …; lives as long as the machine. */
+BIGM_API const char *bigm_machine_name(const struct bigm_machine *m);
+
+/* "https://127.0.0.1:40123/", or "" before it is known. */
+BIGM_API const char *bigm_machine_address(const struct bigm_machine *m);
+
+/* How many processors the machine has for us (≥ 1 once RUNNING). */
+BIGM_API int bigm_machine_maxprocs(const struct bigm_machine *m);
+
+BIGM_API enum bigm_state bigm_machine_state(const struct bigm_machine *m);
+
+/*
+ * Blocks until m is in `state` or past it.  Returns 0 when the machine is in
+ * that state or (for UNSTARTED, STARTING) past it; waiting for RUNNING on a
+ * machine that is STOPPED returns the code of its reason.  timeout_ms < 0
+ * waits for ever; running out of time is BIGM_EDEADLINE.
+ */
+BIGM_API int bigm_machine_wait(struct bigm_machine *m, enum bigm_state state,
+			       int64_t timeout_ms, struct bigm_error *err);
+
+/* Why a STOPPED machine stopped: returns the code and fills *err; 0 in any
+ * other state, and after a shutdown that was asked for. */
+BIGM_API int bigm_machine_error(const struct bigm_machine *m,
+				struct bigm_error *err);
+
+/* ------------------------------------------------------------------ */
+/* Calls                                                               */
+
+struct bigm_call_options {
+	size_t size;	     /* sizeof(struct bigm_call_options) */
+	uint64_t timeout_ms; /* 0: none; travels to the method */
+	bool stream_arg;     /* feed it with bigm_call_write() */
+	bool stream_reply;   /* take it with bigm_call_read() */
+	/*
+	 * Called once, on the I/O thread, when the call is over (for a stream
+	 * reply: when its last byte has been read, or it broke).  May free the
+	 * call.  NULL: none.
+	 */
+	void (*on_done)(struct bigm_call *call, void *data);
+	void *data;		  /* for on_done, and bigm_call_data() */
+	struct bigm_queue *queue; /* where to put the finished call, or NULL */
+};
+
+/*
+ * Calls SERVICE.METHOD on m and waits for the reply.  A call to a machine
+ * that is STARTING waits for it; to one that is STOPPED it fails at once with
+ * the reason.
+ *
+ * arg    the argument; NULL is null; stays the caller's
+ * reply  set to the reply, to be freed with bigm_json_free(); may be NULL
+ *
+ * Returns 0, the method's own error, or what kept the call from its reply.
+ */
+BIGM_API int bigm_call(struct bigm_machine *m, const char *method,
+		       const struct cJSON *arg, struct cJSON **reply,
+		       struct bigm_error *err);
+
+/*
+ * Starts a call and returns at once; thousands may be in flight.  arg is
+ * copied.  Never NULL: what goes wrong is told by wait, on_done or the queue.
+ * The call is freed with bigm_call_free(), at any time.
+ */
+BIGM_API struct bigm_call *
+bigm_call_start(struct bigm_machine *m, const char *method,
+		const struct cJSON *arg,
+		const struct bigm_call_options *options);
+
+/* Blocks until the call is over.  Returns 0 or its error.  For a stream reply
+ * this means: read to its end, or broken. */
+BIGM_API int bigm_call_wait(struct bigm_call *call, struct bigm_error *err);
+
+/* As bigm_call_wait(), without blocking; 1 when the call is not over. */
+BIGM_API int bigm_call_status(struct bigm_call *call, struct bigm_error *err);
+
+/* The reply of a call that is over, parsed; to be freed with bigm_json_free().
+ * NULL for a call that failed, a stream, or when taken already. */
+BIGM_API struct cJSON *bigm_call_take_reply(struct bigm_call *call);
+
+/* The options' data. */
+BIGM_API void *bigm_call_data(const struct bigm_call *call);
+
+/* Ends a call early: it finishes with BIGM_ECANCELED, the method is told.
+ * Idempotent; nothing happens to a call that is over. */
+BIGM_API void bigm_call_cancel(struct bigm_call *call);
+
+/* Cancels the call if it is not over, and gives it back.  No callback comes
+ * after it returns, but for one that runs already. */
+BIGM_API void bigm_call_free(struct bigm_call *call);
+
+/* Streams of a call, as bigm_request_read() and bigm_request_write(). */
+BIGM_API ssize_t bigm_call_read(struct bigm_call *call, void *buf, size_t len,
+				struct bigm_error *err);
+BIGM_API int bigm_call_write(struct bigm_call *call, const void *buf,
+			     size_t len, struct bigm_error *err);
+/* Ends a stream argument: the method reads 0. */
+BIGM_API int bigm_call_end(struct bigm_call *call, struct bigm_error *err);
+
+/*
+ * A completion queue: one thread serves thousands of calls.  Calls started
+ * with options.queue arrive here when they are over, in that order.
+ */
+BIGM_API struct bigm_queue *bigm_queue_new(void);
+/* The next finished call; blocks up to timeout_ms (< 0: for ever); NULL when
+ * the time is up. */
+BIGM_API struct bigm_call *bigm_queue_next(struct bigm_queue *q,
+					   int64_t timeout_ms);
+/* Frees the queue; its calls must have been freed. */
+BIGM_API void bigm_queue_free(struct bigm_queue *q);
+
+/* ------------------------------------------------------------------ */
+/* JSON                                                                */
+
+/*
+ * Formats like printf and parses the result; for arguments and replies that
+ * are written at one go: bigm_json("{\"n\": %d}", n).  Strings must be safe
+ * to stand between quotes.  Ends the process on a format that is no JSON.
+ */
+BIGM_API struct cJSON *bigm_json(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+BIGM_API void bigm_json_free(struct cJSON *json);
+
+/*
+ * Typed members of an object; `name` NULL means the value itself.  Each
+ * refuses a value that is missing, of another type or out of range, with an
+ * error that names the member and shows what was there.  Integers are numbers
+ * up to 2^53 or decimal strings.
+ */
+BIGM_API int bigm_json_get_int64(const struct cJSON *json, const char *name,
+				 int64_t *value, struct bigm_error *err);
+BIGM_API int bigm_json_get_uint64(const struct cJSON *json, const char *name,
+				  uint64_t *value, struct bigm_error *err);
+BIGM_API int bigm_json_get_double(const struct cJSON *json, const char *name,
+				  double *value, struct bigm_error *err);
+BIGM_API int bigm_json_get_bool(const struct cJSON *json, const char *name,
+				bool *value, struct bigm_error *err);
+/* *value points into json. */
+BIGM_API int bigm_json_get_string(const struct cJSON *json, const char *name,
+				  const char **value, struct bigm_error *err);
+
+/* ------------------------------------------------------------------ */
+/* The mark of a bigm program                                          */
+
+/*
+ * An ELF note, "bigm" type 1, by which `bigm run` tells a driver from a plain
+ * program.  It comes from this header, since a note inside a shared libbigm
+ * would not be in the program.
+ */
+#ifndef BIGM_NO_NOTE
+__asm__(".pushsection .note.bigm, \"a\", %note\n"
+	"	.balign 4\n"
+	"	.long 5, 4, 1\n" /* name size, payload size, type */
+	"	.asciz \"bigm\"\n"
+	"	.balign 4\n"
+	"	.long 1\n" /* wire version */
+	"	.popsection\n");
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BIGM_H */

@@ -1,0 +1,49 @@
+/*
+ * keeper: the process that owns a cluster.
+ *
+ * Started as `bigm` in an internal role (keeper_main), detached in its own
+ * session.  It forks once: the parent stays as the guard, a subreaper that
+ * does nothing but wait; the child becomes the keeper.  Whatever the keeper
+ * leaves behind when it ends, however it ends, is reparented to the guard,
+ * which kills it, removes the cluster's record and socket, and ends: so no
+ * kill -9 leaves anything running.  (Kill the guard, and the keeper notices
+ * and tears down by itself.)
+ *
+ * The client that spawned it holds one end of a socketpair (fd 3 here), which
+ * is also a control connection; both guard and keeper hold the other end, so
+ * its close tells the client that everything is gone.  When the client goes
+ * away without a Release, the keeper tears the cluster down.
+ *
+ * Control: the RPC protocol of rpc/wire.h without TLS, on the socketpair and
+ * on the record's Unix socket (same user only).  The service is "Keeper":
+ *
+ *	Info      null → {"cluster": NAME, "id": ID, "version", "wire", "pid",
+ *		  "started_ns", "record": DIR, "socket": PATH, "system"}
+ *	Identity  null → {"key", "certificate", "authority": PEM, "id": ID}: a
+ *		  driver's identity for calls to the machines
+ *	Start     {"n", "program", "argv": […], "env": […], "dir", "procs",
+ *		  "services": […], "label"}
+ *		  → {"machines": ["m0", …]}: the machines are STARTING
+ *	Watch     null → stream of JSON lines, one a machine's change, first
+ *		  one for every machine there is:
+ *		  {"machine": "m0", "index", "state", "address", "procs",
+ *		   "pid", "reason": {code, message, retriable} when STOPPED,
+ *		   "start_ns", "running_ns"}
+ *	Status    null → {"cluster", …, "machines": [as above]}
+ *	Tail      {"machines": […] (absent: all), "follow": true, "lines": -1}
+ *		  → stream of lines "NS MACHINE FLAG TEXT\n", see keeper/output.h;
+ *		  ends after the machines' logs have ended
+ *	Release   null → null: the holder lets go (bigm start)
+ *	Shutdown  {"now": false} → null, when all machines are gone and the
+ *		  logs are drained; the keeper then ends
+ */
+#ifndef KEEPER_KEEPER_H
+#define KEEPER_KEEPER_H
+
+/*
+ * The main program of the internal role.  argv: the arguments after the role
+ * (--name NAME, --hold-fd FD, --system NAME, …).  Returns the exit status.
+ */
+int keeper_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * process: child processes, watched through pidfds.
+ *
+ * libuv's uv_spawn knows neither PDEATHSIG nor sessions of its own, and
+ * takes SIGCHLD; a library in a user's program must not.  Here a child is
+ * forked, set up, and exec'ed; an exec that fails is reported with its errno
+ * and step; its end is learnt from a pidfd on the loop.
+ *
+ * Fork only from the thread that lives as long as the process (the keeper's
+ * loop thread): PDEATHSIG follows the thread.
+ */
+#ifndef LOOP_PROCESS_H
+#define LOOP_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "bigm.h"
+#include "loop/loop.h"
+
+/* What a child gets under which number.  Numbers may be given in any order
+ * and overlap the parent's own. */
+struct process_fd {
+	int parent_fd;
+	int child_fd;
+};
+
+struct process_options {
+	const char *program;	   /* path; searched in PATH without a '/' */
+	char *const *argv;
+	char *const *env;	   /* NULL: ours */
+	const char *dir;	   /* NULL: ours */
+	const struct process_fd *fds; /* all others are closed, but 0, 1, 2 */
+	size_t nfds;		   /* 0, 1, 2 not listed become /dev/null */
+	bool inherit_stdio;	   /* instead: 0, 1, 2 not listed are ours */
+	bool session;		   /* setsid() */
+	bool group;		   /* setpgid(0, 0) */
+	int death_signal;	   /* PR_SET_PDEATHSIG; 0: none */
+};
+
+/* Forks and execs with signals reset.  Returns the pid, or a code: the error
+ * names program and step (BIGM_ENOTFOUND for ENOENT, BIGM_EPERMISSION for
+ * EACCES, else by errno), and no child is left. */
+pid_t process_spawn(const struct process_options *options,
+		    struct bigm_error *err);
+
+/* How a child ended; wait status as waitpid() gives it. */
+typedef void process_exit_fn(pid_t pid, int wait_status, void *data);
+
+struct process_watch;
+
+/* Loop thread: calls fn once when pid, a child of ours, has ended, having
+ * reaped it.  */
+struct process_watch *process_watch(struct loop *loop, pid_t pid,
+				    process_exit_fn *fn, void *data,
+				    struct bigm_error *err);
+/* Stops watching; the child, if it lives, is not reaped. */
+void process_watch_free(struct process_watch *watch);
+
+/* "exit status 3", "signal 11 (Segmentation fault, core dumped)". */
+const char *process_describe_status(int wait_status, char *buf, size_t len);
+
+/* The exit status as a shell would say it: status, or 128 + signal. */
+int process_shell_status(int wait_status);
+
+/*
+ * Kills every descendant of this process, those that are reparented to it
+ * while it does so (it must be a subreaper) too, and reaps them.  Blocks until
+ * none is left or timeout_ms have passed; returns how many were killed.
+ */
+int process_kill_descendants(int timeout_ms);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * system: what makes machines.  The contract that local, ec2, ssh and test
+ * systems fulfil; they are registered by name in one table (system.c).
+ *
+ * Only the keeper uses it, on its loop thread; nothing here may block.  A
+ * system reports through the callbacks that it is given, any time after the
+ * call that caused it.
+ */
+#ifndef MACHINE_SYSTEM_H
+#define MACHINE_SYSTEM_H
+
+#include "base/json.h"
+#include "loop/loop.h"
+#include "rpc/tls.h"
+
+struct system;	      /* one system at work, for one cluster */
+struct system_launch; /* one machine of it, the system's own view */
+
+/* Keepalive's figures for machines of this system, in ms. */
+struct system_keepalive {
+	uint64_t period_ms;
+	uint64_t timeout_ms;
+	uint64_t call_ms;
+};
+
+/* What the keeper wants of one machine. */
+struct system_order {
+	const char *name;    /* "m0" */
+	const char *program; /* what to run; NULL: the bare worker */
+	char *const *argv;
+	char *const *env;    /* amends ours */
+	const char *work_dir; /* where the program runs: the driver's folder */
+	const char *dir;     /* the machine's own folder, in the record */
+	int procs;	     /* 0: the system's default */
+};
+
+/* Told to the keeper; `data` is what system_ops.start got. */
+struct system_events {
+	/* The address is known and may be dialled. */
+	void (*address)(void *data, const char *address, int procs);
+	/* Bytes of the machine's output; len 0: it is over. */
+	void (*output)(void *data, const void *bytes, size_t len);
+	/* The machine is gone for good, or never came; why->code 0 when it
+	 * ended in good order.  The last event but for output. */
+	void (*gone)(void *data, const struct bigm_error *why);
+};
+
+/* Signs a machine's request; the authority stays with the keeper.  Returns
+ * the certificate and authority PEMs, malloc'ed. */
+struct system_keeper {
+	struct loop *loop;
+	const char *cluster;
+	const char *bigm_path; /* the bare worker's program */
+	int (*sign)(void *keeper, const char *request_pem, const char *name,
+		    const char *host, char **certificate_pem,
+		    char **authority_pem, struct bigm_error *err);
+	void *keeper;
+};
+
+struct system_ops {
+	const char *name;
+	struct system *(*new)(const struct system_keeper *keeper,
+			      const cJSON *settings, struct bigm_error *err);
+	/* Begins one machine.  NULL with *err when it cannot even begin. */
+	struct system_launch *(*start)(struct system *system,
+				       const struct system_order *order,
+				       const struct system_events *events,
+				       void *data, struct bigm_error *err);
+	/* Ends it at once, whatever it does; gone follows. */
+	void (*kill)(struct system_launch *launch);
+	/* After gone and the end of output. */
+	void (*release)(struct system_launch *launch);
+	void (*free)(struct system *system);
+	struct system_keepalive keepalive;
+	int default_procs;
+};
+
+/* NULL for a name that is no system's; *err lists those there are. */
+const struct system_ops *system_find(const char *name, struct bigm_error *err);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * client: calls to one server, over one connection that is made again when it
+ * is lost.
+ *
+ * States: PARKED (calls wait: the machine is still STARTING) → OPEN (calls
+ * travel) → FAILED (every pending and future call fails at once with the
+ * reason).  The client dials when there is a call to make, keeps the
+ * connection while there are calls and for some idle time after, and replaces
+ * it before its stream ids run out.
+ *
+ * The calls are bigm.h's struct bigm_call: rpc_call_start() is what
+ * bigm_call_start() does for a machine's client.
+ */
+#ifndef RPC_CLIENT_H
+#define RPC_CLIENT_H
+
+#include "loop/loop.h"
+#include "rpc/tls.h"
+
+struct rpc_client;
+
+struct rpc_target {
+	const char *address;	   /* https://HOST:PORT/ or unix:/PATH */
+	int fd;			   /* instead: a connected Unix socket, taken
+				    * over; -1: none.  Not dialled again. */
+	struct tls_context *tls;   /* NULL with unix: and fd */
+	struct peer expect;	   /* the server's role, cluster, name */
+	uint64_t connect_timeout_ms; /* TCP + TLS; 0: 10 s */
+};
+
+/* Any thread.  A client in state PARKED; `name` stands in its errors
+ * ("m3: …").  */
+struct rpc_client *rpc_client_new(struct loop *loop, const char *name);
+
+/* Any thread.  PARKED → OPEN.  The target's strings are copied.
+ * BIGM_EINVALID for an address that is none. */
+int rpc_client_open(struct rpc_client *client,
+		    const struct rpc_target *target, struct bigm_error *err);
+
+/* Any thread.  → FAILED: ends every call with *why, and closes. */
+void rpc_client_fail(struct rpc_client *client, const struct bigm_error *why);
+
+/* Any thread.  Drops the connection; its calls fail as lost (retriable), the
+ * client stays OPEN and dials anew for the next call.  For a server that
+ * replaces itself by exec. */
+void rpc_client_reconnect(struct rpc_client *client);
+
+/* Called on the I/O thread whenever the connection is lost, with the reason;
+ * the owner may know better why (the process died) and call
+ * rpc_client_fail() itself, now or later. */
+void rpc_client_on_lost(struct rpc_client *client,
+			void (*fn)(struct rpc_client *client,
+				   const struct bigm_error *why, void *data),
+			void *data);
+
+/* Any thread.  Fails what is pending (BIGM_ECANCELED) and gives it back; its
+ * memory goes when its connection has closed and its last call is freed. */
+void rpc_client_free(struct rpc_client *client);
+
+/*
+ * As bigm_call_start(), on a client.  The argument is JSON text (NULL: null),
+ * copied; ignored with options->stream_arg.  Never NULL.
+ */
+struct bigm_call *rpc_call_start(struct rpc_client *client, const char *method,
+				 const char *arg, size_t arg_len,
+				 const struct bigm_call_options *options);
+
+/* The reply's JSON text of a call that is over; "" for a failed one. Lives
+ * until the call is freed. */
+const char *rpc_call_reply_text(struct bigm_call *call, size_t *len);
+
+/*
+ * For users on the I/O thread: streams without blocking.  on_event runs
+ * whenever there is more to read, room to write, or the end.
+ * rpc_call_try_read() returns bytes, 0 at the end, BIGM_EUNAVAILABLE-free
+ * negative codes on error, and RPC_AGAIN when there is nothing now.
+ * rpc_call_try_write() returns the bytes taken, possibly fewer than len.
+ */
+#define RPC_AGAIN (-1000)
+void rpc_call_on_event(struct bigm_call *call,
+		       void (*fn)(struct bigm_call *call, void *data),
+		       void *data);
+ssize_t rpc_call_try_read(struct bigm_call *call, void *buf, size_t len,
+			  struct bigm_error *err);
+ssize_t rpc_call_try_write(struct bigm_call *call, const void *buf, size_t len,
+			   struct bigm_error *err);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * server: takes connections on a listening socket and turns requests into
+ * method calls.
+ *
+ * Methods come in services (struct rpc_service: a name, a table of bigm.h
+ * methods, a state, the roles that may call each).  A method runs on a worker
+ * thread; workers are added on demand up to a limit, beyond which a call
+ * fails with a retriable 503, since a fixed pool would deadlock when A calls
+ * B calls A.  BIGM_INLINE methods run on the I/O thread; such a method may
+ * also keep its request and answer later, see rpc_request_defer().
+ *
+ * All on the I/O thread but where said.
+ */
+#ifndef RPC_SERVER_H
+#define RPC_SERVER_H
+
+#include "loop/loop.h"
+#include "rpc/tls.h"
+
+struct rpc_server;
+
+struct rpc_service {
+	char *name;
+	const struct bigm_method *methods;
+	const unsigned *roles; /* per method: enum role bits that may call it;
+				* NULL: any role */
+	void *state;
+	void (*release)(void *state);
+};
+
+struct rpc_server_options {
+	struct bigm *bigm;	 /* what bigm_request_bigm() gives */
+	struct tls_context *tls; /* NULL: a Unix socket, whose peers must have
+				  * our uid and count as ROLE_DRIVER */
+	unsigned max_workers;	 /* 0: 512 */
+};
+
+struct rpc_server *rpc_server_new(struct loop *loop,
+				  const struct rpc_server_options *options);
+
+/* Takes over a listening socket.  A server may have several, or none. */
+int rpc_server_listen(struct rpc_server *server, int fd,
+		      struct bigm_error *err);
+
+/* Takes over one connected Unix socket (a held socketpair).  on_close (or
+ * NULL) runs when it has closed. */
+int rpc_server_adopt(struct rpc_server *server, int fd,
+		     void (*on_close)(void *data), void *data,
+		     struct bigm_error *err);
+
+/* Any thread.  Adds a service; the server owns *service's strings and state
+ * from then on.  BIGM_EEXIST for a name that is taken. */
+int rpc_server_add(struct rpc_server *server,
+		   const struct rpc_service *service, struct bigm_error *err);
+
+/* Any thread: the names of services, and of a service's methods, as a JSON
+ * array; NULL when there is no such service. */
+struct cJSON *rpc_server_services(struct rpc_server *server);
+struct cJSON *rpc_server_methods(struct rpc_server *server,
+				 const char *service);
+
+/* Stops listening, answers new requests with 503, cancels running ones; runs
+ * done when every method has returned and every connection has closed, or
+ * grace_ms have passed. */
+void rpc_server_shutdown(struct rpc_server *server, uint64_t grace_ms,
+			 void (*done)(void *data), void *data);
+/* After shutdown's done.  Releases the services in reverse order. */
+void rpc_server_free(struct rpc_server *server);
+
+/* Who calls. */
+const struct peer *rpc_request_peer(const struct bigm_request *req);
+
+/*
+ * For BIGM_INLINE methods: keeps the request past the method's return (which
+ * must be 0); it is answered later on the I/O thread by one of
+ * rpc_request_reply() / rpc_request_fail() / rpc_request_end().
+ */
+void rpc_request_defer(struct bigm_request *req);
+/* The JSON value is freed; NULL replies null. */
+void rpc_request_reply(struct bigm_request *req, struct cJSON *reply);
+void rpc_request_fail(struct bigm_request *req, const struct bigm_error *why);
+/* Ends a stream reply. */
+void rpc_request_end(struct bigm_request *req);
+/* Runs when there is room to write again, and once with
+ * bigm_request_canceled() true when the caller has gone: then the owner ends
+ * it with rpc_request_end(). */
+void rpc_request_on_event(struct bigm_request *req,
+			  void (*fn)(struct bigm_request *req, void *data),
+			  void *data);
+/* Queues what the window and the buffer limit allow; returns the bytes
+ * taken. */
+ssize_t rpc_request_try_write(struct bigm_request *req, const void *buf,
+			      size_t len, struct bigm_error *err);
+/* Runs fn once everything queued for this request, its end too, has been
+ * written to the socket (or its connection is gone): what Exec waits for. */
+void rpc_request_on_flushed(struct bigm_request *req, void (*fn)(void *data),
+			    void *data);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * boot: how a local machine process gets its socket, its name and its
+ * certificate.
+ *
+ * The keeper starts a machine with
+ *
+ *	BIGM_BOOT=listen:FD,parent:FD[,identity:FD]
+ *
+ * in its environment.  `listen` is the listening socket; it is kept across
+ * Exec, so no port is raced for.  `parent` is one end of a SOCK_SEQPACKET
+ * pair whose other end only the keeper holds: its close tells that the keeper
+ * is gone, and the machine ends itself.  Over it, one JSON object a packet:
+ *
+ *	machine → keeper  {"request": "PEM signing request", "version": "0.1.0",
+ *			   "wire": 1}
+ *	keeper → machine  {"certificate": PEM, "authority": PEM, "name": "m0",
+ *			   "cluster": ID, "procs": 1, "dir": "…",
+ *			   "lease_ms": 120000, "address": "https://…/",
+ *			   "marker": "…"}
+ *	machine → keeper  {"failed": "why it cannot boot"}, then it exits
+ *
+ * `identity` is a memfd that the old image leaves to the new one across Exec:
+ * what the keeper answered, plus "key" and "incarnation".  With it no request
+ * is sent.
+ *
+ * `marker` is the line that ends the log: the last thing that a machine
+ * writes to stdout when it shuts down in good order.  `dir` is the machine's
+ * own folder; the keeper removes it.
+ */
+#ifndef SUPERVISOR_BOOT_H
+#define SUPERVISOR_BOOT_H
+
+#include <stdbool.h>
+
+#include "base/json.h"
+#include "rpc/identity.h"
+
+#define BOOT_ENV "BIGM_BOOT"
+
+struct boot {
+	int listen_fd;
+	int parent_fd;
+	struct identity *identity; /* signed */
+	char *name;		   /* "m0" */
+	char *cluster;
+	char *address;
+	char *dir;
+	char *marker;
+	int procs;
+	uint64_t lease_ms;    /* of the first lease */
+	uint64_t incarnation; /* 1, and one more with each Exec */
+};
+
+/* True when the environment says that this process is a machine. */
+bool boot_wanted(void);
+
+/* Does the above; blocks for the keeper's answer (at most 30 s).  The
+ * environment variable is removed.  NULL on error, told to the keeper too. */
+struct boot *boot_receive(struct bigm_error *err);
+void boot_free(struct boot *boot);
+
+/* A memfd with what the next image needs; not close-on-exec.  Returns the fd
+ * or a code. */
+int boot_leave(const struct boot *boot, struct bigm_error *err);
+
+#endif

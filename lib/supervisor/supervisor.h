@@ -1,0 +1,39 @@
+/*
+ * supervisor: the service "Supervisor", on every machine.
+ *
+ * Ping         any value back                              (inline)
+ * Info         system, arch, version, wire, incarnation, pid, hostname, procs,
+ *              digest ("sha256:HEX" of the running program)
+ * Getpid       the process id, a number
+ * Setargs      ["argv0", …]: arguments for the next Exec
+ * Setenv       ["K=V", "K", …]: sets or removes variables at the next Exec
+ * Setbinary    stream in: the program for the next Exec; {digest, size}
+ * GetBinary    stream out: the running program's bytes
+ * Exec         null or {"digest": …}: replies, waits for the peer's close
+ *              (bounded), and replaces the process by the program
+ * Register     {"services": [{"name", "type", "params"}…]}: makes services;
+ *              a second Register of the same name is EEXIST; an init that
+ *              fails stops the machine with its message
+ * Keepalive    {"interval_ms"}: {"lease_ms", "healthy", "incarnation"} (inline)
+ * Run          stream both ways, see supervisor/run.h
+ * Shutdown     {"delay_ms", "message"}: releases the services, ends the log
+ *              with the marker, exits 0
+ */
+#ifndef SUPERVISOR_SUPERVISOR_H
+#define SUPERVISOR_SUPERVISOR_H
+
+#include "loop/loop.h"
+#include "rpc/server.h"
+#include "supervisor/boot.h"
+
+/*
+ * The life of a machine: serves boot's socket with the Supervisor and, once
+ * registered, services of the given types, until Shutdown, Exec, the lease's
+ * end or the keeper's.  Called on the main thread, from which Exec is done.
+ * Never returns.
+ */
+void worker_main(struct boot *boot, int argc, char **argv,
+		 const struct bigm_service_type *const *types)
+	__attribute__((noreturn));
+
+#endif
