@@ -1,0 +1,66 @@
+# Loaded by every bats file: each test runs in a folder of its own, $DIR, with nothing of the user's in reach, and
+# fails when a process, a socket, a record or a temporary file of it outlives it.
+# shellcheck shell=bash
+
+: "${BIGM:?is not set: run the tests with make check}"
+
+# How long what a test has started may take to go away, in seconds.
+LEAK_GRACE=2
+
+setup() {
+    DIR=$(mktemp -d /tmp/bigm-test.XXXXXX)
+    mkdir -m 700 "$DIR"/{home,run,state,config,tmp,work}
+    export HOME="$DIR/home" TMPDIR="$DIR/tmp"
+    export XDG_RUNTIME_DIR="$DIR/run" XDG_STATE_HOME="$DIR/state" XDG_CONFIG_HOME="$DIR/config"
+    cd "$DIR/work" || return
+}
+
+teardown() {
+    local failed=0 pid
+    eventually "$LEAK_GRACE" nothing_left || failed=1
+    if ((failed)); then
+        echo "left behind by the test:"
+        for pid in $(left_processes); do
+            echo "  process $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+            kill -KILL "$pid"
+        done
+        left_files
+    fi
+    cd /
+    rm -rf "$DIR"
+    return "$failed"
+}
+
+# run_bigm ARGUMENT...: bats' run of the bigm that was built.
+run_bigm() {
+    run "$BIGM" "$@"
+}
+
+# eventually SECONDS COMMAND...: polls until COMMAND succeeds; fails when it has not after SECONDS.
+eventually() {
+    local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    shift
+    until "$@"; do
+        ((${EPOCHREALTIME/./} < deadline)) || return 1
+        sleep 0.02
+    done
+}
+
+# The processes whose environment or command line names this test's folder. The pattern comes by standard input and
+# grep's environment is empty, so that grep does not find itself.
+left_processes() {
+    local file
+    for file in $(env -i "$(command -v grep)" -lszF -f - /proc/[0-9]*/{environ,cmdline} <<<"$DIR"); do
+        basename "${file%/*}"
+    done
+}
+
+# Sockets and temporary files anywhere, and cluster records (state/bigm/HOST/NAME), even empty ones.
+left_files() {
+    find "$DIR/run" "$DIR/tmp" ! -type d
+    find "$DIR/state" ! -type d -o -mindepth 3 -type d
+}
+
+nothing_left() {
+    [[ -z $(left_processes) && -z $(left_files) ]]
+}
