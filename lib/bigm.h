@@ -273,6 +273,16 @@ BIGM_API enum bigm_state bigm_machine_state(const struct bigm_machine *m);
 BIGM_API int bigm_machine_wait(struct bigm_machine *m, enum bigm_state state,
 			       int64_t timeout_ms, struct bigm_error *err);
 
+/*
+ * The machine of the same cluster at `address`, for services that call their
+ * peers (and for drivers that were told an address).  It counts as RUNNING;
+ * when it cannot be reached its calls fail, as retriable.  The same address
+ * gives the same machine; it belongs to b and lives until bigm_free().
+ * BIGM_EINVALID for an address that is none.
+ */
+BIGM_API struct bigm_machine *bigm_dial(struct bigm *b, const char *address,
+					struct bigm_error *err);
+
 /* Why a STOPPED machine stopped: returns the code and fills *err; 0 in any
  * other state, and after a shutdown that was asked for. */
 BIGM_API int bigm_machine_error(const struct bigm_machine *m,

@@ -9,10 +9,27 @@
  * kill -9 leaves anything running.  (Kill the guard, and the keeper notices
  * and tears down by itself.)
  *
- * The client that spawned it holds one end of a socketpair (fd 3 here), which
- * is also a control connection; both guard and keeper hold the other end, so
- * its close tells the client that everything is gone.  When the client goes
- * away without a Release, the keeper tears the cluster down.
+ * How it is started (lib/machine/cluster.c does):
+ *
+ *	bigm --keeper --version V --wire N [--name NAME] [--system NAME]
+ *	     [--log-dir DIR] [--debug]
+ *
+ * with fd 3 one end of a socketpair (the hold) and fd 4 the writing end of a
+ * pipe (the status), and 0, 1, 2 on /dev/null.  The process that was spawned
+ * detaches: it forks the guard and exits with 0 at once, so that the client,
+ * which may be anybody's program, has no child that stays.  V and N are the
+ * client's; another version is refused.
+ *
+ * The status pipe takes one line of JSON and is then closed: null when the
+ * keeper serves, else {"code", "message", "retriable"}: why it could not
+ * start.
+ *
+ * The hold is a control connection too; requests may wait in it before the
+ * keeper serves.  Both guard and keeper have their end of it, so its close
+ * tells the client that everything is gone.  When the client goes away
+ * without a Release, the keeper tears the cluster down; it watches the pidfd
+ * of the client (SO_PEERCRED of the hold) as well, for children of the client
+ * may have inherited its end.
  *
  * Control: the RPC protocol of rpc/wire.h without TLS, on the socketpair and
  * on the record's Unix socket (same user only).  The service is "Keeper":
@@ -40,10 +57,12 @@
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
 
-/*
- * The main program of the internal role.  argv: the arguments after the role
- * (--name NAME, --hold-fd FD, --system NAME, …).  Returns the exit status.
- */
+#define KEEPER_ROLE "--keeper" /* bigm's argv[1] */
+#define KEEPER_HOLD_FD 3
+#define KEEPER_STATUS_FD 4
+
+/* The main program of the internal role.  argv: the arguments after the role;
+ * argc their number.  Returns the exit status. */
 int keeper_main(int argc, char **argv);
 
 #endif
