@@ -81,18 +81,25 @@ void rpc_request_reply(struct bigm_request *req, struct cJSON *reply);
 void rpc_request_fail(struct bigm_request *req, const struct bigm_error *why);
 /* Ends a stream reply. */
 void rpc_request_end(struct bigm_request *req);
-/* Runs when there is room to write again, and once with
- * bigm_request_canceled() true when the caller has gone: then the owner ends
- * it with rpc_request_end(). */
+/* Runs when there is more to read of a stream argument (its end counts), when
+ * there is room to write again, and once with bigm_request_canceled() true
+ * when the caller has gone: then the owner ends it with rpc_request_end().
+ * What had arrived before is told by a first run soon after. */
 void rpc_request_on_event(struct bigm_request *req,
 			  void (*fn)(struct bigm_request *req, void *data),
 			  void *data);
+/* Takes what has arrived of a stream argument: bytes, 0 at its end, RPC_AGAIN
+ * (rpc/client.h) when there is nothing now, or a negative code.  Credit goes
+ * back to the caller as bytes are taken. */
+ssize_t rpc_request_try_read(struct bigm_request *req, void *buf, size_t len,
+			     struct bigm_error *err);
 /* Queues what the window and the buffer limit allow; returns the bytes
  * taken. */
 ssize_t rpc_request_try_write(struct bigm_request *req, const void *buf,
 			      size_t len, struct bigm_error *err);
 /* Runs fn once everything queued for this request, its end too, has been
- * written to the socket (or its connection is gone): what Exec waits for. */
+ * written to the socket (or its connection is gone): what Exec waits for.
+ * Asked for before the method returns, of any request, deferred or not. */
 void rpc_request_on_flushed(struct bigm_request *req, void (*fn)(void *data),
 			    void *data);
 
