@@ -20,6 +20,9 @@ char *xstrndup(const char *s, size_t n)
 char *xasprintf(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), malloc, returns_nonnull));
 
+/* What the above do when memory is gone; also for libraries' NULL. */
+void alloc_failed(void) __attribute__((noreturn));
+
 /* Cleanup attributes for straight-line code. */
 void cleanup_free(void *p);	/* char ** and friends */
 void cleanup_close(int *fd);	/* when ≥ 0 */

@@ -15,12 +15,12 @@ int error_set_retriable(struct bigm_error *err, int code, const char *fmt, ...)
 
 /* "WHAT: strerror(errnum)", code BIGM_EIO (EEXHAUSTED for ENOMEM, EMFILE,
  * ENFILE, ENOSPC, EDQUOT; EPERMISSION for EACCES, EPERM; ENOTFOUND for
- * ENOENT).  Returns the code. */
+ * ENOENT; EEXIST for EEXIST).  Returns the code. */
 int error_set_errno(struct bigm_error *err, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Puts the formatted context and ": " before the text; keeps the code, and
- * returns it. */
+ * returns it (BIGM_EFAILED where err is NULL: nobody knows the code then). */
 int error_prefix(struct bigm_error *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -17,7 +17,8 @@
  * NULL on error. */
 cJSON *json_parse(const void *text, size_t len, struct bigm_error *err);
 
-/* Unformatted text; malloc'ed; NULL is "null". */
+/* Unformatted text, every number exact (cJSON alone is off by one near 2^53);
+ * malloc'ed; NULL is "null". */
 char *json_print(const cJSON *json);
 
 /* Adds an integer exactly: a number up to 2^53, a decimal string beyond. */
@@ -31,7 +32,7 @@ char **json_get_strings(const cJSON *json, const char *name, const char *what,
 cJSON *json_strings(const char *const *strings);
 void json_strings_free(char **strings);
 
-/* As the public getters, but a missing member leaves *value as it is. */
+/* As the public getters, but a missing member, or null, leaves *value as it is. */
 int json_opt_int64(const cJSON *json, const char *name, int64_t *value,
 		   struct bigm_error *err);
 int json_opt_bool(const cJSON *json, const char *name, bool *value,
