@@ -31,6 +31,12 @@
  * of the client (SO_PEERCRED of the hold) as well, for children of the client
  * may have inherited its end.
  *
+ * What keeps a keeper from coming up, or ends it against its will, is told as
+ * one JSON object {"code", "message", "retriable"} on the status pipe (fd 4
+ * here) before the hold closes; nothing is written there otherwise.  A client
+ * need not wait for anything: requests that it sends over the hold before the
+ * keeper serves stay in the socket's buffer.
+ *
  * Control: the RPC protocol of rpc/wire.h without TLS, on the socketpair and
  * on the record's Unix socket (same user only).  The service is "Keeper":
  *
@@ -39,7 +45,9 @@
  *	Identity  null → {"key", "certificate", "authority": PEM, "id": ID}: a
  *		  driver's identity for calls to the machines
  *	Start     {"n", "program", "argv": […], "env": […], "dir", "procs",
- *		  "services": […], "label"}
+ *		  "services": [{"name", "type", "params"}…], "label"}; "env" is
+ *		  the whole environment (absent: the keeper's own), "program"
+ *		  absent or null is the bare worker, all but "n" may be absent
  *		  → {"machines": ["m0", …]}: the machines are STARTING
  *	Watch     null → stream of JSON lines, one a machine's change, first
  *		  one for every machine there is:
@@ -49,7 +57,9 @@
  *	Status    null → {"cluster", …, "machines": [as above]}
  *	Tail      {"machines": […] (absent: all), "follow": true, "lines": -1}
  *		  → stream of lines "NS MACHINE FLAG TEXT\n", see keeper/output.h;
- *		  ends after the machines' logs have ended
+ *		  ends after the logs of the machines named have ended, or,
+ *		  for all, when the cluster ends; without "follow", at the
+ *		  present end
  *	Release   null → null: the holder lets go (bigm start)
  *	Shutdown  {"now": false} → null, when all machines are gone and the
  *		  logs are drained; the keeper then ends

@@ -28,9 +28,10 @@ struct system_order {
 	const char *name;    /* "m0" */
 	const char *program; /* what to run; NULL: the bare worker */
 	char *const *argv;
-	char *const *env;    /* amends ours */
+	char *const *env;    /* the whole environment; NULL: ours */
 	const char *work_dir; /* where the program runs: the driver's folder */
 	const char *dir;     /* the machine's own folder, in the record */
+	const char *marker;  /* the line that ends the machine's log */
 	int procs;	     /* 0: the system's default */
 };
 
@@ -73,6 +74,8 @@ struct system_ops {
 	void (*free)(struct system *system);
 	struct system_keepalive keepalive;
 	int default_procs;
+	bool ships; /* machines begin as bare workers; the keeper sends them
+		     * the program (Setbinary, Exec) */
 };
 
 /* NULL for a name that is no system's; *err lists those there are. */
