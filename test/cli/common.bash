@@ -38,10 +38,10 @@ run_bigm() {
 
 # eventually SECONDS COMMAND...: polls until COMMAND succeeds; fails when it has not after SECONDS.
 eventually() {
-    local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
     shift
     until "$@"; do
-        ((${EPOCHREALTIME/./} < deadline)) || return 1
+        ((${EPOCHREALTIME/[.,]/} < deadline)) || return 1
         sleep 0.02
     done
 }
@@ -51,7 +51,8 @@ eventually() {
 left_processes() {
     local file
     for file in $(env -i "$(command -v grep)" -lszF -f - /proc/[0-9]*/{environ,cmdline} <<<"$DIR"); do
-        basename "${file%/*}"
+        file=${file#/proc/}
+        echo "${file%/*}"
     done
 }
 
