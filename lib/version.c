@@ -4,5 +4,5 @@
 
 const char *bigm_version(void)
 {
-    return PACKAGE_VERSION;
+	return PACKAGE_VERSION;
 }

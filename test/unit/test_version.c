@@ -11,13 +11,13 @@
 
 static void test_version_is_the_package_s(void **state)
 {
-    assert_string_equal(bigm_version(), PACKAGE_VERSION);
+	assert_string_equal(bigm_version(), PACKAGE_VERSION);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_version_is_the_package_s),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_version_is_the_package_s),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
