@@ -1,18 +1,13 @@
-#include "config.h"
+/* bigm: starts a cluster of throw-away machines and runs a program on it. */
+#include "cmd/command.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include "bigm.h"
+static const struct command *const commands[] = {
+	&command_help,
+	&command_version,
+	NULL,
+};
 
 int main(int argc, char **argv)
 {
-	if (argc < 2 || strcmp(argv[1], "version") != 0) {
-		fputs("usage: bigm version [-v]\n", stderr);
-		return 2;
-	}
-	printf("bigm %s\n", bigm_version());
-	if (argc > 2 && strcmp(argv[2], "-v") == 0)
-		fputs(BIGM_FEATURES, stdout);
-	return 0;
+	return command_main(argc, argv, commands);
 }

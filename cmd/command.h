@@ -1,0 +1,72 @@
+/*
+ * command: what a subcommand of bigm is, and what all of them share.
+ *
+ * A command is a table entry: its words and options, and a function that does
+ * it.  bigm.c lists the commands; command_main() finds the one that is meant,
+ * parses its command line and runs it.
+ */
+#ifndef CMD_COMMAND_H
+#define CMD_COMMAND_H
+
+#include "cmd/options.h"
+
+/* Exit statuses of bigm itself. */
+enum {
+	STATUS_FAILED = 1,
+	STATUS_USAGE = 2,
+	STATUS_TIMEOUT = 124,	     /* of run and exec, like the rest here */
+	STATUS_BIGM = 125,	     /* bigm failed, not the program */
+	STATUS_NOT_EXECUTABLE = 126,
+	STATUS_NOT_FOUND = 127,
+	STATUS_SIGNAL = 128,	     /* and the signal's number */
+};
+
+struct command;
+
+/* One use of a command. */
+struct invocation {
+	const struct command *command;
+	const struct command *const *commands; /* all; ends with NULL */
+	const void *options; /* the command's structure */
+	bool verbose;
+	struct option_words words;
+};
+
+struct command {
+	const char *name;
+	const char *synopsis; /* what stands after the name */
+	const char *summary;  /* one line for the list of commands */
+	const char *details;  /* more lines for --help; NULL: none */
+	const struct option_spec *table;
+	const void *defaults; /* of the structure that the table fills */
+	size_t size;	      /* of that structure */
+	int max_words;
+	bool program; /* takes a program, whose options stand after "--" */
+	enum option_completion completion; /* of its words */
+	int (*run)(const struct invocation *in); /* returns the exit status */
+};
+
+extern const struct command command_help, command_run, command_shutdown,
+	command_status, command_version;
+
+/* All that main() does for people. */
+int command_main(int argc, char **argv, const struct command *const *commands);
+
+/* The command of that name; NULL, with one line on stderr, when there is
+ * none. */
+const struct command *command_find(const struct command *const *commands,
+				   const char *name);
+
+/* What --help prints. */
+void command_print_help(const struct command *command, FILE *out);
+void command_print_list(const struct command *const *commands, FILE *out);
+
+/* One line on stderr: "bigm NAME: TEXT".  Returns `status`. */
+int command_fail(const struct invocation *in, int status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Flushes stdout at the end of a command that printed; `status`, or
+ * STATUS_FAILED with a line when stdout did not take it all. */
+int command_finish_output(const struct invocation *in, int status);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * nearest: what somebody may have meant who mistyped a name.
+ */
+#ifndef CMD_NEAREST_H
+#define CMD_NEAREST_H
+
+#include <stddef.h>
+
+/* The name of the list (NULL-terminated) that is nearest to `name`; NULL when
+ * none is near enough to be a likely slip. */
+const char *nearest(const char *name, const char *const *names);
+
+#endif
