@@ -26,7 +26,8 @@ struct process_fd {
 };
 
 struct process_options {
-	const char *program;	   /* path; searched in PATH without a '/' */
+	const char *program;	   /* path; without a '/', searched in the PATH
+				    * of env */
 	char *const *argv;
 	char *const *env;	   /* NULL: ours */
 	const char *dir;	   /* NULL: ours */
@@ -44,17 +45,23 @@ struct process_options {
 pid_t process_spawn(const struct process_options *options,
 		    struct bigm_error *err);
 
-/* How a child ended; wait status as waitpid() gives it. */
+/* An environment for options->env: base (NULL: ours) with changes: "K=V" sets,
+ * "K" removes, the last one for a K counts.  Freed by json_strings_free(). */
+char **process_env(char *const *base, char *const *changes);
+
+/* How a child ended; wait status as waitpid() gives it, or -1 when somebody
+ * else (the user's program, perhaps) reaped it. */
 typedef void process_exit_fn(pid_t pid, int wait_status, void *data);
 
 struct process_watch;
 
 /* Loop thread: calls fn once when pid, a child of ours, has ended, having
- * reaped it.  */
+ * reaped it.  The watch is the caller's to free, after that too. */
 struct process_watch *process_watch(struct loop *loop, pid_t pid,
 				    process_exit_fn *fn, void *data,
 				    struct bigm_error *err);
-/* Stops watching; the child, if it lives, is not reaped. */
+/* Stops watching, if it still does; the child, if it lives, is not reaped.
+ * May be called in fn.  NULL is fine. */
 void process_watch_free(struct process_watch *watch);
 
 /* "exit status 3", "signal 11 (Segmentation fault, core dumped)". */
