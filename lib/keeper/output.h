@@ -11,6 +11,9 @@
 
 #include "base/buffer.h"
 
+/* No line of the file is longer. */
+#define OUTPUT_LINE_MAX ((64u << 10) + 64)
+
 /* One machine's bytes on their way to lines. */
 struct output_splitter {
 	struct buffer partial;

@@ -10,8 +10,13 @@
  *		output		 what the machines print, see keeper/output.h
  *		keeper.log	 the keeper's own log
  *		m0/ …		 the machines' own folders
+ *		socket		 a link to the control socket; a cluster without
+ *				 it is not yet, or no longer, to be reached
  *	$XDG_RUNTIME_DIR/bigm/ or /tmp/bigm-UID/ (0700, owner checked)
  *		NAME-XXXX.sock	 control socket
+ *
+ * A record is its owner's word that a cluster exists, nothing more: a dead
+ * one's is removed by whoever finds its lock free.
  *
  * The folder may be foreign, unwritable, full: errors name it.
  */
@@ -24,12 +29,16 @@ struct record {
 	char *name;
 	char *dir;
 	char *socket_path;
-	int lock_fd; /* -1 when not held */
+	int lock_fd;   /* -1 when not held */
+	int listen_fd; /* the control socket, listening; -1 when not ours */
 };
 
-/* Creates a record under `name` (NULL: a fresh "adjective-noun"-like or
- * "b-XXXX" name) and takes its lock.  A dead cluster's record of that name is
- * removed first; a living one's is BIGM_EEXIST. */
+/* Of a cluster: [a-z0-9][a-z0-9-]{0,40}; else BIGM_EINVALID. */
+int record_check_name(const char *name, struct bigm_error *err);
+
+/* Creates a record under `name` (NULL: a fresh "adjective-noun" one), takes
+ * its lock and listens on its control socket.  A dead cluster's record of
+ * that name is removed first; a living one's is BIGM_EEXIST. */
 struct record *record_create(const char *name, struct bigm_error *err);
 
 /* The living clusters of this user and host: array of names, NULL-terminated,
@@ -41,12 +50,18 @@ char **record_list(struct bigm_error *err);
  * (none: BIGM_ENOTFOUND; several: BIGM_EINVALID and their names). */
 struct record *record_find(const char *name, struct bigm_error *err);
 
-/* Deletes folder and socket; the lock must be held. */
+/* Writes a file of the record, replacing it in one step. */
+int record_write(const struct record *record, const char *file,
+		 const void *data, size_t len, struct bigm_error *err);
+
+/* Deletes folder and socket; the lock must be held, and is not held any more
+ * afterwards. */
 int record_remove(struct record *record, struct bigm_error *err);
+/* Frees the struct and closes its descriptors, no more. */
 void record_free(struct record *record);
 
 /* Blocks until nobody holds the lock of a found record, i.e. the cluster is
- * gone; BIGM_EDEADLINE after timeout_ms. */
+ * gone; BIGM_EDEADLINE after timeout_ms (< 0: never). */
 int record_wait_gone(const struct record *record, int64_t timeout_ms,
 		     struct bigm_error *err);
 

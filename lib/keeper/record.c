@@ -1,0 +1,462 @@
+#include "config.h"
+
+#include "keeper/record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "keeper/place.h"
+
+#define NAME_MAX_LEN 41
+
+int record_check_name(const char *name, struct bigm_error *err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	size_t len = strlen(name);
+
+	if (len == 0 || len > NAME_MAX_LEN || name[0] == '-' ||
+	    strspn(name, allowed) != len)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "cluster name \"%s\": must be 1 to %d "
+				      "lower-case letters, digits and '-', and "
+				      "not begin with '-'",
+				      name, NAME_MAX_LEN);
+	return 0;
+}
+
+static char *make_up_name(void)
+{
+	static const char *const adjectives[] = {
+		"able", "brave", "brisk", "calm", "clear", "crisp", "deft",
+		"eager", "fair", "fast", "fine", "fond", "glad", "grand",
+		"keen", "kind", "light", "lucid", "merry", "mild", "neat",
+		"noble", "plain", "proud", "quick", "quiet", "rapid", "sharp",
+		"sunny", "swift", "warm", "wise",
+	};
+	static const char *const nouns[] = {
+		"alder", "aspen", "badger", "beech", "birch", "cedar", "crane",
+		"elm", "falcon", "finch", "fir", "fox", "hare", "hawk",
+		"hazel", "heron", "ibex", "lark", "linden", "lynx", "maple",
+		"marten", "oak", "otter", "owl", "pine", "raven", "robin",
+		"rowan", "stork", "swan", "wren",
+	};
+	uint32_t r = 0;
+
+	if (getrandom(&r, sizeof(r), 0) != sizeof(r))
+		r = (uint32_t)getpid();
+	return xasprintf("%s-%s-%02x", adjectives[r % 32], nouns[r / 32 % 32],
+			 r >> 24);
+}
+
+static struct record *record_new(const char *name, char *dir)
+{
+	struct record *r = xcalloc(1, sizeof(*r));
+
+	r->name = xstrdup(name);
+	r->dir = dir;
+	r->lock_fd = -1;
+	r->listen_fd = -1;
+	return r;
+}
+
+void record_free(struct record *r)
+{
+	if (!r)
+		return;
+	if (r->lock_fd >= 0)
+		close(r->lock_fd);
+	if (r->listen_fd >= 0)
+		close(r->listen_fd);
+	free(r->name);
+	free(r->dir);
+	free(r->socket_path);
+	free(r);
+}
+
+/* ------------------------------------------------------------------ */
+/* The lock                                                            */
+
+/* The lock counts only while the file under that name is the one we hold: a
+ * remover unlinks it before it lets go. */
+static bool lock_is_current(const char *path, int fd)
+{
+	struct stat ours, theirs;
+
+	return fstat(fd, &ours) == 0 && stat(path, &theirs) == 0 &&
+	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+/* Locks of the open file: guard and keeper share one, and asking for one does
+ * not take it, as it would with flock(). */
+static int lock_op(int fd, int op)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(fd, op, &lock) < 0)
+		return -1;
+	return op == F_OFD_GETLK ? lock.l_type != F_UNLCK : 0;
+}
+
+/* Takes the lock.  1 when somebody holds it, -1 with errno on error. */
+static int take_lock(struct record *r, int flags)
+{
+	AUTO_FREE char *path = xasprintf("%s/lock", r->dir);
+	AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags,
+				 0600);
+
+	if (fd < 0)
+		return -1;
+	if (lock_op(fd, F_OFD_SETLK) < 0)
+		return errno == EAGAIN || errno == EACCES ? 1 : -1;
+	if (!lock_is_current(path, fd)) {
+		errno = ENOENT;
+		return -1;
+	}
+	r->lock_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static int open_lock(const struct record *r)
+{
+	AUTO_FREE char *path = xasprintf("%s/lock", r->dir);
+
+	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static bool is_locked(const struct record *r)
+{
+	AUTO_CLOSE int fd = open_lock(r);
+
+	return fd >= 0 && lock_op(fd, F_OFD_GETLK) == 1;
+}
+
+/* ------------------------------------------------------------------ */
+/* Removing                                                            */
+
+/* Where the record's link says that the socket is; NULL when there is none. */
+static char *read_socket_link(const struct record *r)
+{
+	AUTO_FREE char *path = xasprintf("%s/socket", r->dir);
+	char target[PLACE_SOCKET_MAX + 1];
+	ssize_t len = readlink(path, target, sizeof(target));
+
+	if (len <= 0 || len >= (ssize_t)sizeof(target))
+		return NULL;
+	return xstrndup(target, (size_t)len);
+}
+
+static void remove_socket(const struct record *r)
+{
+	AUTO_FREE char *path = read_socket_link(r);
+	struct stat st;
+
+	if (path && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    st.st_uid == getuid())
+		unlink(path);
+}
+
+int record_remove(struct record *r, struct bigm_error *err)
+{
+	int rc;
+
+	remove_socket(r);
+	/* The lock goes last: until then nobody takes the name. */
+	rc = place_empty(r->dir, "lock", err);
+	if (rc == 0)
+		rc = place_empty(r->dir, NULL, err);
+	if (rc == 0 && rmdir(r->dir) < 0 && errno != ENOTEMPTY &&
+	    errno != ENOENT)
+		rc = error_set_errno(err, errno, "cannot remove %s", r->dir);
+	if (r->lock_fd >= 0)
+		close(r->lock_fd);
+	r->lock_fd = -1;
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* Creating                                                            */
+
+/* Makes the folder and takes its lock.  A remover that is at it, or takes our
+ * fresh folder for a dead one's, is waited for. */
+static int claim(struct record *r, struct bigm_error *err)
+{
+	static const struct timespec pause = { 0, 1000000 };
+	int rc = -1;
+
+	for (int tries = 0; tries < 50; tries++) {
+		if (tries > 0)
+			nanosleep(&pause, NULL);
+		if (mkdir(r->dir, 0700) < 0 && errno != EEXIST)
+			return error_set_errno(err, errno, "cannot create %s",
+					       r->dir);
+		rc = take_lock(r, O_CREAT);
+		if (rc == 0)
+			return place_check(r->dir, err);
+		if (rc < 0 && errno != ENOENT)
+			return error_set_errno(err, errno,
+					       "cannot lock %s/lock", r->dir);
+	}
+	if (rc == 1)
+		return bigm_error_set(err, BIGM_EEXIST,
+				      "cluster %s: is running already",
+				      r->name);
+	return bigm_error_set(err, BIGM_EIO, "cannot create %s: something "
+			      "keeps removing it", r->dir);
+}
+
+static int listen_on(struct record *r, struct bigm_error *err)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	AUTO_FREE char *link = xasprintf("%s/socket", r->dir);
+
+	r->socket_path = place_socket(r->name, r->dir, err);
+	if (!r->socket_path)
+		return err ? err->code : BIGM_EIO;
+	memcpy(sun.sun_path, r->socket_path, strlen(r->socket_path));
+	unlink(r->socket_path);
+	r->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (r->listen_fd < 0 ||
+	    bind(r->listen_fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	    listen(r->listen_fd, SOMAXCONN) < 0)
+		return error_set_errno(err, errno, "control socket %s",
+				       r->socket_path);
+	if (symlink(r->socket_path, link) < 0)
+		return error_set_errno(err, errno, "cannot create %s", link);
+	return 0;
+}
+
+static struct record *create_named(const char *state, const char *name,
+				   struct bigm_error *err)
+{
+	struct record *r = record_new(name, xasprintf("%s/%s", state, name));
+
+	if (claim(r, err) < 0) {
+		record_free(r);
+		return NULL;
+	}
+	/* What a dead cluster of that name left. */
+	remove_socket(r);
+	if (place_empty(r->dir, "lock", err) < 0 || listen_on(r, err) < 0) {
+		if (r->socket_path)
+			unlink(r->socket_path);
+		record_remove(r, NULL);
+		record_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+struct record *record_create(const char *name, struct bigm_error *err)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	AUTO_FREE char *state = NULL;
+
+	if (name && record_check_name(name, err) < 0)
+		return NULL;
+	state = place_state(true, err);
+	if (!state)
+		return NULL;
+	if (name)
+		return create_named(state, name, err);
+	for (int tries = 0; tries < 100; tries++) {
+		AUTO_FREE char *made_up = make_up_name();
+		struct record *r = create_named(state, made_up, &why);
+
+		if (r)
+			return r;
+		if (why.code != BIGM_EEXIST)
+			break;
+	}
+	error_copy(err, &why);
+	return NULL;
+}
+
+int record_write(const struct record *r, const char *file, const void *data,
+		 size_t len, struct bigm_error *err)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", r->dir, file);
+	AUTO_FREE char *fresh = xasprintf("%s/.%s.new", r->dir, file);
+	AUTO_CLOSE int fd = open(fresh,
+				 O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+					 O_NOFOLLOW,
+				 0600);
+	ssize_t n = fd < 0 ? -1 : write(fd, data, len);
+
+	if (n >= 0 && (size_t)n < len)
+		errno = ENOSPC;
+	if (n != (ssize_t)len || rename(fresh, path) < 0) {
+		int saved = errno;
+
+		unlink(fresh);
+		return error_set_errno(err, saved, "cannot write %s", path);
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* Finding                                                             */
+
+/* Under the lock, which only a dead cluster leaves free. */
+static void remove_dead(struct record *r)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	int rc = take_lock(r, 0);
+
+	if (rc == 0 && record_remove(r, &why) < 0)
+		log_warn("%s", why.text);
+	else if (rc < 0 && errno == ENOENT)
+		rmdir(r->dir); /* its maker died before it had a lock */
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* True when the record is of a living cluster that can be reached. */
+static bool is_living(const char *state, const char *name)
+{
+	struct record *r = record_new(name, xasprintf("%s/%s", state, name));
+	bool living = is_locked(r);
+
+	if (!living)
+		remove_dead(r);
+	else
+		r->socket_path = read_socket_link(r);
+	living = living && r->socket_path;
+	record_free(r);
+	return living;
+}
+
+char **record_list(struct bigm_error *err)
+{
+	AUTO_FREE char *state = place_state(false, err);
+	char **names = xcalloc(1, sizeof(*names));
+	size_t n = 0;
+	struct dirent *e;
+	DIR *dir;
+
+	if (!state) {
+		free(names);
+		return NULL;
+	}
+	dir = opendir(state);
+	if (!dir && errno != ENOENT) {
+		error_set_errno(err, errno, "cannot read %s", state);
+		free(names);
+		return NULL;
+	}
+	while (dir && (e = readdir(dir))) {
+		if (record_check_name(e->d_name, NULL) < 0 ||
+		    !is_living(state, e->d_name))
+			continue;
+		names = xrealloc(names, (n + 2) * sizeof(*names));
+		names[n++] = xstrdup(e->d_name);
+		names[n] = NULL;
+	}
+	if (dir)
+		closedir(dir);
+	qsort(names, n, sizeof(*names), compare_names);
+	return names;
+}
+
+static int not_found(const char *name, struct bigm_error *err)
+{
+	return bigm_error_set(err, BIGM_ENOTFOUND,
+			      "cluster %s: is not running here (`bigm status` "
+			      "shows which are)", name);
+}
+
+/* The one name that there is, malloc'ed. */
+static char *only_name(struct bigm_error *err)
+{
+	char **names = record_list(err);
+	char *name = NULL;
+	char list[200] = "";
+
+	if (!names)
+		return NULL;
+	for (size_t i = 0, len = 0; names[i] && len < sizeof(list); i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
+					i ? ", " : "", names[i]);
+	if (!names[0])
+		bigm_error_set(err, BIGM_ENOTFOUND, "no cluster is running");
+	else if (names[1])
+		bigm_error_set(err, BIGM_EINVALID,
+			       "several clusters are running (%s): say which "
+			       "with --cluster", list);
+	else
+		name = xstrdup(names[0]);
+	json_strings_free(names);
+	return name;
+}
+
+struct record *record_find(const char *name, struct bigm_error *err)
+{
+	AUTO_FREE char *only = name ? NULL : only_name(err);
+	AUTO_FREE char *state = NULL;
+	struct record *r;
+
+	if (!name && !only)
+		return NULL;
+	if (name && record_check_name(name, err) < 0)
+		return NULL;
+	state = place_state(false, err);
+	if (!state)
+		return NULL;
+	name = name ? name : only;
+	if (!is_living(state, name)) {
+		not_found(name, err);
+		return NULL;
+	}
+	r = record_new(name, xasprintf("%s/%s", state, name));
+	r->socket_path = read_socket_link(r);
+	if (!r->socket_path) {
+		not_found(name, err);
+		record_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+int record_wait_gone(const struct record *r, int64_t timeout_ms,
+		     struct bigm_error *err)
+{
+	struct timespec pause = { 0, 1000000 };
+	struct timespec now, begin;
+	AUTO_CLOSE int fd = open_lock(r);
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	/* Locks have no time-out, so it is asked again and again; pauses grow
+	 * to 16 ms. */
+	while (fd >= 0 && lock_op(fd, F_OFD_GETLK) == 1) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (timeout_ms >= 0 &&
+		    (now.tv_sec - begin.tv_sec) * 1000 +
+			    (now.tv_nsec - begin.tv_nsec) / 1000000 >=
+		    timeout_ms)
+			return bigm_error_set(err, BIGM_EDEADLINE,
+					      "cluster %s: is still there "
+					      "after %lld ms", r->name,
+					      (long long)timeout_ms);
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < 16000000)
+			pause.tv_nsec *= 2;
+	}
+	return 0;
+}

@@ -1,0 +1,227 @@
+/* The splitter: every byte that a machine prints arrives, in lines or pieces,
+ * whatever way it is cut on its way; and the parser takes what it writes. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "keeper/output.h"
+
+#define MARKER "bigm-end-0123"
+
+struct run {
+	struct output_splitter s;
+	struct buffer lines;
+};
+
+static void begin(struct run *r)
+{
+	output_splitter_init(&r->s, "m7", MARKER);
+	buffer_init(&r->lines, 8u << 20);
+}
+
+static void feed(struct run *r, const char *text)
+{
+	output_split(&r->s, text, strlen(text), &r->lines);
+}
+
+static void finish(struct run *r)
+{
+	output_splitter_release(&r->s);
+	buffer_release(&r->lines);
+}
+
+static void expect_line(struct run *r, bool whole, const char *text)
+{
+	struct output_line line;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	ssize_t n = output_parse(buffer_data(&r->lines), r->lines.len, &line,
+				 &err);
+
+	assert_true(n > 0);
+	assert_string_equal(line.machine, "m7");
+	assert_int_equal(line.whole, whole);
+	assert_true(line.ns > 1000000000000000000u);
+	assert_int_equal(line.len, strlen(text));
+	assert_memory_equal(line.text, text, line.len);
+	buffer_consume(&r->lines, (size_t)n);
+}
+
+static void test_lines(void **state)
+{
+	struct run r;
+
+	begin(&r);
+	feed(&r, "one\n\ntw");
+	expect_line(&r, true, "one");
+	expect_line(&r, true, "");
+	assert_int_equal(r.lines.len, 0);
+	feed(&r, "o\nthree\nfour");
+	expect_line(&r, true, "two");
+	expect_line(&r, true, "three");
+	assert_int_equal(r.lines.len, 0);
+	output_split(&r.s, NULL, 0, &r.lines);
+	expect_line(&r, false, "four");
+	output_split(&r.s, NULL, 0, &r.lines);
+	assert_int_equal(r.lines.len, 0);
+	finish(&r);
+}
+
+static void test_byte_by_byte(void **state)
+{
+	static const char text[] = "alpha\r\n \t\x01\xff\nomega\n";
+	struct run r;
+
+	begin(&r);
+	for (const char *p = text; *p; p++)
+		output_split(&r.s, p, 1, &r.lines);
+	expect_line(&r, true, "alpha\r");
+	expect_line(&r, true, " \t\x01\xff");
+	expect_line(&r, true, "omega");
+	assert_int_equal(r.lines.len, 0);
+	finish(&r);
+}
+
+static void test_long_line(void **state)
+{
+	size_t total = 3 * 65536 + 5, seen = 0;
+	AUTO_FREE char *text = xmalloc(total + 1);
+	struct output_line line;
+	struct run r;
+	int pieces = 0;
+
+	for (size_t i = 0; i < total; i++)
+		text[i] = (char)('a' + i % 26);
+	text[total] = '\n';
+	begin(&r);
+	output_split(&r.s, text, 1000, &r.lines);
+	output_split(&r.s, text + 1000, total + 1 - 1000, &r.lines);
+	while (r.lines.len > 0) {
+		ssize_t n = output_parse(buffer_data(&r.lines), r.lines.len,
+					 &line, NULL);
+
+		assert_true(n > 0);
+		assert_memory_equal(line.text, text + seen, line.len);
+		seen += line.len;
+		pieces++;
+		assert_int_equal(line.whole, seen == total);
+		buffer_consume(&r.lines, (size_t)n);
+	}
+	assert_int_equal(seen, total);
+	assert_int_equal(pieces, 4);
+	finish(&r);
+}
+
+static void test_exactly_full(void **state)
+{
+	AUTO_FREE char *text = xmalloc(65537);
+	struct output_line line;
+	struct run r;
+
+	memset(text, 'x', 65536);
+	text[65536] = '\n';
+	begin(&r);
+	output_split(&r.s, text, 65536, &r.lines);
+	output_split(&r.s, text + 65536, 1, &r.lines);
+	assert_true(output_parse(buffer_data(&r.lines), r.lines.len, &line,
+				 NULL) > 0);
+	assert_true(line.whole);
+	assert_int_equal(line.len, 65536);
+	finish(&r);
+}
+
+static void test_marker(void **state)
+{
+	struct run r;
+
+	begin(&r);
+	feed(&r, "last\nbigm-end-");
+	assert_false(r.s.ended);
+	feed(&r, "0123\nlate\n");
+	assert_true(r.s.ended);
+	expect_line(&r, true, "last");
+	output_split(&r.s, NULL, 0, &r.lines);
+	assert_int_equal(r.lines.len, 0);
+	finish(&r);
+}
+
+/* What a program left without newline stands before the marker. */
+static void test_marker_behind_text(void **state)
+{
+	struct run r;
+
+	begin(&r);
+	feed(&r, "progress 99%" MARKER "\n");
+	assert_true(r.s.ended);
+	expect_line(&r, false, "progress 99%");
+	assert_int_equal(r.lines.len, 0);
+	finish(&r);
+}
+
+static void test_marker_elsewhere(void **state)
+{
+	struct run r;
+
+	begin(&r);
+	feed(&r, MARKER " is said\n");
+	assert_false(r.s.ended);
+	expect_line(&r, true, MARKER " is said");
+	finish(&r);
+}
+
+static void test_parse_refuses(void **state)
+{
+	static const char *const bad[] = {
+		"\n", " m0 . x\n", "x m0 . x\n", "1\n", "1 \n", "1 m0\n",
+		"1 m0 .\n", "1 m0 ? x\n", "1 m0 .x\n", "1  . x\n",
+		"1 M0 . x\n", "1 m/0 . x\n", "18446744073709551616 m0 . x\n",
+		"1 m0123456789012345678901234567890 . x\n", "-1 m0 . x\n",
+	};
+	struct output_line line;
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (output_parse(bad[i], strlen(bad[i]), &line, &err) !=
+		    BIGM_EPROTOCOL)
+			fail_msg("taken: %s", bad[i]);
+	assert_int_equal(output_parse("1 m0 . x", 8, &line, &err), 0);
+	assert_int_equal(output_parse("", 0, &line, &err), 0);
+	assert_int_equal(output_parse("1 m0 . \n", 8, &line, &err), 8);
+	assert_int_equal(line.len, 0);
+	assert_int_equal(output_parse("18446744073709551615 m0 + y\nz", 29,
+				      &line, &err), 28);
+	assert_true(line.ns == UINT64_MAX);
+	assert_false(line.whole);
+}
+
+static void test_parse_too_long(void **state)
+{
+	size_t len = OUTPUT_LINE_MAX + 1;
+	AUTO_FREE char *text = xmalloc(len);
+	struct output_line line;
+
+	memset(text, '1', len);
+	assert_int_equal(output_parse(text, len, &line, NULL), BIGM_EPROTOCOL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_byte_by_byte),
+		cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_exactly_full),
+		cmocka_unit_test(test_marker),
+		cmocka_unit_test(test_marker_behind_text),
+		cmocka_unit_test(test_marker_elsewhere),
+		cmocka_unit_test(test_parse_refuses),
+		cmocka_unit_test(test_parse_too_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
