@@ -28,6 +28,15 @@ struct peer {
 	char name[64]; /* "m0", "keeper", "driver" */
 };
 
+/* "bigm:CLUSTER/ROLE/NAME", and for people "machine m0 of cluster 3f…". */
+#define IDENTITY_URI_MAX 160
+void identity_uri(const struct peer *peer, char uri[IDENTITY_URI_MAX]);
+void identity_describe(const struct peer *peer, char text[IDENTITY_URI_MAX]);
+
+/* What a cluster and a peer may be called: 1 to 63 letters, digits, '-', '_'
+ * or '.'. */
+bool identity_name_valid(const char *name);
+
 struct identity {
 	EVP_PKEY *key;
 	X509 *certificate; /* NULL until signed */

@@ -1,0 +1,142 @@
+#include "config.h"
+
+#include "rpc/crypto.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#define PEM_MAX (64u << 10)
+
+int crypto_error_set(struct bigm_error *err, int code, const char *fmt, ...)
+{
+	unsigned long e = ERR_peek_last_error();
+	const char *reason = e ? ERR_reason_error_string(e) : NULL;
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ERR_clear_error();
+	if (reason)
+		return bigm_error_set(err, code, "%s: %s", text, reason);
+	if (e)
+		return bigm_error_set(err, code, "%s: OpenSSL error %lx", text,
+				      e);
+	return bigm_error_set(err, code, "%s", text);
+}
+
+EVP_PKEY *crypto_key_new(struct bigm_error *err)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+
+	if (!key)
+		crypto_error_set(err, BIGM_EFAILED, "cannot make a P-256 key");
+	return key;
+}
+
+bool crypto_key_is_p256(const EVP_PKEY *key)
+{
+	char group[32];
+	size_t len;
+
+	return key && EVP_PKEY_is_a(key, "EC") &&
+	       EVP_PKEY_get_group_name(key, group, sizeof(group), &len) &&
+	       strcmp(group, "prime256v1") == 0;
+}
+
+/* Without one OpenSSL would ask on the terminal. */
+static int no_password(char *buf, int size, int writing, void *data)
+{
+	return -1;
+}
+
+static BIO *pem_bio(const char *pem, const char *what, struct bigm_error *err)
+{
+	size_t len = pem ? strlen(pem) : 0;
+	BIO *bio;
+
+	if (len == 0 || len > PEM_MAX) {
+		bigm_error_set(err, BIGM_EINVALID, "%s: %s", what,
+			       len ? "is too long" : "is missing");
+		return NULL;
+	}
+	ERR_clear_error();
+	bio = BIO_new_mem_buf(pem, (int)len);
+	if (!bio)
+		crypto_error_set(err, BIGM_EEXHAUSTED, "%s", what);
+	return bio;
+}
+
+X509 *crypto_certificate(const char *pem, const char *what,
+			 struct bigm_error *err)
+{
+	AUTO_BIO BIO *bio = pem_bio(pem, what, err);
+	X509 *certificate;
+
+	if (!bio)
+		return NULL;
+	certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+	if (!certificate)
+		crypto_error_set(err, BIGM_EINVALID,
+				 "%s: is no certificate in PEM", what);
+	return certificate;
+}
+
+X509_REQ *crypto_request(const char *pem, const char *what,
+			 struct bigm_error *err)
+{
+	AUTO_BIO BIO *bio = pem_bio(pem, what, err);
+	X509_REQ *request;
+
+	if (!bio)
+		return NULL;
+	request = PEM_read_bio_X509_REQ(bio, NULL, no_password, NULL);
+	if (!request)
+		crypto_error_set(err, BIGM_EINVALID,
+				 "%s: is no signing request in PEM", what);
+	return request;
+}
+
+EVP_PKEY *crypto_key(const char *pem, const char *what, struct bigm_error *err)
+{
+	AUTO_BIO BIO *bio = pem_bio(pem, what, err);
+	EVP_PKEY *key;
+
+	if (!bio)
+		return NULL;
+	key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+	if (!key)
+		crypto_error_set(err, BIGM_EINVALID,
+				 "%s: is no private key in PEM", what);
+	return key;
+}
+
+char *crypto_bio_string(BIO *bio)
+{
+	char *data;
+	long len = BIO_get_mem_data(bio, &data);
+
+	return xstrndup(data, len > 0 ? (size_t)len : 0);
+}
+
+void cleanup_bio(BIO **bio)
+{
+	BIO_free(*bio);
+}
+
+void cleanup_x509(X509 **certificate)
+{
+	X509_free(*certificate);
+}
+
+void cleanup_x509_req(X509_REQ **request)
+{
+	X509_REQ_free(*request);
+}

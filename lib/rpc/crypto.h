@@ -1,0 +1,45 @@
+/*
+ * crypto: OpenSSL's start-up and its errors, in our manners.
+ */
+#ifndef RPC_CRYPTO_H
+#define RPC_CRYPTO_H
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include "bigm.h"
+
+/*
+ * Sets *err to "TEXT: what OpenSSL says" and empties OpenSSL's error queue of
+ * this thread.  Returns code.
+ */
+int crypto_error_set(struct bigm_error *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The one kind of key that there is: ECDSA P-256. */
+EVP_PKEY *crypto_key_new(struct bigm_error *err);
+bool crypto_key_is_p256(const EVP_PKEY *key);
+
+/*
+ * PEM texts to objects.  `what` names the text in errors.  NULL with
+ * BIGM_EINVALID for a text that is none, is longer than 64 KiB, or is
+ * encrypted.
+ */
+X509 *crypto_certificate(const char *pem, const char *what,
+			 struct bigm_error *err);
+X509_REQ *crypto_request(const char *pem, const char *what,
+			 struct bigm_error *err);
+EVP_PKEY *crypto_key(const char *pem, const char *what,
+		     struct bigm_error *err);
+
+/* What a memory BIO has collected, as a malloc'ed string. */
+char *crypto_bio_string(BIO *bio);
+
+void cleanup_bio(BIO **bio);
+void cleanup_x509(X509 **certificate);
+void cleanup_x509_req(X509_REQ **request);
+#define AUTO_BIO __attribute__((cleanup(cleanup_bio)))
+#define AUTO_X509 __attribute__((cleanup(cleanup_x509)))
+#define AUTO_X509_REQ __attribute__((cleanup(cleanup_x509_req)))
+
+#endif

@@ -1,0 +1,582 @@
+#include "config.h"
+
+#include "rpc/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "rpc/crypto.h"
+#include "rpc/wire.h"
+
+#define RECORD (16u << 10)  /* plain bytes of a full record */
+#define RECORD_OVERHEAD 22u /* header, content type, tag */
+#define OUTPUT_MAX (WIRE_MAX_BUFFERED + (16u << 20))
+#define PEER_CERTIFICATES_MAX (16u << 10)
+#define RECORD_TYPE_ALERT 21
+#define RECORD_TYPE_HANDSHAKE 22
+
+struct tls_context {
+	SSL_CTX *ssl;
+	BIO_METHOD *bio;
+	struct peer self;
+};
+
+struct tls {
+	SSL *ssl;
+	const struct peer *self;
+	struct peer expect; /* of a client; role ROLE_NONE for a server */
+	struct peer peer;   /* verified, once there is a role */
+	bool begun;	    /* bytes of the peer were seen */
+	bool established;
+	bool closed;		 /* by the peer, in good order */
+	struct bigm_error error; /* code != 0: the session is over */
+	const uint8_t *input;
+	size_t input_len;
+	struct buffer output;
+};
+
+/* ------------------------------------------------------------------ */
+/* The BIO over our own buffers                                        */
+
+static int bio_read(BIO *bio, char *data, size_t len, size_t *taken)
+{
+	struct tls *tls = BIO_get_data(bio);
+
+	BIO_clear_retry_flags(bio);
+	*taken = len < tls->input_len ? len : tls->input_len;
+	if (*taken == 0) {
+		BIO_set_retry_read(bio);
+		return 0;
+	}
+	memcpy(data, tls->input, *taken);
+	tls->input += *taken;
+	tls->input_len -= *taken;
+	return 1;
+}
+
+static int bio_write(BIO *bio, const char *data, size_t len, size_t *written)
+{
+	struct tls *tls = BIO_get_data(bio);
+
+	BIO_clear_retry_flags(bio);
+	*written = 0;
+	if (buffer_append(&tls->output, data, len, NULL) < 0)
+		return 0;
+	*written = len;
+	return 1;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *data)
+{
+	return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *bio_method_new(void)
+{
+	BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "bigm");
+
+	if (!method)
+		return NULL;
+	BIO_meth_set_read_ex(method, bio_read);
+	BIO_meth_set_write_ex(method, bio_write);
+	BIO_meth_set_ctrl(method, bio_ctrl);
+	return method;
+}
+
+/* ------------------------------------------------------------------ */
+/* Who the peer is, and why it is refused                              */
+
+static void format_time(const ASN1_TIME *time, char text[32])
+{
+	struct tm tm;
+
+	if (!ASN1_TIME_to_tm(time, &tm) ||
+	    !strftime(text, 32, "%Y-%m-%d %H:%M:%S UTC", &tm))
+		strcpy(text, "an unreadable date");
+}
+
+/* "because …", for what OpenSSL found wrong with the chain. */
+static void explain_chain(char *why, size_t size, int error,
+			  const X509 *certificate)
+{
+	char time[32];
+
+	switch (error) {
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		format_time(X509_get0_notAfter(certificate), time);
+		snprintf(why, size, "its certificate expired at %s", time);
+		break;
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		format_time(X509_get0_notBefore(certificate), time);
+		snprintf(why, size,
+			 "its certificate is good only from %s on; is a clock "
+			 "wrong?",
+			 time);
+		break;
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+		snprintf(why, size, "it made its certificate itself");
+		break;
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+		snprintf(why, size,
+			 "its certificate is not signed by our authority");
+		break;
+	case X509_V_ERR_INVALID_PURPOSE:
+		snprintf(why, size,
+			 "its certificate is not for this end of a "
+			 "connection");
+		break;
+	default:
+		snprintf(why, size, "%s", X509_verify_cert_error_string(error));
+	}
+}
+
+/* Refuses the peer whose certificate claims to be *claimed. */
+static void refuse(struct tls *tls, const struct peer *claimed,
+		   const char *why)
+{
+	char who[IDENTITY_URI_MAX] = "the peer";
+
+	if (claimed->role)
+		identity_describe(claimed, who);
+	bigm_error_set(&tls->error, BIGM_EPERMISSION, "refused %s: %s", who,
+		       why);
+}
+
+/* The rules of our own, for a certificate that the authority has signed. */
+static bool check_peer(struct tls *tls, const struct peer *peer)
+{
+	const struct peer *expect = &tls->expect;
+	const char *cluster =
+		*expect->cluster ? expect->cluster : tls->self->cluster;
+	char wanted[IDENTITY_URI_MAX], why[IDENTITY_URI_MAX + 32];
+
+	if (strcmp(peer->cluster, tls->self->cluster) != 0 ||
+	    strcmp(peer->cluster, cluster) != 0) {
+		snprintf(why, sizeof(why), "our cluster is %s", cluster);
+		refuse(tls, peer, why);
+		return false;
+	}
+	if (!expect->role || (peer->role == expect->role &&
+			      (!*expect->name ||
+			       strcmp(peer->name, expect->name) == 0)))
+		return true;
+	snprintf(wanted, sizeof(wanted), "%s%s%s", role_name(expect->role),
+		 *expect->name ? " " : "", expect->name);
+	snprintf(why, sizeof(why), "we dialled %s", wanted);
+	refuse(tls, peer, why);
+	return false;
+}
+
+static int on_verify(int good, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(
+		store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls *tls = SSL_get_app_data(ssl);
+	const X509 *certificate = X509_STORE_CTX_get_current_cert(store);
+	const X509 *leaf = X509_STORE_CTX_get0_cert(store);
+	struct bigm_error local = BIGM_ERROR_INIT;
+	struct peer claimed = { 0 };
+	char why[160];
+	int error;
+
+	if (good && X509_STORE_CTX_get_error_depth(store) > 0)
+		return 1;
+	identity_peer(leaf, &claimed, &local);
+	if (!good) {
+		error = X509_STORE_CTX_get_error(store);
+		explain_chain(why, sizeof(why), error,
+			      certificate ? certificate : leaf);
+		refuse(tls, &claimed, why);
+		/* This error's alert is of the wrong kind. */
+		if (error == X509_V_ERR_CERT_SIGNATURE_FAILURE)
+			X509_STORE_CTX_set_error(
+				store,
+				X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+		return 0;
+	}
+	if (!claimed.role)
+		refuse(tls, &claimed, local.text);
+	else if (check_peer(tls, &claimed)) {
+		tls->peer = claimed;
+		return 1;
+	}
+	X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* What went wrong                                                     */
+
+static const struct {
+	int reason;
+	int code;
+	const char *text;
+} reasons[] = {
+	{ SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, BIGM_EPERMISSION,
+	  "refused the peer: it showed no certificate" },
+	{ SSL_R_UNSUPPORTED_PROTOCOL, BIGM_EPROTOCOL,
+	  "the peer speaks an old TLS; bigm speaks TLS 1.3 only" },
+	{ SSL_R_WRONG_SSL_VERSION, BIGM_EPROTOCOL,
+	  "the peer speaks an old TLS; bigm speaks TLS 1.3 only" },
+	{ SSL_R_NO_SHARED_CIPHER, BIGM_EPROTOCOL,
+	  "the peer has no cipher in common with us "
+	  "(TLS_AES_128_GCM_SHA256)" },
+	{ SSL_R_NO_APPLICATION_PROTOCOL, BIGM_EPROTOCOL,
+	  "the peer does not speak HTTP/2 (ALPN h2)" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_PROTOCOL_VERSION, BIGM_EPROTOCOL,
+	  "the peer refused our TLS 1.3" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_NO_APPLICATION_PROTOCOL,
+	  BIGM_EPROTOCOL, "the peer does not speak HTTP/2 (ALPN h2)" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_CERTIFICATE_EXPIRED, BIGM_EPERMISSION,
+	  "the peer refused us: our certificate has expired; is a clock "
+	  "wrong?" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_UNKNOWN_CA, BIGM_EPERMISSION,
+	  "the peer refused us: our certificate is not of its cluster" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_BAD_CERTIFICATE, BIGM_EPERMISSION,
+	  "the peer refused us: our certificate is not the one it expects" },
+	{ SSL_AD_REASON_OFFSET + SSL_AD_CERTIFICATE_REQUIRED,
+	  BIGM_EPERMISSION, "the peer refused us: it wants a certificate" },
+};
+
+static int explain_reason(struct bigm_error *error, int reason)
+{
+	int alert = reason - SSL_AD_REASON_OFFSET;
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].reason == reason)
+			return bigm_error_set(error, reasons[i].code, "%s",
+					      reasons[i].text);
+	if (alert > 0 && alert < 256)
+		return bigm_error_set(
+			error,
+			alert >= SSL_AD_BAD_CERTIFICATE &&
+					alert <= SSL_AD_ACCESS_DENIED ?
+				BIGM_EPERMISSION :
+				BIGM_EPROTOCOL,
+			"the peer ended TLS with the alert \"%s\"",
+			SSL_alert_desc_string_long(alert));
+	return crypto_error_set(error, BIGM_EPROTOCOL, "broken TLS");
+}
+
+/* Ends the session with the reason that OpenSSL or on_verify() left. */
+static int fail(struct tls *tls, struct bigm_error *err)
+{
+	unsigned long first = ERR_peek_error();
+
+	if (tls->error.code == 0)
+		explain_reason(&tls->error, first && !ERR_SYSTEM_ERROR(first) ?
+						    ERR_GET_REASON(first) :
+						    0);
+	ERR_clear_error();
+	return error_copy(err, &tls->error);
+}
+
+/* Ends the session after the handshake has succeeded for OpenSSL. */
+static int refuse_late(struct tls *tls, int code, const char *why,
+		       struct bigm_error *err)
+{
+	SSL_shutdown(tls->ssl);
+	bigm_error_set(&tls->error, code, "%s", why);
+	return error_copy(err, &tls->error);
+}
+
+/* ------------------------------------------------------------------ */
+/* The context                                                         */
+
+static const unsigned char alpn_h2[] = { 2, 'h', '2' };
+
+static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *len,
+		   const unsigned char *offered, unsigned int offered_len,
+		   void *data)
+{
+	unsigned char *match;
+
+	if (SSL_select_next_proto(&match, len, alpn_h2, sizeof(alpn_h2),
+				  offered,
+				  offered_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*chosen = match;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* One version, cipher, group and signature: fewer bytes, fewer ways in.  The
+ * second group spares curl a round trip. */
+static bool set_algorithms(SSL_CTX *ctx)
+{
+	return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) &&
+	       SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) &&
+	       SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") &&
+	       SSL_CTX_set1_groups_list(ctx, "P-256:X25519") &&
+	       SSL_CTX_set1_sigalgs_list(ctx, "ECDSA+SHA256") &&
+	       SSL_CTX_set_alpn_protos(ctx, alpn_h2, sizeof(alpn_h2)) == 0;
+}
+
+static bool set_identity(SSL_CTX *ctx, const struct identity *id)
+{
+	return SSL_CTX_use_certificate(ctx, id->certificate) &&
+	       SSL_CTX_use_PrivateKey(ctx, id->key) &&
+	       X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx),
+				   id->authority);
+}
+
+static void set_manners(SSL_CTX *ctx)
+{
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	SSL_CTX_clear_options(ctx, SSL_OP_ENABLE_MIDDLEBOX_COMPAT);
+	SSL_CTX_set_num_tickets(ctx, 0);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
+				      SSL_MODE_NO_AUTO_CHAIN |
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_max_cert_list(ctx, PEER_CERTIFICATES_MAX);
+	SSL_CTX_set_verify(ctx,
+			   SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+			   on_verify);
+	SSL_CTX_set_verify_depth(ctx, 0);
+	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+}
+
+struct tls_context *tls_context_new(const struct identity *id,
+				    struct bigm_error *err)
+{
+	struct tls_context *context;
+
+	if (!id->certificate || !id->authority) {
+		bigm_error_set(err, BIGM_EINVALID,
+			       "TLS: our certificate is not signed yet");
+		return NULL;
+	}
+	context = xcalloc(1, sizeof(*context));
+	if (identity_peer(id->certificate, &context->self, err) < 0)
+		goto error;
+	ERR_clear_error();
+	context->ssl = SSL_CTX_new(TLS_method());
+	context->bio = bio_method_new();
+	if (!context->ssl || !context->bio || !set_algorithms(context->ssl) ||
+	    !set_identity(context->ssl, id)) {
+		crypto_error_set(err, BIGM_EFAILED, "TLS: cannot be set up");
+		goto error;
+	}
+	set_manners(context->ssl);
+	return context;
+error:
+	tls_context_free(context);
+	return NULL;
+}
+
+void tls_context_free(struct tls_context *context)
+{
+	if (!context)
+		return;
+	SSL_CTX_free(context->ssl);
+	BIO_meth_free(context->bio);
+	free(context);
+}
+
+/* ------------------------------------------------------------------ */
+/* The session                                                         */
+
+static struct tls *session_new(struct tls_context *context,
+			       struct bigm_error *err)
+{
+	struct tls *tls = xcalloc(1, sizeof(*tls));
+	BIO *bio;
+
+	tls->self = &context->self;
+	tls->error = (struct bigm_error)BIGM_ERROR_INIT;
+	buffer_init(&tls->output, OUTPUT_MAX);
+	ERR_clear_error();
+	tls->ssl = SSL_new(context->ssl);
+	bio = BIO_new(context->bio);
+	if (!tls->ssl || !bio) {
+		BIO_free(bio);
+		tls_free(tls);
+		crypto_error_set(err, BIGM_EEXHAUSTED, "TLS: no session");
+		return NULL;
+	}
+	BIO_set_data(bio, tls);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(tls->ssl, bio, bio);
+	SSL_set_app_data(tls->ssl, tls);
+	return tls;
+}
+
+struct tls *tls_new_server(struct tls_context *context, struct bigm_error *err)
+{
+	struct tls *tls = session_new(context, err);
+
+	if (tls)
+		SSL_set_accept_state(tls->ssl);
+	return tls;
+}
+
+struct tls *tls_new_client(struct tls_context *context,
+			   const struct peer *expect, struct bigm_error *err)
+{
+	struct tls *tls = session_new(context, err);
+
+	if (!tls)
+		return NULL;
+	tls->expect = *expect;
+	SSL_set_connect_state(tls->ssl);
+	SSL_do_handshake(tls->ssl);
+	if (tls->output.len > 0)
+		return tls;
+	crypto_error_set(err, BIGM_EFAILED, "TLS: cannot begin");
+	tls_free(tls);
+	return NULL;
+}
+
+void tls_free(struct tls *tls)
+{
+	if (!tls)
+		return;
+	SSL_free(tls->ssl);
+	buffer_release(&tls->output);
+	free(tls);
+}
+
+/* The first byte tells TLS from anything else, in fewer riddles than
+ * OpenSSL. */
+static int check_first(struct tls *tls, struct bigm_error *err)
+{
+	uint8_t first = tls->input[0];
+
+	tls->begun = true;
+	if (first == RECORD_TYPE_HANDSHAKE || first == RECORD_TYPE_ALERT)
+		return 0;
+	bigm_error_set(&tls->error, BIGM_EPROTOCOL,
+		       "the peer does not speak TLS");
+	return error_copy(err, &tls->error);
+}
+
+/* 1 when done, 0 when more input is needed. */
+static int handshake(struct tls *tls, struct bigm_error *err)
+{
+	const unsigned char *alpn;
+	unsigned int len;
+	int rc = SSL_do_handshake(tls->ssl);
+
+	if (rc != 1)
+		return SSL_get_error(tls->ssl, rc) == SSL_ERROR_WANT_READ ?
+			       0 :
+			       fail(tls, err);
+	SSL_get0_alpn_selected(tls->ssl, &alpn, &len);
+	if (len + 1 != sizeof(alpn_h2) || memcmp(alpn, alpn_h2 + 1, len) != 0)
+		return refuse_late(tls, BIGM_EPROTOCOL,
+				   "the peer does not speak HTTP/2 (ALPN h2)",
+				   err);
+	if (!tls->peer.role || SSL_get_verify_result(tls->ssl) != X509_V_OK)
+		return refuse_late(tls, BIGM_EPERMISSION,
+				   "refused the peer: it is not verified", err);
+	tls->established = true;
+	return 1;
+}
+
+static int decrypt(struct tls *tls, struct buffer *plain,
+		   struct bigm_error *err)
+{
+	for (;;) {
+		size_t room = plain->limit - plain->len, got;
+		uint8_t *place;
+		int rc;
+
+		room = room < RECORD ? room : RECORD;
+		place = buffer_reserve(plain, room ? room : 1, err);
+		if (!place)
+			return BIGM_EEXHAUSTED;
+		if (SSL_read_ex(tls->ssl, place, room, &got)) {
+			buffer_commit(plain, got);
+			continue;
+		}
+		rc = SSL_get_error(tls->ssl, 0);
+		if (rc == SSL_ERROR_WANT_READ)
+			return 0;
+		if (rc != SSL_ERROR_ZERO_RETURN)
+			return fail(tls, err);
+		tls->closed = true;
+		return 1;
+	}
+}
+
+int tls_input(struct tls *tls, const void *data, size_t len,
+	      struct buffer *plain, struct bigm_error *err)
+{
+	int rc;
+
+	if (tls->error.code)
+		return error_copy(err, &tls->error);
+	if (tls->closed)
+		return 1;
+	if (len == 0)
+		return 0;
+	tls->input = data;
+	tls->input_len = len;
+	ERR_clear_error();
+	if (!tls->begun) {
+		rc = check_first(tls, err);
+		if (rc < 0)
+			return rc;
+	}
+	if (!tls->established) {
+		rc = handshake(tls, err);
+		if (rc <= 0)
+			return rc;
+	}
+	return decrypt(tls, plain, err);
+}
+
+int tls_write(struct tls *tls, const void *data, size_t len,
+	      struct bigm_error *err)
+{
+	size_t records = len / RECORD + 1, written;
+
+	if (tls->error.code)
+		return error_copy(err, &tls->error);
+	if (!tls->established)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "TLS: nothing can be sent before the "
+				      "peer is verified");
+	if (len == 0)
+		return 0;
+	/* Once a record is sealed it must go out, so make sure it can. */
+	if (!buffer_reserve(&tls->output, len + records * RECORD_OVERHEAD, err))
+		return BIGM_EEXHAUSTED;
+	ERR_clear_error();
+	if (SSL_write_ex(tls->ssl, data, len, &written) && written == len)
+		return 0;
+	return fail(tls, err);
+}
+
+void tls_close(struct tls *tls)
+{
+	if (!tls->established || tls->error.code)
+		return;
+	ERR_clear_error();
+	SSL_shutdown(tls->ssl);
+	ERR_clear_error();
+}
+
+struct buffer *tls_output(struct tls *tls)
+{
+	return &tls->output;
+}
+
+bool tls_established(const struct tls *tls)
+{
+	return tls->established;
+}
+
+const struct peer *tls_peer(const struct tls *tls)
+{
+	return &tls->peer;
+}
