@@ -10,8 +10,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/text.h"
-#include "cmd/nearest.h"
 
 /* What every command takes. */
 struct common_options {

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "cmd/nearest.h"
+#include "base/nearest.h"
 
 /* getopt's name for an option is its place in the list of both tables. */
 #define FIRST_VALUE 256

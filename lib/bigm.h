@@ -201,6 +201,13 @@ BIGM_API void bigm_free(struct bigm *b);
 /* The version of the library that runs, such as "0.1.0". */
 BIGM_API const char *bigm_version(void);
 
+/*
+ * The program's arguments: NULL-terminated, argv[0] first, their number in
+ * *argc (unless NULL).  In the driver as bigm_init() left them; on a machine
+ * the driver's, so that a service can be told things by the command line.
+ */
+BIGM_API char *const *bigm_argv(const struct bigm *b, int *argc);
+
 /* A service that every machine of one bigm_start() shall have. */
 struct bigm_service {
 	const char *name;   /* as called: "PI" in "PI.Sample" */

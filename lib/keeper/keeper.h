@@ -20,10 +20,6 @@
  * which may be anybody's program, has no child that stays.  V and N are the
  * client's; another version is refused.
  *
- * The status pipe takes one line of JSON and is then closed: null when the
- * keeper serves, else {"code", "message", "retriable"}: why it could not
- * start.
- *
  * The hold is a control connection too; requests may wait in it before the
  * keeper serves.  Both guard and keeper have their end of it, so its close
  * tells the client that everything is gone.  When the client goes away

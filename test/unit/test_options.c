@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "cmd/nearest.h"
+#include "base/nearest.h"
 #include "cmd/options.h"
 
 struct values {

@@ -1,8 +1,8 @@
 /*
  * nearest: what somebody may have meant who mistyped a name.
  */
-#ifndef CMD_NEAREST_H
-#define CMD_NEAREST_H
+#ifndef BASE_NEAREST_H
+#define BASE_NEAREST_H
 
 #include <stddef.h>
 
