@@ -64,6 +64,9 @@ struct cJSON *rpc_server_methods(struct rpc_server *server,
  * grace_ms have passed. */
 void rpc_server_shutdown(struct rpc_server *server, uint64_t grace_ms,
 			 void (*done)(void *data), void *data);
+/* Any thread.  True while a method that is not deferred runs: after a shutdown
+ * whose grace was over first, its service's state is still in use. */
+bool rpc_server_busy(struct rpc_server *server);
 /* After shutdown's done.  Releases the services in reverse order. */
 void rpc_server_free(struct rpc_server *server);
 
