@@ -37,8 +37,9 @@ struct system_order {
 
 /* Told to the keeper; `data` is what system_ops.start got. */
 struct system_events {
-	/* The address is known and may be dialled. */
-	void (*address)(void *data, const char *address, int procs);
+	/* The address is known and may be dialled.  pid: of the machine's
+	 * process, where this host has it; else 0. */
+	void (*address)(void *data, const char *address, int procs, pid_t pid);
 	/* Bytes of the machine's output; len 0: it is over. */
 	void (*output)(void *data, const void *bytes, size_t len);
 	/* The machine is gone for good, or never came; why->code 0 when it
@@ -71,11 +72,12 @@ struct system_ops {
 	void (*kill)(struct system_launch *launch);
 	/* After gone and the end of output. */
 	void (*release)(struct system_launch *launch);
+	/* True when its machines begin as bare workers and the keeper sends
+	 * them the program (Setbinary, Exec). */
+	bool (*ships)(const struct system *system);
 	void (*free)(struct system *system);
 	struct system_keepalive keepalive;
 	int default_procs;
-	bool ships; /* machines begin as bare workers; the keeper sends them
-		     * the program (Setbinary, Exec) */
 };
 
 /* NULL for a name that is no system's; *err lists those there are. */

@@ -1,0 +1,523 @@
+#include "config.h"
+
+#include "machine/local.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "loop/process.h"
+#include "machine/orphans.h"
+#include "rpc/wire.h"
+#include "supervisor/boot.h"
+
+#define HOST "127.0.0.1"
+#define CHILD_LISTEN_FD 3
+#define CHILD_PARENT_FD 4
+
+#define PACKET_MAX 65536
+#define READ_SIZE 65536
+/* What a dead machine's pipe may still give; more comes only from a process
+ * that it left and that goes on writing. */
+#define DRAIN_MAX (4u << 20)
+
+struct system {
+	struct system_keeper keeper;
+	bool ship;
+};
+
+struct system_launch {
+	struct system *system;
+	struct system_events events;
+	void *data;
+
+	/* For the boot answer. */
+	char *name, *dir, *marker, *address;
+	int procs;
+	bool answered;
+	struct bigm_error failed; /* what the machine said of its end */
+
+	pid_t pid; /* 0 once it is reaped */
+	struct process_watch *watch;
+	struct loop_task announce;
+	int out_fd, boot_fd;
+	uv_poll_t out_poll, boot_poll;
+	int open_polls;
+	bool output_over, gone, released;
+};
+
+static void maybe_free(struct system_launch *l)
+{
+	if (!l->released || l->open_polls > 0 || l->announce.queued)
+		return;
+	process_watch_free(l->watch);
+	free(l->name);
+	free(l->dir);
+	free(l->marker);
+	free(l->address);
+	free(l);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct system_launch *l = handle->data;
+
+	l->open_polls--;
+	maybe_free(l);
+}
+
+/* Ends a poll and closes its descriptor; at most once each. */
+static void close_poll(uv_poll_t *poll, int *fd)
+{
+	if (*fd < 0)
+		return;
+	uv_poll_stop(poll);
+	uv_close((uv_handle_t *)poll, on_poll_closed);
+	close(*fd);
+	*fd = -1;
+}
+
+/* ------------------------------------------------------------------ */
+/* Output                                                              */
+
+static void end_output(struct system_launch *l)
+{
+	if (l->output_over)
+		return;
+	l->output_over = true;
+	close_poll(&l->out_poll, &l->out_fd);
+	l->events.output(l->data, NULL, 0);
+}
+
+/* Takes one piece; false when there is none now, or no more at all. */
+static bool read_output(struct system_launch *l, size_t *total)
+{
+	char buf[READ_SIZE];
+	ssize_t n = read(l->out_fd, buf, sizeof(buf));
+
+	if (n > 0) {
+		*total += (size_t)n;
+		l->events.output(l->data, buf, (size_t)n);
+		return true;
+	}
+	if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		end_output(l);
+	return false;
+}
+
+static void on_output(uv_poll_t *poll, int status, int events)
+{
+	struct system_launch *l = poll->data;
+	size_t total = 0;
+
+	if (!l->output_over)
+		read_output(l, &total);
+}
+
+static void drain_output(struct system_launch *l)
+{
+	size_t total = 0;
+
+	while (!l->output_over && total < DRAIN_MAX && read_output(l, &total))
+		;
+}
+
+/* ------------------------------------------------------------------ */
+/* The boot handshake                                                  */
+
+static void add_string(cJSON *json, const char *name, const char *value)
+{
+	if (!cJSON_AddStringToObject(json, name, value))
+		alloc_failed();
+}
+
+static int answer_request(struct system_launch *l, const char *request,
+			  struct bigm_error *err)
+{
+	const struct system_keeper *k = &l->system->keeper;
+	AUTO_FREE char *certificate = NULL, *authority = NULL, *text = NULL;
+	AUTO_JSON cJSON *json = cJSON_CreateObject();
+
+	if (k->sign(k->keeper, request, l->name, HOST, &certificate,
+		    &authority, err) < 0)
+		return error_prefix(err, "signing request");
+	add_string(json, "certificate", certificate);
+	add_string(json, "authority", authority);
+	add_string(json, "name", l->name);
+	add_string(json, "cluster", k->cluster);
+	add_string(json, "address", l->address);
+	add_string(json, "dir", l->dir);
+	add_string(json, "marker", l->marker);
+	json_add_uint64(json, "procs", (uint64_t)l->procs);
+	json_add_uint64(json, "lease_ms", system_local.keepalive.timeout_ms);
+	text = json_print(json);
+	if (send(l->boot_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) <
+	    0)
+		return error_set_errno(err, errno, "boot socket");
+	return 0;
+}
+
+/* Another version of libbigm in the program than in the keeper: said before
+ * anything odd comes of it. */
+static int check_version(const cJSON *json, struct bigm_error *err)
+{
+	const char *version = "?";
+	int64_t wire = 0;
+
+	json_opt_string(json, "version", &version, NULL);
+	if (bigm_json_get_int64(json, "wire", &wire, err) < 0)
+		return BIGM_EPROTOCOL;
+	if (wire != WIRE_VERSION)
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "the program's libbigm %s speaks version "
+				      "%lld of the protocol, bigm %s speaks "
+				      "%d: build both from the same release",
+				      version, (long long)wire, bigm_version(),
+				      WIRE_VERSION);
+	return 0;
+}
+
+static int take_packet(struct system_launch *l, const char *packet, size_t len,
+		       struct bigm_error *err)
+{
+	AUTO_JSON cJSON *json = json_parse(packet, len, err);
+	const char *request = NULL, *failed = NULL;
+
+	if (!json)
+		return BIGM_EPROTOCOL;
+	if (json_opt_string(json, "failed", &failed, err) < 0)
+		return BIGM_EPROTOCOL;
+	if (failed) {
+		bigm_error_set(&l->failed, BIGM_EFAILED, "%s", failed);
+		return 0;
+	}
+	if (l->answered)
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "asked for a second certificate");
+	l->answered = true;
+	if (check_version(json, err) < 0)
+		return BIGM_EPROTOCOL;
+	if (bigm_json_get_string(json, "request", &request, err) < 0)
+		return BIGM_EPROTOCOL;
+	return answer_request(l, request, err);
+}
+
+/* False when there is nothing (more). */
+static bool read_packet(struct system_launch *l)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	AUTO_FREE char *packet = xmalloc(PACKET_MAX);
+	ssize_t n = recv(l->boot_fd, packet, PACKET_MAX,
+			 MSG_DONTWAIT | MSG_TRUNC);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		/* It may have closed the socket only; its end is told by its
+		 * process. */
+		close_poll(&l->boot_poll, &l->boot_fd);
+		return false;
+	}
+	if (n > PACKET_MAX)
+		bigm_error_set(&why, BIGM_EPROTOCOL, "a packet of %zd bytes",
+			       n);
+	else
+		take_packet(l, packet, (size_t)n, &why);
+	if (why.code == 0)
+		return true;
+	error_prefix(&why, "boot");
+	log_error("%s: %s", l->name, why.text);
+	error_copy(&l->failed, &why);
+	if (l->pid > 0)
+		kill(-l->pid, SIGKILL);
+	return false;
+}
+
+static void on_boot(uv_poll_t *poll, int status, int events)
+{
+	struct system_launch *l = poll->data;
+
+	if (l->boot_fd >= 0)
+		read_packet(l);
+}
+
+/* ------------------------------------------------------------------ */
+/* The end                                                             */
+
+static void describe_end(struct system_launch *l, int status,
+			 struct bigm_error *why)
+{
+	char text[128];
+
+	if (l->failed.code != 0) {
+		error_copy(why, &l->failed);
+	} else if (WIFSIGNALED(status)) {
+		bigm_error_set(why, BIGM_EUNAVAILABLE, "killed by %s",
+			       process_describe_status(status, text,
+						       sizeof(text)));
+	} else if (status != 0) {
+		bigm_error_set(why, BIGM_EUNAVAILABLE,
+			       "exited with status %d", WEXITSTATUS(status));
+	}
+}
+
+/* All that the machine wrote is in its pipe by now, and what it told over the
+ * boot socket is there too. */
+static void on_exit_status(pid_t pid, int status, void *data)
+{
+	struct system_launch *l = data;
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	l->pid = 0;
+	orphans_kill_session(pid);
+	while (l->boot_fd >= 0 && read_packet(l))
+		;
+	close_poll(&l->boot_poll, &l->boot_fd);
+	describe_end(l, status, &why);
+	drain_output(l);
+	end_output(l);
+	l->gone = true;
+	l->events.gone(l->data, &why);
+}
+
+static void local_kill(struct system_launch *l)
+{
+	if (l->pid > 0)
+		kill(-l->pid, SIGKILL);
+}
+
+static void local_release(struct system_launch *l)
+{
+	l->released = true;
+	maybe_free(l);
+}
+
+/* ------------------------------------------------------------------ */
+/* The beginning                                                       */
+
+static int listen_on_loopback(char **address, struct bigm_error *err)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, len) < 0 ||
+	    listen(fd, SOMAXCONN) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) < 0) {
+		int rc = error_set_errno(err, errno,
+					 "listening socket on " HOST);
+
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	*address = xasprintf("https://" HOST ":%u/", ntohs(sin.sin_port));
+	return fd;
+}
+
+/* The three ends that the machine gets. */
+struct child_ends {
+	int listen, boot, out;
+};
+
+static void close_ends(struct child_ends *ends)
+{
+	cleanup_close(&ends->listen);
+	cleanup_close(&ends->boot);
+	cleanup_close(&ends->out);
+}
+#define AUTO_ENDS __attribute__((cleanup(close_ends)))
+
+static int open_ends(struct system_launch *l, struct child_ends *ends,
+		     struct bigm_error *err)
+{
+	int pair[2], out[2];
+
+	ends->listen = listen_on_loopback(&l->address, err);
+	if (ends->listen < 0)
+		return ends->listen;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_set_errno(err, errno, "boot socket");
+	l->boot_fd = pair[0];
+	ends->boot = pair[1];
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return error_set_errno(err, errno, "output pipe");
+	l->out_fd = out[0];
+	ends->out = out[1];
+	if (fcntl(l->out_fd, F_SETFL, O_NONBLOCK) < 0)
+		return error_set_errno(err, errno, "output pipe");
+	return 0;
+}
+
+static int spawn(struct system_launch *l, const struct system_order *order,
+		 const struct child_ends *ends, struct bigm_error *err)
+{
+	AUTO_FREE char *boot = xasprintf(BOOT_ENV "=listen:%d,parent:%d",
+					 CHILD_LISTEN_FD, CHILD_PARENT_FD);
+	char *const changes[] = { boot, NULL };
+	char **env = process_env(order->env, changes);
+	char *bare[] = { (char *)"bigm", NULL };
+	bool ship = l->system->ship || !order->program;
+	const struct process_fd fds[] = {
+		{ ends->out, 1 },
+		{ ends->out, 2 },
+		{ ends->listen, CHILD_LISTEN_FD },
+		{ ends->boot, CHILD_PARENT_FD },
+	};
+	const struct process_options options = {
+		.program = ship ? l->system->keeper.bigm_path : order->program,
+		.argv = ship ? bare : order->argv,
+		.env = env,
+		.dir = order->work_dir,
+		.fds = fds,
+		.nfds = sizeof(fds) / sizeof(fds[0]),
+		.session = true,
+		.death_signal = SIGKILL,
+	};
+	pid_t pid = process_spawn(&options, err);
+
+	json_strings_free(env);
+	if (pid < 0)
+		return (int)pid;
+	l->pid = pid;
+	return 0;
+}
+
+static int start_poll(struct system_launch *l, uv_poll_t *poll, int fd,
+		      uv_poll_cb fn, struct bigm_error *err)
+{
+	int rc = uv_poll_init(loop_uv(l->system->keeper.loop), poll, fd);
+
+	if (rc < 0)
+		return error_set_errno(err, -rc, "poll");
+	poll->data = l;
+	l->open_polls++;
+	uv_poll_start(poll, UV_READABLE, fn);
+	return 0;
+}
+
+static void announce(struct loop_task *task)
+{
+	struct system_launch *l =
+		loop_container(task, struct system_launch, announce);
+
+	if (l->released)
+		maybe_free(l);
+	else if (!l->gone)
+		l->events.address(l->data, l->address, l->procs, l->pid);
+}
+
+/* Descriptors become the polls' as soon as those exist; before that, they
+ * are closed here. */
+static void abandon(struct system_launch *l)
+{
+	int status;
+
+	if (l->pid > 0) {
+		kill(-l->pid, SIGKILL);
+		kill(l->pid, SIGKILL);
+		waitpid(l->pid, &status, 0);
+	}
+	if (l->out_poll.data)
+		close_poll(&l->out_poll, &l->out_fd);
+	if (l->boot_poll.data)
+		close_poll(&l->boot_poll, &l->boot_fd);
+	cleanup_close(&l->out_fd);
+	cleanup_close(&l->boot_fd);
+	l->released = true;
+	maybe_free(l);
+}
+
+static int begin(struct system_launch *l, const struct system_order *order,
+		 struct bigm_error *err)
+{
+	struct loop *loop = l->system->keeper.loop;
+	AUTO_ENDS struct child_ends ends = { -1, -1, -1 };
+
+	if (mkdir(l->dir, 0700) < 0 && errno != EEXIST)
+		return error_set_errno(err, errno, "cannot create %s", l->dir);
+	if (open_ends(l, &ends, err) < 0 || spawn(l, order, &ends, err) < 0 ||
+	    start_poll(l, &l->boot_poll, l->boot_fd, on_boot, err) < 0 ||
+	    start_poll(l, &l->out_poll, l->out_fd, on_output, err) < 0)
+		return BIGM_EIO;
+	l->watch = process_watch(loop, l->pid, on_exit_status, l, err);
+	return l->watch ? 0 : BIGM_EIO;
+}
+
+static struct system_launch *local_start(struct system *system,
+					 const struct system_order *order,
+					 const struct system_events *events,
+					 void *data, struct bigm_error *err)
+{
+	struct system_launch *l = xcalloc(1, sizeof(*l));
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	l->system = system;
+	l->events = *events;
+	l->data = data;
+	l->name = xstrdup(order->name);
+	l->dir = xstrdup(order->dir);
+	l->marker = xstrdup(order->marker);
+	l->procs = order->procs > 0 ? order->procs : system_local.default_procs;
+	l->failed = why;
+	l->announce.fn = announce;
+	l->out_fd = l->boot_fd = -1;
+	if (begin(l, order, &why) < 0) {
+		error_copy(err, &why);
+		abandon(l);
+		return NULL;
+	}
+	loop_defer(system->keeper.loop, &l->announce);
+	return l;
+}
+
+static struct system *local_new(const struct system_keeper *keeper,
+				const cJSON *settings, struct bigm_error *err)
+{
+	struct system *s = xcalloc(1, sizeof(*s));
+
+	s->keeper = *keeper;
+	if (settings && json_opt_bool(settings, "ship", &s->ship, err) < 0) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static bool local_ships(const struct system *s)
+{
+	return s->ship;
+}
+
+static void local_free(struct system *s)
+{
+	free(s);
+}
+
+const struct system_ops system_local = {
+	.name = "local",
+	.new = local_new,
+	.start = local_start,
+	.kill = local_kill,
+	.release = local_release,
+	.ships = local_ships,
+	.free = local_free,
+	/* On one host only a stopped or a hanging machine misses these. */
+	.keepalive = { .period_ms = 15000, .timeout_ms = 60000,
+		       .call_ms = 15000 },
+	.default_procs = 1,
+};
