@@ -44,11 +44,11 @@ static const struct {
 /* A caller compiled against an older bigm.h may have a shorter text. */
 static size_t text_size(const struct bigm_error *err)
 {
-	const size_t least = offsetof(struct bigm_error, text) + 64;
+	const size_t before = offsetof(struct bigm_error, text);
 
-	if (err->size < least || err->size > sizeof(*err))
+	if (err->size < before + 64 || err->size >= sizeof(*err))
 		return sizeof(err->text);
-	return err->size - offsetof(struct bigm_error, text);
+	return err->size - before;
 }
 
 __attribute__((format(printf, 4, 0)))
