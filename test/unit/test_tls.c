@@ -92,9 +92,12 @@ static bool carry(struct end *from, struct end *to, size_t step)
 
 static void pump_by(struct pair *p, size_t step)
 {
-	while (carry(&p->client, &p->server, step) |
-	       carry(&p->server, &p->client, step))
-		;
+	bool moved = true;
+
+	while (moved) {
+		moved = carry(&p->client, &p->server, step);
+		moved = carry(&p->server, &p->client, step) || moved;
+	}
 }
 
 static void pump(struct pair *p)
