@@ -17,7 +17,8 @@
  *			   "cluster": ID, "procs": 1, "dir": "…",
  *			   "lease_ms": 120000, "address": "https://…/",
  *			   "marker": "…"}
- *	machine → keeper  {"failed": "why it cannot boot"}, then it exits
+ *	machine → keeper  {"failed": "why it cannot boot, or ends by itself"},
+ *			  then it exits
  *
  * `identity` is a memfd that the old image leaves to the new one across Exec:
  * what the keeper answered, plus "key" and "incarnation".  With it no request
@@ -25,7 +26,9 @@
  *
  * `marker` is the line that ends the log: the last thing that a machine
  * writes to stdout when it shuts down in good order.  `dir` is the machine's
- * own folder; the keeper removes it.
+ * own folder; the keeper removes it.  `procs`, `dir`, `address` and `marker`
+ * may be missing.  `parent` may be missing where the system has no such
+ * socket; then there must be an identity.
  */
 #ifndef SUPERVISOR_BOOT_H
 #define SUPERVISOR_BOOT_H
@@ -55,9 +58,18 @@ struct boot {
 bool boot_wanted(void);
 
 /* Does the above; blocks for the keeper's answer (at most 30 s).  The
- * environment variable is removed.  NULL on error, told to the keeper too. */
+ * environment variable is removed.  NULL on error, told to the keeper and
+ * logged: the caller just exits. */
 struct boot *boot_receive(struct bigm_error *err);
+/* Closes the sockets, too. */
 void boot_free(struct boot *boot);
+
+/* Tells the keeper, and logs, why the machine cannot begin or ends. */
+void boot_tell_failed(int parent_fd, const struct bigm_error *why);
+
+/* BIGM_BOOT's value for a process that has the sockets under these numbers;
+ * malloc'ed.  identity_fd -1: none. */
+char *boot_env(int listen_fd, int parent_fd, int identity_fd);
 
 /* A memfd with what the next image needs; not close-on-exec.  Returns the fd
  * or a code. */

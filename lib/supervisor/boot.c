@@ -1,0 +1,480 @@
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "rpc/wire.h"
+#include "supervisor/boot.h"
+
+#define ANSWER_MS 30000
+#define ANSWER_MAX 65536
+#define MARKER_MAX 63 /* of keeper/output.h's splitter */
+#define LEASE_MAX_MS (30ull * 24 * 3600 * 1000)
+
+bool boot_wanted(void)
+{
+	return getenv(BOOT_ENV) != NULL;
+}
+
+char *boot_env(int listen_fd, int parent_fd, int identity_fd)
+{
+	AUTO_FREE char *parent = parent_fd < 0 ? xstrdup("") :
+				xasprintf(",parent:%d", parent_fd);
+	AUTO_FREE char *identity = identity_fd < 0 ? xstrdup("") :
+				xasprintf(",identity:%d", identity_fd);
+
+	return xasprintf("listen:%d%s%s", listen_fd, parent, identity);
+}
+
+/* The descriptors that BIGM_BOOT names. */
+struct boot_fds {
+	int listen, parent, identity;
+};
+
+static int parse_fd(const char *word, struct boot_fds *fds)
+{
+	const struct {
+		const char *name;
+		int *fd;
+	} names[] = {
+		{ "listen:", &fds->listen },
+		{ "parent:", &fds->parent },
+		{ "identity:", &fds->identity },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t len = strlen(names[i].name);
+		char *end;
+		long fd;
+
+		if (strncmp(word, names[i].name, len) != 0)
+			continue;
+		errno = 0;
+		fd = strtol(word + len, &end, 10);
+		if (errno || end == word + len || *end || fd < 0 ||
+		    fd > 1 << 20 || *names[i].fd >= 0)
+			return -1;
+		*names[i].fd = (int)fd;
+		return 0;
+	}
+	return -1;
+}
+
+static int parse_env(const char *value, struct boot_fds *fds,
+		     struct bigm_error *err)
+{
+	AUTO_FREE char *copy = xstrdup(value);
+	char *rest = NULL;
+
+	for (char *word = strtok_r(copy, ",", &rest); word;
+	     word = strtok_r(NULL, ",", &rest))
+		if (parse_fd(word, fds) < 0)
+			return bigm_error_set(err, BIGM_EINVALID,
+					      BOOT_ENV "=%s: \"%s\" makes no "
+					      "sense; only bigm sets it",
+					      value, word);
+	if (fds->listen < 0 || (fds->parent < 0 && fds->identity < 0))
+		return bigm_error_set(err, BIGM_EINVALID,
+				      BOOT_ENV "=%s: names no listening "
+				      "socket, or nobody to ask for a "
+				      "certificate",
+				      value);
+	return 0;
+}
+
+static bool socket_is(int fd, int option, int wanted)
+{
+	int value;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 &&
+	       value == wanted;
+}
+
+/* The numbers may be stale, when a program left the variable to a child:
+ * better to say so than to serve some other file. */
+static int check_fds(const struct boot_fds *fds, struct bigm_error *err)
+{
+	if (!socket_is(fds->listen, SO_ACCEPTCONN, 1))
+		return bigm_error_set(err, BIGM_EINVALID,
+				      BOOT_ENV ": descriptor %d is no listening "
+				      "socket", fds->listen);
+	if (fds->parent >= 0 && !socket_is(fds->parent, SO_TYPE, SOCK_SEQPACKET))
+		return bigm_error_set(err, BIGM_EINVALID,
+				      BOOT_ENV ": descriptor %d is no "
+				      "SOCK_SEQPACKET socket", fds->parent);
+	if (fcntl(fds->listen, F_SETFD, FD_CLOEXEC) < 0 ||
+	    (fds->parent >= 0 && fcntl(fds->parent, F_SETFD, FD_CLOEXEC) < 0))
+		return error_set_errno(err, errno, BOOT_ENV);
+	return 0;
+}
+
+static int send_packet(int fd, const cJSON *json, struct bigm_error *err)
+{
+	AUTO_FREE char *text = json_print(json);
+	ssize_t n;
+
+	do
+		n = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return error_set_errno(err, errno, "cannot write to the keeper");
+	return 0;
+}
+
+void boot_tell_failed(int parent_fd, const struct bigm_error *why)
+{
+	AUTO_JSON cJSON *json = cJSON_CreateObject();
+
+	if (parent_fd >= 0 && json &&
+	    cJSON_AddStringToObject(json, "failed", why->text))
+		(void)send_packet(parent_fd, json, NULL);
+	log_error("%s", why->text);
+}
+
+static int send_request(int fd, const struct identity *id,
+			struct bigm_error *err)
+{
+	AUTO_JSON cJSON *json = cJSON_CreateObject();
+	AUTO_FREE char *request = identity_request(id, err);
+
+	if (!request)
+		return err ? err->code : BIGM_EFAILED;
+	if (!cJSON_AddStringToObject(json, "request", request) ||
+	    !cJSON_AddStringToObject(json, "version", bigm_version()) ||
+	    !cJSON_AddNumberToObject(json, "wire", WIRE_VERSION))
+		alloc_failed();
+	return send_packet(fd, json, err);
+}
+
+/* The keeper's answer; NULL on error. */
+static cJSON *receive_answer(int fd, struct bigm_error *err)
+{
+	struct pollfd poller = { .fd = fd, .events = POLLIN };
+	AUTO_FREE char *packet = NULL;
+	cJSON *json;
+	ssize_t n;
+	int rc;
+
+	do
+		rc = poll(&poller, 1, ANSWER_MS);
+	while (rc < 0 && errno == EINTR);
+	if (rc == 0) {
+		bigm_error_set(err, BIGM_EDEADLINE,
+			       "no certificate from the keeper in %d s",
+			       ANSWER_MS / 1000);
+		return NULL;
+	}
+	packet = xmalloc(ANSWER_MAX);
+	n = rc < 0 ? -1 : recv(fd, packet, ANSWER_MAX, 0);
+	if (n < 0 && errno != ECONNRESET) {
+		error_set_errno(err, errno, "cannot read from the keeper");
+		return NULL;
+	}
+	if (n <= 0) {
+		bigm_error_set(err, BIGM_EUNAVAILABLE,
+			       "the keeper went away before it signed the "
+			       "certificate");
+		return NULL;
+	}
+	json = json_parse(packet, (size_t)n, err);
+	if (!json)
+		error_prefix(err, "the keeper's answer");
+	return json;
+}
+
+static int get_copy(const cJSON *json, const char *name, bool needed,
+		    char **value, struct bigm_error *err)
+{
+	const char *s = "";
+	int rc = needed ? bigm_json_get_string(json, name, &s, err) :
+			  json_opt_string(json, name, &s, err);
+
+	if (rc == 0)
+		*value = xstrdup(s);
+	return rc;
+}
+
+static int get_range(const cJSON *json, const char *name, uint64_t most,
+		     uint64_t *value, struct bigm_error *err)
+{
+	int64_t n = (int64_t)*value;
+	int rc = json_opt_int64(json, name, &n, err);
+
+	if (rc < 0)
+		return rc;
+	if (n < 1 || (uint64_t)n > most)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "%s is %lld; it has to be from 1 to %llu",
+				      name, (long long)n,
+				      (unsigned long long)most);
+	*value = (uint64_t)n;
+	return 0;
+}
+
+static int get_plain(struct boot *boot, const cJSON *json,
+		     struct bigm_error *err)
+{
+	uint64_t procs = 1;
+	int rc = 0;
+	const struct {
+		const char *name;
+		bool needed;
+		char **value;
+	} strings[] = {
+		{ "name", true, &boot->name },
+		{ "cluster", true, &boot->cluster },
+		{ "address", false, &boot->address },
+		{ "dir", false, &boot->dir },
+		{ "marker", false, &boot->marker },
+	};
+
+	for (size_t i = 0; rc == 0 && i < sizeof(strings) / sizeof(strings[0]);
+	     i++)
+		rc = get_copy(json, strings[i].name, strings[i].needed,
+			      strings[i].value, err);
+	if (rc == 0)
+		rc = get_range(json, "procs", 1 << 20, &procs, err);
+	if (rc == 0)
+		rc = get_range(json, "lease_ms", LEASE_MAX_MS, &boot->lease_ms,
+			       err);
+	boot->procs = (int)procs;
+	if (rc == 0 && strlen(boot->marker) > MARKER_MAX)
+		rc = bigm_error_set(err, BIGM_EINVALID,
+				    "marker is longer than %d bytes",
+				    MARKER_MAX);
+	return rc;
+}
+
+/* The identity from what the keeper (key given) or the old image said. */
+static int get_identity(struct boot *boot, const cJSON *json,
+			struct bigm_error *err)
+{
+	const char *certificate = NULL, *authority = NULL, *key = NULL;
+
+	if (bigm_json_get_string(json, "certificate", &certificate, err) < 0 ||
+	    bigm_json_get_string(json, "authority", &authority, err) < 0)
+		return BIGM_EINVALID;
+	if (boot->identity)
+		return identity_set_certificate(boot->identity, certificate,
+						authority, err);
+	if (bigm_json_get_string(json, "key", &key, err) < 0)
+		return BIGM_EINVALID;
+	boot->identity = identity_from_pem(key, certificate, authority, err);
+	return boot->identity ? 0 : BIGM_EINVALID;
+}
+
+static void wipe_key(cJSON *json)
+{
+	cJSON *key = cJSON_GetObjectItemCaseSensitive(json, "key");
+
+	if (cJSON_IsString(key))
+		OPENSSL_cleanse(key->valuestring, strlen(key->valuestring));
+}
+
+static int read_all(int fd, char *text, size_t size, size_t *len)
+{
+	*len = 0;
+	for (;;) {
+		ssize_t n = pread(fd, text + *len, size - *len, (off_t)*len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			return 0;
+		*len += (size_t)n;
+	}
+}
+
+/* What the old image left; NULL on error.  The memfd is closed. */
+static cJSON *read_left(int fd, struct bigm_error *err)
+{
+	AUTO_CLOSE int closed = fd;
+	AUTO_FREE char *text = xmalloc(ANSWER_MAX);
+	cJSON *json = NULL;
+	size_t len;
+
+	(void)closed;
+	if (read_all(fd, text, ANSWER_MAX, &len) < 0)
+		error_set_errno(err, errno, "cannot read what the image before "
+				"this one left");
+	else
+		json = json_parse(text, len, err);
+	OPENSSL_cleanse(text, ANSWER_MAX);
+	return json;
+}
+
+static int boot_continue(struct boot *boot, int identity_fd,
+			 struct bigm_error *err)
+{
+	cJSON *json = read_left(identity_fd, err);
+	int rc;
+
+	if (!json)
+		return BIGM_EINVALID;
+	rc = bigm_json_get_uint64(json, "incarnation", &boot->incarnation, err);
+	if (rc == 0)
+		rc = get_plain(boot, json, err);
+	if (rc == 0)
+		rc = get_identity(boot, json, err);
+	wipe_key(json);
+	cJSON_Delete(json);
+	return rc;
+}
+
+static int boot_ask(struct boot *boot, struct bigm_error *err)
+{
+	AUTO_JSON cJSON *json = NULL;
+	int rc;
+
+	boot->identity = identity_new(err);
+	if (!boot->identity)
+		return BIGM_EFAILED;
+	rc = send_request(boot->parent_fd, boot->identity, err);
+	if (rc < 0)
+		return rc;
+	json = receive_answer(boot->parent_fd, err);
+	if (!json)
+		return BIGM_EUNAVAILABLE;
+	rc = get_plain(boot, json, err);
+	if (rc == 0)
+		rc = get_identity(boot, json, err);
+	if (rc < 0)
+		error_prefix(err, "the keeper's answer");
+	return rc;
+}
+
+struct boot *boot_receive(struct bigm_error *err)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	struct boot_fds fds = { -1, -1, -1 };
+	struct boot *boot;
+	const char *env = getenv(BOOT_ENV);
+	int rc = parse_env(env ? env : "", &fds, &why);
+
+	if (rc == 0)
+		rc = check_fds(&fds, &why);
+	unsetenv(BOOT_ENV);
+	boot = xcalloc(1, sizeof(*boot));
+	boot->listen_fd = rc < 0 ? -1 : fds.listen;
+	boot->parent_fd = rc < 0 ? -1 : fds.parent;
+	boot->incarnation = 1;
+	if (rc == 0)
+		rc = fds.identity >= 0 ?
+			     boot_continue(boot, fds.identity, &why) :
+			     boot_ask(boot, &why);
+	if (rc == 0)
+		return boot;
+	error_prefix(&why, "the machine cannot begin");
+	boot_tell_failed(boot->parent_fd, &why);
+	error_copy(err, &why);
+	boot_free(boot);
+	return NULL;
+}
+
+void boot_free(struct boot *boot)
+{
+	if (!boot)
+		return;
+	if (boot->listen_fd >= 0)
+		close(boot->listen_fd);
+	if (boot->parent_fd >= 0)
+		close(boot->parent_fd);
+	identity_free(boot->identity);
+	free(boot->name);
+	free(boot->cluster);
+	free(boot->address);
+	free(boot->dir);
+	free(boot->marker);
+	free(boot);
+}
+
+/* Adds a PEM text that is freed, having been wiped. */
+static int add_pem(cJSON *json, const char *name, char *pem)
+{
+	cJSON *added;
+
+	if (!pem)
+		return BIGM_EFAILED;
+	added = cJSON_AddStringToObject(json, name, pem);
+	OPENSSL_cleanse(pem, strlen(pem));
+	free(pem);
+	if (!added)
+		alloc_failed();
+	return 0;
+}
+
+static cJSON *left_json(const struct boot *boot, struct bigm_error *err)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	if (!cJSON_AddStringToObject(json, "name", boot->name) ||
+	    !cJSON_AddStringToObject(json, "cluster", boot->cluster) ||
+	    !cJSON_AddStringToObject(json, "address", boot->address) ||
+	    !cJSON_AddStringToObject(json, "dir", boot->dir) ||
+	    !cJSON_AddStringToObject(json, "marker", boot->marker))
+		alloc_failed();
+	json_add_uint64(json, "procs", (uint64_t)boot->procs);
+	json_add_uint64(json, "lease_ms", boot->lease_ms);
+	json_add_uint64(json, "incarnation", boot->incarnation + 1);
+	if (add_pem(json, "key", identity_key_pem(boot->identity, err)) < 0 ||
+	    add_pem(json, "certificate",
+		    identity_certificate_pem(boot->identity, err)) < 0 ||
+	    add_pem(json, "authority",
+		    identity_authority_pem(boot->identity, err)) < 0) {
+		wipe_key(json);
+		cJSON_Delete(json);
+		return NULL;
+	}
+	return json;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int boot_leave(const struct boot *boot, struct bigm_error *err)
+{
+	cJSON *json = left_json(boot, err);
+	char *text;
+	int fd, rc = 0;
+
+	if (!json)
+		return BIGM_EFAILED;
+	text = json_print(json);
+	wipe_key(json);
+	cJSON_Delete(json);
+	fd = memfd_create("bigm-identity", 0);
+	if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
+		rc = error_set_errno(err, errno, "cannot leave the identity to "
+				     "the next image");
+	OPENSSL_cleanse(text, strlen(text));
+	free(text);
+	if (rc < 0 && fd >= 0)
+		close(fd);
+	return rc < 0 ? rc : fd;
+}
