@@ -1,0 +1,197 @@
+#include "config.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "keeper/core.h"
+#include "keeper/member.h"
+
+static struct keeper *keeper_of(struct bigm_request *req)
+{
+	return bigm_request_state(req);
+}
+
+static int method_info(struct bigm_request *req, const cJSON *arg,
+		       cJSON **reply, struct bigm_error *err)
+{
+	*reply = keeper_info(keeper_of(req));
+	return 0;
+}
+
+static int method_status(struct bigm_request *req, const cJSON *arg,
+			 cJSON **reply, struct bigm_error *err)
+{
+	*reply = keeper_status(keeper_of(req));
+	return 0;
+}
+
+static int method_identity(struct bigm_request *req, const cJSON *arg,
+			   cJSON **reply, struct bigm_error *err)
+{
+	struct keeper *k = keeper_of(req);
+	struct identity *id = authority_issue(k->authority, ROLE_DRIVER,
+					      "driver", NULL, err);
+	AUTO_FREE char *key = id ? identity_key_pem(id, err) : NULL;
+	AUTO_FREE char *certificate =
+		key ? identity_certificate_pem(id, err) : NULL;
+
+	identity_free(id);
+	if (certificate) {
+		*reply = cJSON_CreateObject();
+		cJSON_AddStringToObject(*reply, "key", key);
+		cJSON_AddStringToObject(*reply, "certificate", certificate);
+		cJSON_AddStringToObject(*reply, "authority",
+					authority_pem(k->authority));
+		cJSON_AddStringToObject(*reply, "id",
+					authority_cluster(k->authority));
+	}
+	if (key)
+		OPENSSL_cleanse(key, strlen(key));
+	return certificate ? 0 : BIGM_EFAILED;
+}
+
+static int method_start(struct bigm_request *req, const cJSON *arg,
+			cJSON **reply, struct bigm_error *err)
+{
+	struct keeper *k = keeper_of(req);
+	struct start_request *request = start_request_parse(arg, err);
+	cJSON *names;
+	size_t first;
+	int rc;
+
+	if (!request)
+		return BIGM_EINVALID;
+	rc = keeper_start(k, request, &first, err);
+	if (rc < 0)
+		return rc;
+	*reply = cJSON_CreateObject();
+	names = cJSON_AddArrayToObject(*reply, "machines");
+	for (size_t i = first; i < k->nmembers; i++)
+		cJSON_AddItemToArray(names,
+				     cJSON_CreateString(k->members[i]->name));
+	return 0;
+}
+
+static int method_watch(struct bigm_request *req, const cJSON *arg,
+			cJSON **reply, struct bigm_error *err)
+{
+	struct keeper *k = keeper_of(req);
+	struct watch *w;
+
+	rpc_request_defer(req);
+	w = watch_start(&k->watches, req);
+	for (size_t i = 0; i < k->nmembers; i++) {
+		AUTO_JSON cJSON *facts = member_facts(k->members[i]);
+
+		watch_send(w, facts);
+	}
+	return 0;
+}
+
+static int check_machines(const struct keeper *k, char *const *names,
+			  struct bigm_error *err)
+{
+	for (; names && *names; names++) {
+		bool found = false;
+
+		for (size_t i = 0; i < k->nmembers; i++)
+			found = found ||
+				!strcmp(k->members[i]->name, *names);
+		if (!found)
+			return bigm_error_set(err, BIGM_ENOTFOUND,
+					      "machine \"%s\": is none of this "
+					      "cluster's", *names);
+	}
+	return 0;
+}
+
+static int method_tail(struct bigm_request *req, const cJSON *arg,
+		       cJSON **reply, struct bigm_error *err)
+{
+	struct keeper *k = keeper_of(req);
+	struct tail_request what;
+	int rc = tail_request_parse(arg, &what, err);
+
+	if (rc == 0)
+		rc = check_machines(k, what.machines, err);
+	if (rc < 0) {
+		tail_request_release(&what);
+		return rc;
+	}
+	rpc_request_defer(req);
+	tail_start(&k->tails, req, &what);
+	return 0;
+}
+
+static int method_release(struct bigm_request *req, const cJSON *arg,
+			  cJSON **reply, struct bigm_error *err)
+{
+	keeper_release(keeper_of(req));
+	return 0;
+}
+
+/* Who asked goes away before it is done. */
+static void on_shutdown_event(struct bigm_request *req, void *data)
+{
+	struct keeper *k = data;
+
+	if (!bigm_request_canceled(req))
+		return;
+	for (size_t i = 0; i < k->nshutdowns; i++)
+		if (k->shutdowns[i] == req)
+			k->shutdowns[i] = k->shutdowns[--k->nshutdowns];
+	rpc_request_end(req);
+}
+
+void control_answer_shutdowns(struct keeper *k)
+{
+	size_t n = k->nshutdowns;
+
+	k->nshutdowns = 0;
+	for (size_t i = 0; i < n; i++)
+		rpc_request_reply(k->shutdowns[i], NULL);
+}
+
+static int method_shutdown(struct bigm_request *req, const cJSON *arg,
+			   cJSON **reply, struct bigm_error *err)
+{
+	struct keeper *k = keeper_of(req);
+	bool now;
+	int rc = shutdown_request_parse(arg, &now, err);
+
+	if (rc < 0)
+		return rc;
+	rpc_request_defer(req);
+	k->shutdowns = xrealloc(k->shutdowns, (k->nshutdowns + 1) *
+						      sizeof(*k->shutdowns));
+	k->shutdowns[k->nshutdowns++] = req;
+	rpc_request_on_event(req, on_shutdown_event, k);
+	keeper_stop(k, now, "a client asked for it");
+	return 0;
+}
+
+static const struct bigm_method methods[] = {
+	{ "Info", method_info, BIGM_INLINE },
+	{ "Status", method_status, BIGM_INLINE },
+	{ "Identity", method_identity, BIGM_INLINE },
+	{ "Start", method_start, BIGM_INLINE },
+	{ "Watch", method_watch, BIGM_INLINE | BIGM_STREAM_REPLY },
+	{ "Tail", method_tail, BIGM_INLINE | BIGM_STREAM_REPLY },
+	{ "Release", method_release, BIGM_INLINE },
+	{ "Shutdown", method_shutdown, BIGM_INLINE },
+	{ NULL, NULL, 0 },
+};
+
+int control_add(struct keeper *k, struct bigm_error *err)
+{
+	struct rpc_service service = {
+		.name = xstrdup("Keeper"),
+		.methods = methods,
+		.state = k,
+	};
+
+	return rpc_server_add(k->server, &service, err);
+}

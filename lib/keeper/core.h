@@ -1,0 +1,109 @@
+/*
+ * core: the keeper itself, as its parts see it.
+ *
+ * Phases: UP → STOPPING (machines are ending) → DRAINING (all are gone;
+ * readers of the logs get the rest) → CLOSING (the control server ends) → the
+ * loop ends, and so does the process.
+ *
+ * Loop thread only; there is no other.
+ */
+#ifndef KEEPER_CORE_H
+#define KEEPER_CORE_H
+
+#include "keeper/authority.h"
+#include "keeper/journal.h"
+#include "keeper/record.h"
+#include "keeper/request.h"
+#include "keeper/tail.h"
+#include "keeper/watch.h"
+#include "machine/system.h"
+#include "rpc/server.h"
+
+struct member;
+struct lifeline;
+
+/* keeper_main()'s arguments. */
+struct keeper_options {
+	const char *name;
+	const char *system;
+	int hold_fd;   /* -1: none */
+	int status_fd; /* -1: stderr */
+	bool ship;
+	bool debug;
+};
+
+enum keeper_phase {
+	KEEPER_UP,
+	KEEPER_STOPPING,
+	KEEPER_DRAINING,
+	KEEPER_CLOSING,
+};
+
+struct keeper {
+	struct record *record;
+	struct loop *loop;
+	struct authority *authority;
+	struct identity *identity;
+	struct tls_context *tls; /* for calls to the machines */
+	const struct system_ops *ops;
+	struct system *system;
+	struct rpc_server *server;
+	struct journal *journal;
+	struct tail_list tails;
+	struct watch_list watches;
+	struct lifeline *lifeline;
+
+	struct member **members;
+	size_t nmembers;
+	struct start_request **orders; /* what they were started with */
+	size_t norders;
+
+	enum keeper_phase phase;
+	bool held; /* the client's end is ours */
+	bool guard_gone;
+	bool killed;	/* SIGKILL was sent to what is left */
+	bool given_up;	/* and did not help */
+	struct loop_task advance; /* looks whether a phase is over */
+	struct loop_timer timer;  /* of the phase */
+	uint64_t drained;	 /* tails.sent when last looked at */
+	struct bigm_request **shutdowns; /* waiting for the end */
+	size_t nshutdowns;
+
+	uint64_t started_ns; /* wall clock */
+	char marker[48];     /* ends each machine's log */
+	char *bigm_path;
+};
+
+/*
+ * Runs the keeper in this process until its cluster has ended.  guard_fd: a
+ * pipe that closes when the guard dies.  Returns 0, or a code when it could
+ * not come up.  *guard_gone tells whether the guard is left to clean up.
+ */
+int keeper_run(struct record *record, const struct keeper_options *options,
+	       int guard_fd, bool *guard_gone, struct bigm_error *err);
+
+/* Keeper.Start: takes over the request; the new machines begin at
+ * k->members[*first]. */
+int keeper_start(struct keeper *k, struct start_request *request,
+		 size_t *first, struct bigm_error *err);
+
+/* Ends the cluster; `now` kills, also when it is ending already. */
+void keeper_stop(struct keeper *k, bool now, const char *why);
+
+/* The holder lets go. */
+void keeper_release(struct keeper *k);
+
+/* Told by members: their facts have changed; or they are over. */
+void keeper_member_changed(struct keeper *k, const struct member *m);
+void keeper_member_over(struct keeper *k);
+
+/* As Keeper.Info; and the same with the machines. */
+cJSON *keeper_info(const struct keeper *k);
+cJSON *keeper_status(const struct keeper *k);
+
+/* Adds the service "Keeper" to k->server. */
+int control_add(struct keeper *k, struct bigm_error *err);
+/* The cluster has ended: tells those who asked for it. */
+void control_answer_shutdowns(struct keeper *k);
+
+#endif

@@ -1,0 +1,457 @@
+#include "config.h"
+
+#include "keeper/member.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "keeper/core.h"
+
+/* After a failed Keepalive. */
+#define RETRY_MS 500
+/* Between the loss of a connection and word of the process's end. */
+#define LOST_MS 1000
+/* For a machine whose service failed in init: it ends by itself. */
+#define INIT_FAILED_MS 1000
+#define SHUTDOWN_MS 1000
+
+static uint64_t wall_clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+struct member *member_new(struct keeper *k, int index,
+			  const struct start_request *order)
+{
+	struct member *m = xcalloc(1, sizeof(*m));
+	struct bigm_error none = BIGM_ERROR_INIT;
+
+	m->keeper = k;
+	m->order = order;
+	m->index = index;
+	m->reason = none;
+	snprintf(m->name, sizeof(m->name), "m%d", index);
+	m->client = rpc_client_new(k->loop, m->name);
+	output_splitter_init(&m->splitter, m->name, k->marker);
+	return m;
+}
+
+void member_free(struct member *m)
+{
+	if (!m)
+		return;
+	loop_timer_stop(m->keeper->loop, &m->keepalive_timer);
+	loop_timer_stop(m->keeper->loop, &m->end_timer);
+	ship_free(m->ship);
+	bigm_call_free(m->keepalive);
+	bigm_call_free(m->reg);
+	bigm_call_free(m->shutdown);
+	rpc_client_free(m->client);
+	output_splitter_release(&m->splitter);
+	free(m->address);
+	free(m);
+}
+
+bool member_is_over(const struct member *m)
+{
+	return m->gone && m->output_over;
+}
+
+static void become(struct member *m, enum bigm_state state)
+{
+	if (state <= m->state)
+		return;
+	m->state = state;
+	keeper_member_changed(m->keeper, m);
+}
+
+/* ------------------------------------------------------------------ */
+/* The end                                                             */
+
+static void kill_launch(struct member *m)
+{
+	if (m->launch && !m->gone)
+		m->keeper->ops->kill(m->launch);
+}
+
+static void on_end_timer(struct loop_timer *timer)
+{
+	kill_launch(loop_container(timer, struct member, end_timer));
+}
+
+/* No calls any more; pending ones get the reason. */
+static void stopped(struct member *m)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	loop_timer_stop(m->keeper->loop, &m->keepalive_timer);
+	ship_free(m->ship);
+	m->ship = NULL;
+	if (m->reason.code)
+		error_copy(&why, &m->reason);
+	else
+		bigm_error_set(&why, BIGM_EUNAVAILABLE, "%s: was shut down",
+			       m->name);
+	become(m, BIGM_STOPPED);
+	rpc_client_fail(m->client, &why);
+}
+
+void member_fail(struct member *m, const struct bigm_error *why,
+		 uint64_t grace_ms)
+{
+	if (m->state == BIGM_STOPPED)
+		return;
+	error_copy(&m->reason, why);
+	error_prefix(&m->reason, "%s", m->name);
+	log_warn("%s", m->reason.text);
+	stopped(m);
+	if (grace_ms == 0)
+		kill_launch(m);
+	else if (!m->gone)
+		loop_timer_start(m->keeper->loop, &m->end_timer, grace_ms,
+				 on_end_timer);
+}
+
+static void check_over(struct member *m)
+{
+	if (!member_is_over(m))
+		return;
+	loop_timer_stop(m->keeper->loop, &m->end_timer);
+	if (m->launch)
+		m->keeper->ops->release(m->launch);
+	m->launch = NULL;
+	keeper_member_over(m->keeper);
+}
+
+/* The machine's end, put so that its cause can be guessed. */
+static void explain(const struct member *m, const struct bigm_error *how,
+		    struct bigm_error *why)
+{
+	const char *text = how->code ? how->text : "exited with status 0";
+
+	if (m->state != BIGM_STARTING)
+		bigm_error_set(why, BIGM_EUNAVAILABLE, "%s", text);
+	else if (how->code == 0)
+		bigm_error_set(why, BIGM_EFAILED,
+			       "%s while starting: does %s call bigm_init() "
+			       "first thing in main()?", text,
+			       m->order->program ? m->order->program :
+						   "the program");
+	else
+		bigm_error_set(why, how->code, "%s while starting", text);
+}
+
+static void on_gone(void *data, const struct bigm_error *how)
+{
+	struct member *m = data;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	/* Somebody told it to shut down, if not we. */
+	bool asked = m->stopping || (how->code == 0 && m->splitter.ended);
+
+	m->gone = true;
+	explain(m, how, &why);
+	if (!asked)
+		member_fail(m, &why, 0);
+	else if (m->state != BIGM_STOPPED)
+		stopped(m);
+	check_over(m);
+}
+
+static void on_output(void *data, const void *bytes, size_t len)
+{
+	struct member *m = data;
+	struct journal *j = m->keeper->journal;
+
+	output_split(&m->splitter, bytes, len, journal_lines(j));
+	journal_touch(j);
+	if (len > 0)
+		return;
+	m->output_over = true;
+	check_over(m);
+}
+
+static void on_shutdown_done(struct bigm_call *call, void *data)
+{
+	struct member *m = data;
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (bigm_call_status(call, &why) < 0 && !m->gone) {
+		log_info("%s: killed, for it did not shut down: %s", m->name,
+			 why.text);
+		kill_launch(m);
+	}
+	m->shutdown = NULL;
+	bigm_call_free(call);
+}
+
+void member_stop(struct member *m, bool now)
+{
+	static const char arg[] = "{\"delay_ms\":0,"
+				  "\"message\":\"the cluster ends\"}";
+	struct bigm_call_options options = {
+		.size = sizeof(options),
+		.timeout_ms = SHUTDOWN_MS,
+		.on_done = on_shutdown_done,
+		.data = m,
+	};
+
+	if (m->gone)
+		return;
+	m->stopping = true;
+	loop_timer_stop(m->keeper->loop, &m->keepalive_timer);
+	if (now || m->state != BIGM_RUNNING)
+		kill_launch(m);
+	else if (!m->shutdown)
+		m->shutdown = rpc_call_start(m->client, "Supervisor.Shutdown",
+					     arg, strlen(arg), &options);
+}
+
+/* ------------------------------------------------------------------ */
+/* Keepalive and Register                                              */
+
+static void keepalive_send(struct member *m);
+
+static void on_keepalive_timer(struct loop_timer *timer)
+{
+	keepalive_send(loop_container(timer, struct member, keepalive_timer));
+}
+
+static void check_running(struct member *m)
+{
+	if (m->state != BIGM_STARTING || !m->alive || !m->registered)
+		return;
+	m->running_ns = wall_clock_ns();
+	become(m, BIGM_RUNNING);
+}
+
+/* No answer: asked again until the machine's time is up. */
+static uint64_t keepalive_failed(struct member *m,
+				 const struct bigm_error *how)
+{
+	uint64_t limit = m->keeper->ops->keepalive.timeout_ms;
+	uint64_t silent = (loop_now_ns() - m->alive_ns) / 1000000;
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (silent < limit)
+		return RETRY_MS;
+	if (m->state == BIGM_STARTING)
+		bigm_error_set(&why, BIGM_EUNAVAILABLE,
+			       "did not begin to serve within %" PRIu64
+			       " s: %s; does the program call bigm_init() "
+			       "first thing in main()?", silent / 1000,
+			       how->text);
+	else
+		bigm_error_set(&why, BIGM_EUNAVAILABLE,
+			       "no sign of life for %" PRIu64 " s: %s",
+			       silent / 1000, how->text);
+	member_fail(m, &why, 0);
+	return 0;
+}
+
+static void on_keepalive_done(struct bigm_call *call, void *data)
+{
+	struct member *m = data;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	uint64_t next = m->keeper->ops->keepalive.period_ms;
+	int rc = bigm_call_status(call, &why);
+
+	m->keepalive = NULL;
+	bigm_call_free(call);
+	if (m->state == BIGM_STOPPED || m->stopping)
+		return;
+	if (rc == 0) {
+		m->alive = true;
+		m->alive_ns = loop_now_ns();
+		check_running(m);
+	} else {
+		next = keepalive_failed(m, &why);
+	}
+	if (m->state != BIGM_STOPPED)
+		loop_timer_start(m->keeper->loop, &m->keepalive_timer, next,
+				 on_keepalive_timer);
+}
+
+static void keepalive_send(struct member *m)
+{
+	const struct system_keepalive *ka = &m->keeper->ops->keepalive;
+	AUTO_FREE char *arg = xasprintf("{\"interval_ms\":%" PRIu64 "}",
+					ka->timeout_ms);
+	struct bigm_call_options options = {
+		.size = sizeof(options),
+		.timeout_ms = ka->call_ms,
+		.on_done = on_keepalive_done,
+		.data = m,
+	};
+
+	loop_timer_stop(m->keeper->loop, &m->keepalive_timer);
+	if (!m->keepalive)
+		m->keepalive = rpc_call_start(m->client,
+					      "Supervisor.Keepalive", arg,
+					      strlen(arg), &options);
+}
+
+static void on_register_done(struct bigm_call *call, void *data)
+{
+	struct member *m = data;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	int rc = bigm_call_status(call, &why);
+
+	m->reg = NULL;
+	bigm_call_free(call);
+	if (m->state == BIGM_STOPPED || m->stopping)
+		return;
+	if (rc == 0) {
+		m->registered = true;
+		check_running(m);
+	} else if (rc == BIGM_EUNAVAILABLE) {
+		/* It died, most likely; how is told by its process. */
+		loop_timer_start(m->keeper->loop, &m->end_timer, LOST_MS,
+				 on_end_timer);
+	} else {
+		member_fail(m, &why, INIT_FAILED_MS);
+	}
+}
+
+static void register_services(struct member *m)
+{
+	const cJSON *services = m->order->services;
+	AUTO_FREE char *arg = services ? json_print(services) : NULL;
+	struct bigm_call_options options = {
+		.size = sizeof(options),
+		.on_done = on_register_done,
+		.data = m,
+	};
+
+	if (arg)
+		m->reg = rpc_call_start(m->client, "Supervisor.Register", arg,
+					strlen(arg), &options);
+	else
+		m->registered = true;
+}
+
+/* ------------------------------------------------------------------ */
+/* The beginning                                                       */
+
+/* The image that will serve is there, or about to be: calls wait for it. */
+static void greet(struct member *m)
+{
+	m->alive = false;
+	m->alive_ns = loop_now_ns();
+	keepalive_send(m);
+	register_services(m);
+}
+
+static void on_shipped(void *data, const struct bigm_error *why)
+{
+	struct member *m = data;
+
+	ship_free(m->ship);
+	m->ship = NULL;
+	if (why && why->code == BIGM_EUNAVAILABLE)
+		loop_timer_start(m->keeper->loop, &m->end_timer, LOST_MS,
+				 on_end_timer);
+	else if (why)
+		member_fail(m, why, 0);
+	else
+		greet(m);
+}
+
+static void on_address(void *data, const char *address, int procs, pid_t pid)
+{
+	struct member *m = data;
+	struct keeper *k = m->keeper;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	struct rpc_target target = {
+		.address = address,
+		.fd = -1,
+		.tls = k->tls,
+		.expect = { .role = ROLE_MACHINE },
+		/* The kernel takes the connection; its TLS waits for the
+		 * program, however long that takes to load. */
+		.connect_timeout_ms = k->ops->keepalive.timeout_ms,
+	};
+
+	m->pid = pid;
+	if (m->state != BIGM_STARTING || m->address)
+		return;
+	m->address = xstrdup(address);
+	m->procs = procs;
+	snprintf(target.expect.cluster, sizeof(target.expect.cluster), "%s",
+		 authority_cluster(k->authority));
+	snprintf(target.expect.name, sizeof(target.expect.name), "%s",
+		 m->name);
+	if (rpc_client_open(m->client, &target, &why) < 0)
+		member_fail(m, &why, 0);
+	else if (m->order->program && k->ops->ships(k->system))
+		m->ship = ship_start(m->client, m->order->program,
+				     m->order->argv, m->order->env, on_shipped,
+				     m);
+	else
+		greet(m);
+}
+
+void member_launch(struct member *m)
+{
+	static const struct system_events events = {
+		.address = on_address,
+		.output = on_output,
+		.gone = on_gone,
+	};
+	struct keeper *k = m->keeper;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	AUTO_FREE char *dir = xasprintf("%s/%s", k->record->dir, m->name);
+	const struct system_order order = {
+		.name = m->name,
+		.program = m->order->program,
+		.argv = m->order->argv,
+		.env = m->order->env,
+		.work_dir = m->order->dir,
+		.dir = dir,
+		.marker = k->marker,
+		.procs = m->order->procs,
+	};
+
+	m->start_ns = wall_clock_ns();
+	become(m, BIGM_STARTING);
+	m->launch = k->ops->start(k->system, &order, &events, m, &why);
+	if (m->launch)
+		return;
+	m->gone = m->output_over = true;
+	member_fail(m, &why, 0);
+}
+
+static void add_reason(cJSON *facts, const struct bigm_error *reason)
+{
+	cJSON *json = cJSON_AddObjectToObject(facts, "reason");
+
+	cJSON_AddStringToObject(json, "code", bigm_code_name(reason->code));
+	cJSON_AddStringToObject(json, "message", reason->text);
+	cJSON_AddBoolToObject(json, "retriable", reason->retriable);
+}
+
+cJSON *member_facts(const struct member *m)
+{
+	cJSON *facts = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(facts, "machine", m->name);
+	cJSON_AddNumberToObject(facts, "index", m->index);
+	cJSON_AddStringToObject(facts, "state", bigm_state_name(m->state));
+	cJSON_AddStringToObject(facts, "address", m->address ? m->address : "");
+	cJSON_AddNumberToObject(facts, "procs", m->procs);
+	cJSON_AddNumberToObject(facts, "pid", m->pid);
+	json_add_uint64(facts, "start_ns", m->start_ns);
+	json_add_uint64(facts, "running_ns", m->running_ns);
+	if (m->order->label)
+		cJSON_AddStringToObject(facts, "label", m->order->label);
+	if (m->reason.code)
+		add_reason(facts, &m->reason);
+	return facts;
+}

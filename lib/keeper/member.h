@@ -1,0 +1,72 @@
+/*
+ * member: one machine, as its keeper sees it.
+ *
+ * STARTING: the system makes it; as soon as its address is known it is
+ * dialled, and the first Keepalive and Register travel together (where the
+ * system ships, behind Setbinary and Exec, see ship.h).  RUNNING: both have
+ * answered.  STOPPED: it failed, or ended, or was ended; the reason says
+ * which.  It is over when its process is gone and its log is complete.
+ *
+ * Loop thread only.
+ */
+#ifndef KEEPER_MEMBER_H
+#define KEEPER_MEMBER_H
+
+#include "base/json.h"
+#include "keeper/output.h"
+#include "keeper/request.h"
+#include "keeper/ship.h"
+#include "machine/system.h"
+#include "rpc/client.h"
+
+struct keeper;
+
+struct member {
+	struct keeper *keeper;
+	const struct start_request *order; /* the keeper's */
+	int index;
+	char name[24];
+	enum bigm_state state;
+	struct bigm_error reason; /* when STOPPED; code 0: as asked for */
+	char *address;		  /* NULL: not known yet */
+	int procs;
+	pid_t pid;
+	uint64_t start_ns, running_ns; /* wall clock */
+
+	struct system_launch *launch; /* NULL: never came, or released */
+	struct output_splitter splitter;
+	bool gone, output_over;
+	bool stopping; /* its end was asked for */
+
+	struct rpc_client *client;
+	struct ship *ship;
+	struct bigm_call *keepalive, *reg, *shutdown;
+	bool alive, registered;
+	uint64_t alive_ns; /* the last sign of life; monotonic */
+	struct loop_timer keepalive_timer, end_timer;
+};
+
+/* UNSTARTED.  order must outlive it. */
+struct member *member_new(struct keeper *k, int index,
+			  const struct start_request *order);
+/* Only when it is over, or was never launched. */
+void member_free(struct member *m);
+
+/* → STARTING; what goes wrong is told by the state. */
+void member_launch(struct member *m);
+
+/* Asks it to end in good order; `now`, or where there is nobody to ask,
+ * kills it. */
+void member_stop(struct member *m, bool now);
+
+/* → STOPPED with *why, to which its name is prefixed.  It has grace_ms to end
+ * by itself. */
+void member_fail(struct member *m, const struct bigm_error *why,
+		 uint64_t grace_ms);
+
+bool member_is_over(const struct member *m);
+
+/* As one line of Keeper.Watch. */
+cJSON *member_facts(const struct member *m);
+
+#endif

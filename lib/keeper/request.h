@@ -1,0 +1,48 @@
+/*
+ * request: what the Keeper's methods are asked, taken apart and checked.
+ *
+ * Pure functions on JSON from a client: every count, name and path that they
+ * let through can be used as it is.
+ */
+#ifndef KEEPER_REQUEST_H
+#define KEEPER_REQUEST_H
+
+#include "base/json.h"
+
+#define REQUEST_MAX_MACHINES 4096 /* of one Start */
+#define REQUEST_MAX_PROCS 65536
+
+/* Keeper.Start. */
+struct start_request {
+	int n;
+	char *program; /* absolute; NULL: the bare worker */
+	char **argv;   /* never NULL; argv[0] is there with a program */
+	char **env;    /* NULL: the keeper's own */
+	char *dir;     /* absolute; NULL: the keeper's own */
+	int procs;     /* 0: the system's default */
+	char *label;   /* NULL: none */
+	cJSON *services; /* for Supervisor.Register: {"services": […]}; NULL
+			  * when there are none */
+};
+
+/* NULL with *err set; the error names the member. */
+struct start_request *start_request_parse(const cJSON *arg,
+					  struct bigm_error *err);
+void start_request_free(struct start_request *request);
+
+/* Keeper.Tail. */
+struct tail_request {
+	char **machines; /* names; NULL: all */
+	bool follow;
+	int64_t lines; /* -1: from the start */
+};
+
+int tail_request_parse(const cJSON *arg, struct tail_request *request,
+		       struct bigm_error *err);
+void tail_request_release(struct tail_request *request);
+
+/* Keeper.Shutdown. */
+int shutdown_request_parse(const cJSON *arg, bool *now,
+			   struct bigm_error *err);
+
+#endif
