@@ -1,0 +1,36 @@
+#include "base/wait.h"
+
+#include <time.h>
+
+#define NS_PER_S 1000000000
+#define NS_PER_MS 1000000
+
+void wait_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int64_t wait_deadline(int64_t timeout_ms)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	if (timeout_ms < 0 || timeout_ms >= (INT64_MAX - ns) / NS_PER_MS)
+		return INT64_MAX;
+	return ns + timeout_ms * NS_PER_MS;
+}
+
+int wait_cond(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline)
+{
+	struct timespec until = { deadline / NS_PER_S, deadline % NS_PER_S };
+
+	if (deadline == INT64_MAX)
+		return pthread_cond_wait(cond, lock);
+	return pthread_cond_timedwait(cond, lock, &until);
+}

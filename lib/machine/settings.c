@@ -1,0 +1,389 @@
+#include "machine/settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/nearest.h"
+
+#define NAME_MAX_LEN 32
+
+enum kind { NUMBER, TEXT, SWITCH };
+
+struct setting {
+	const char *name;
+	enum kind kind;
+	size_t offset;
+	int64_t max;	     /* of a number */
+	bool environment;    /* stands there only */
+	bool driver;	     /* does not reach the machines */
+};
+
+#define AT(field) offsetof(struct settings, field)
+
+static const struct setting table[] = {
+	{ .name = "n", .kind = NUMBER, .offset = AT(n), .max = 100000 },
+	{ .name = "procs", .kind = NUMBER, .offset = AT(procs), .max = 4096 },
+	{ .name = "system", .kind = TEXT, .offset = AT(system) },
+	{ .name = "cluster", .kind = TEXT, .offset = AT(cluster) },
+	{ .name = "log-dir", .kind = TEXT, .offset = AT(log_dir) },
+	{ .name = "quiet", .kind = SWITCH, .offset = AT(quiet) },
+	{ .name = "debug", .kind = SWITCH, .offset = AT(debug) },
+	{ .name = "control", .kind = TEXT, .offset = AT(control),
+	  .environment = true, .driver = true },
+};
+#define NSETTINGS (sizeof(table) / sizeof(*table))
+
+/* Variables of ours that are no settings: what a process is, not what
+ * somebody wants. */
+static const char *const no_settings[] = {
+	"BIGM_BOOT", "BIGM_RANK", "BIGM_SIZE", "BIGM_MACHINE", "BIGM_ADDRESS",
+	NULL,
+};
+
+static const struct setting *find(const char *name)
+{
+	for (size_t i = 0; i < NSETTINGS; i++)
+		if (strcmp(table[i].name, name) == 0)
+			return &table[i];
+	return NULL;
+}
+
+void settings_release(struct settings *s)
+{
+	for (size_t i = 0; i < NSETTINGS; i++)
+		if (table[i].kind == TEXT)
+			free(*(char **)((char *)s + table[i].offset));
+	*s = (struct settings){ 0 };
+}
+
+/* ------------------------------------------------------------------ */
+/* One value                                                           */
+
+static int set_number(int64_t *number, const char *value, int64_t max,
+		      const char *origin, struct bigm_error *err)
+{
+	char *end;
+	long long n;
+
+	errno = 0;
+	n = strtoll(value, &end, 10);
+	if (!isdigit((unsigned char)*value) || *end || errno || n > max)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "%s=%s: must be a whole number from 0 to "
+				      "%lld", origin, value, (long long)max);
+	*number = n;
+	return 0;
+}
+
+static int set_switch(bool *on, const char *value, const char *origin,
+		      struct bigm_error *err)
+{
+	static const struct {
+		const char *word;
+		bool on;
+	} words[] = {
+		{ "1", true },	{ "true", true },   { "yes", true },
+		{ "on", true }, { "0", false },	    { "false", false },
+		{ "no", false }, { "off", false },  { "", false },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(value, words[i].word) == 0) {
+			*on = words[i].on;
+			return 0;
+		}
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "%s=%s: must be 1 or 0", origin, value);
+}
+
+static int set_text(char **text, const char *value)
+{
+	free(*text);
+	*text = *value ? xstrdup(value) : NULL;
+	return 0;
+}
+
+static int no_such_setting(const char *name, const char *origin,
+			   struct bigm_error *err)
+{
+	const char *names[NSETTINGS + 1] = { NULL };
+	size_t n = 0;
+
+	for (size_t i = 0; i < NSETTINGS; i++)
+		if (!table[i].environment)
+			names[n++] = table[i].name;
+	const char *meant = nearest(name, names);
+	if (meant)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "%s: bigm has no setting %s; did you mean "
+				      "%s?", origin, name, meant);
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "%s: bigm has no setting %s; it has n, procs, "
+			      "system, cluster, log-dir, quiet and debug",
+			      origin, name);
+}
+
+static int set(struct settings *s, const struct setting *setting,
+	       const char *value, const char *origin, struct bigm_error *err)
+{
+	void *field = (char *)s + setting->offset;
+
+	switch (setting->kind) {
+	case NUMBER:
+		return set_number(field, value, setting->max, origin, err);
+	case SWITCH:
+		return set_switch(field, value, origin, err);
+	case TEXT:
+		break;
+	}
+	return set_text(field, value);
+}
+
+int settings_set(struct settings *s, const char *name, const char *value,
+		 const char *origin, struct bigm_error *err)
+{
+	const struct setting *setting = find(name);
+
+	if (!setting || setting->environment)
+		return no_such_setting(name, origin, err);
+	return set(s, setting, value, origin, err);
+}
+
+/* ------------------------------------------------------------------ */
+/* Files                                                               */
+
+struct reading {
+	struct settings *settings;
+	const char *path;
+	struct bigm_error *err;
+	int r;
+};
+
+static int on_pair(void *data, const char *section, const char *name,
+		   const char *value)
+{
+	struct reading *reading = data;
+
+	/* Sections belong to systems. */
+	if (*section || reading->r < 0)
+		return 1;
+	AUTO_FREE char *origin = xasprintf("%s: %s", reading->path, name);
+	reading->r = settings_set(reading->settings, name, value, origin,
+				  reading->err);
+	return 1;
+}
+
+static int read_file(struct settings *s, const char *path,
+		     struct bigm_error *err)
+{
+	struct reading reading = { s, path, err, 0 };
+	AUTO_FCLOSE FILE *file = fopen(path, "re");
+
+	if (!file && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (!file)
+		return error_set_errno(err, errno, "%s", path);
+	int line = ini_parse_file(file, on_pair, &reading);
+	if (reading.r == 0 && line > 0)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "%s, line %d: neither NAME = VALUE nor "
+				      "[SECTION]", path, line);
+	return reading.r;
+}
+
+int settings_read_files(struct settings *s, struct bigm_error *err)
+{
+	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	AUTO_FREE char *path = NULL;
+	int r = read_file(s, "/etc/bigm.conf", err);
+
+	if (config && *config == '/')
+		path = xasprintf("%s/bigm/config", config);
+	else if (home && *home == '/')
+		path = xasprintf("%s/.config/bigm/config", home);
+	return r == 0 && path ? read_file(s, path, err) : r;
+}
+
+/* ------------------------------------------------------------------ */
+/* Environment                                                         */
+
+/* "BIGM_LOG_DIR=x" → "log-dir"; false for what is no variable of ours. */
+static bool name_of_variable(const char *variable, char name[NAME_MAX_LEN])
+{
+	static const char prefix[] = "BIGM_";
+	size_t i, len;
+
+	if (strncmp(variable, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	variable += sizeof(prefix) - 1;
+	len = strcspn(variable, "=");
+	if (len >= NAME_MAX_LEN)
+		len = NAME_MAX_LEN - 1;
+	for (i = 0; i < len; i++)
+		name[i] = variable[i] == '_'
+				  ? '-'
+				  : (char)tolower((unsigned char)variable[i]);
+	name[i] = '\0';
+	return true;
+}
+
+static bool is_no_setting(const char *variable)
+{
+	for (const char *const *name = no_settings; *name; name++)
+		if (strncmp(variable, *name, strlen(*name)) == 0 &&
+		    variable[strlen(*name)] == '=')
+			return true;
+	return false;
+}
+
+int settings_read_env(struct settings *s, char *const *env,
+		      struct bigm_error *err)
+{
+	char name[NAME_MAX_LEN];
+	int r = 0;
+
+	for (; *env && r == 0; env++) {
+		const char *value = strchr(*env, '=');
+
+		if (!value || is_no_setting(*env) ||
+		    !name_of_variable(*env, name))
+			continue;
+		AUTO_FREE char *origin = xstrndup(*env, value - *env);
+		const struct setting *setting = find(name);
+		r = setting ? set(s, setting, value + 1, origin, err)
+			    : no_such_setting(name, origin, err);
+	}
+	return r;
+}
+
+/* ------------------------------------------------------------------ */
+/* Command line                                                        */
+
+static int take_option(struct settings *s, const char *option,
+		       struct bigm_error *err)
+{
+	const char *dot = strchr(option, '.'), *equals = strchr(option, '=');
+	size_t len = equals ? (size_t)(equals - option) : strlen(option);
+	AUTO_FREE char *origin = xstrndup(option, len);
+	AUTO_FREE char *name = xstrndup(dot + 1, len - (dot + 1 - option));
+	const struct setting *setting = find(name);
+
+	if (!equals && setting && setting->kind != SWITCH)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "%s needs a value: %s=VALUE", origin,
+				      origin);
+	return settings_set(s, name, equals ? equals + 1 : "1", origin, err);
+}
+
+static bool is_option(const char *arg)
+{
+	return strncmp(arg, "-bigm.", 6) == 0 || strncmp(arg, "--bigm.", 7) == 0;
+}
+
+int settings_take_options(struct settings *s, int *argc, char **argv,
+			  struct bigm_error *err)
+{
+	int kept = 0, i = 0, r;
+
+	for (; i < *argc && strcmp(argv[i], "--") != 0; i++)
+		if (i == 0 || !is_option(argv[i]))
+			argv[kept++] = argv[i];
+		else if ((r = take_option(s, argv[i], err)) < 0)
+			return r;
+	while (i < *argc)
+		argv[kept++] = argv[i++];
+	argv[kept] = NULL;
+	*argc = kept;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* For the machines                                                    */
+
+struct list {
+	char **items;
+	size_t n;
+};
+
+/* Replaces the variable of the same name, if there is one. */
+static void put(struct list *list, const char *variable)
+{
+	size_t len = strcspn(variable, "="), i = 0;
+
+	while (i < list->n && (strncmp(list->items[i], variable, len) != 0 ||
+			       list->items[i][len] != '='))
+		i++;
+	if (i < list->n) {
+		free(list->items[i]);
+	} else {
+		list->items = xrealloc(list->items,
+				       (list->n + 2) * sizeof(*list->items));
+		list->items[++list->n] = NULL;
+	}
+	list->items[i] = xstrdup(variable);
+}
+
+static void put_setting(struct list *list, const struct settings *s,
+			const struct setting *setting)
+{
+	const void *field = (const char *)s + setting->offset;
+	AUTO_FREE char *variable = NULL;
+
+	if (setting->kind == TEXT)
+		variable = xasprintf("BIGM_%s=%s", setting->name,
+				     *(char *const *)field
+					     ? *(char *const *)field
+					     : "");
+	else if (setting->kind == SWITCH)
+		variable = xasprintf("BIGM_%s=%d", setting->name,
+				     *(const bool *)field);
+	else
+		variable = xasprintf("BIGM_%s=%lld", setting->name,
+				     (long long)*(const int64_t *)field);
+	for (char *p = variable; *p != '='; p++)
+		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+	put(list, variable);
+}
+
+static bool is_set(const struct settings *s, const struct setting *setting)
+{
+	const void *field = (const char *)s + setting->offset;
+
+	if (setting->kind == TEXT)
+		return *(char *const *)field != NULL;
+	if (setting->kind == SWITCH)
+		return *(const bool *)field;
+	return *(const int64_t *)field != 0;
+}
+
+/* True for what a machine's environment shall not have as it is. */
+static bool is_settings_variable(const char *variable)
+{
+	char name[NAME_MAX_LEN];
+
+	return name_of_variable(variable, name) && find(name) != NULL;
+}
+
+char **settings_env(const struct settings *s, char *const *env,
+		    const char *const *more)
+{
+	struct list list = { xcalloc(1, sizeof(char *)), 0 };
+
+	for (; env && *env; env++)
+		if (!is_settings_variable(*env))
+			put(&list, *env);
+	for (size_t i = 0; i < NSETTINGS; i++)
+		if (!table[i].driver && is_set(s, &table[i]))
+			put_setting(&list, s, &table[i]);
+	for (; more && *more; more++)
+		put(&list, *more);
+	return list.items;
+}

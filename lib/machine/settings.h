@@ -1,0 +1,53 @@
+/*
+ * settings: what a user can set for every bigm program without its knowing.
+ *
+ * The same names stand in the configuration files (n = 8), in the environment
+ * (BIGM_N=8) and on the program's command line (-bigm.n=8); the later of these
+ * wins.  Variables that are no settings, such as BIGM_RANK of a job, are known
+ * as such; any other BIGM_ variable, like any other name elsewhere, is an
+ * error that tells the nearest one that there is.
+ */
+#ifndef MACHINE_SETTINGS_H
+#define MACHINE_SETTINGS_H
+
+#include "bigm.h"
+
+struct settings {
+	int64_t n;     /* machines; 0: the program's default */
+	int64_t procs; /* processors a machine; 0: the system's default */
+	char *system;  /* NULL: the keeper's default */
+	char *cluster; /* name of a new cluster; NULL: made up */
+	char *log_dir; /* where logs shall stay; NULL: nowhere */
+	char *control; /* socket of the keeper to use; NULL: spawn one */
+	bool quiet;    /* the machines' output is not printed */
+	bool debug;    /* debug lines in the log */
+};
+
+void settings_release(struct settings *s);
+
+/* Sets one by its name, from text; `origin` ("-bigm.n") stands in errors. */
+int settings_set(struct settings *s, const char *name, const char *value,
+		 const char *origin, struct bigm_error *err);
+
+/* From /etc/bigm.conf and $XDG_CONFIG_HOME/bigm/config (~/.config/…), each if
+ * there is one. */
+int settings_read_files(struct settings *s, struct bigm_error *err);
+
+/* From a list of "K=V". */
+int settings_read_env(struct settings *s, char *const *env,
+		      struct bigm_error *err);
+
+/* Takes every -bigm.NAME=VALUE and --bigm.NAME=VALUE before a "--" out of
+ * argv; a bare -bigm.NAME sets a switch. */
+int settings_take_options(struct settings *s, int *argc, char **argv,
+			  struct bigm_error *err);
+
+/*
+ * The environment for a machine, malloc'ed, to be freed by json_strings_free():
+ * `env` and then `more` (may be NULL), the later of one name winning, with
+ * BIGM_* as set here, and without what is for the driver alone.
+ */
+char **settings_env(const struct settings *s, char *const *env,
+		    const char *const *more);
+
+#endif
