@@ -85,6 +85,10 @@ struct rpc_client *cluster_client(struct cluster *cluster);
 /* ------------------------------------------------------------------ */
 /* Machines                                                            */
 
+/* The context for calls to machines, with the identity that the keeper gave
+ * us; NULL before cluster_watch() or cluster_start().  The cluster's. */
+struct tls_context *cluster_tls(struct cluster *cluster);
+
 /* What to start; as Keeper.Start.  Everything is copied. */
 struct cluster_order {
 	int n;		       /* ≥ 1 */

@@ -13,6 +13,10 @@
 #include "base/json.h"
 #include "rpc/client.h"
 
+/* The index of a machine that was dialled by its address; its name is not
+ * known, and any machine of the cluster will do. */
+#define MACHINE_DIALLED (-1)
+
 /* Any thread.  UNSTARTED. */
 struct bigm_machine *machine_new(struct loop *loop, const char *name,
 				 int index);

@@ -1,0 +1,471 @@
+#include "machine/cluster.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/wait.h"
+#include "keeper/keeper.h"
+#include "loop/process.h"
+#include "machine/cluster_private.h"
+#include "rpc/wire.h"
+
+#define ANSWER_MS 15000 /* for a keeper to come up and say who it is */
+#define END_MS 5000	/* for a keeper to end that has said it will */
+
+/* ------------------------------------------------------------------ */
+/* The keeper's end                                                    */
+
+/* What the keeper wrote on the status pipe, if anything: why it could not
+ * start, or ended against its will. */
+static bool read_status(struct cluster *c, struct bigm_error *why)
+{
+	char text[4096];
+	const char *code, *message;
+	ssize_t len;
+
+	if (c->status_fd < 0)
+		return false;
+	len = read(c->status_fd, text, sizeof(text));
+	AUTO_JSON cJSON *json = len > 0 ? json_parse(text, len, NULL) : NULL;
+	if (!json || bigm_json_get_string(json, "code", &code, NULL) < 0 ||
+	    bigm_json_get_string(json, "message", &message, NULL) < 0)
+		return false;
+	c->told = true;
+	bigm_error_set(why, error_code_from_name(code), "%s", message);
+	json_opt_bool(json, "retriable", &why->retriable, NULL);
+	return true;
+}
+
+static void explain_loss(struct cluster *c, const struct bigm_error *why,
+			 struct bigm_error *reason)
+{
+	const char *name = c->info.name ? c->info.name : "of the cluster";
+
+	if (read_status(c, reason))
+		return;
+	if (c->closing || c->ended)
+		bigm_error_set(reason, BIGM_EUNAVAILABLE,
+			       "the cluster has been shut down");
+	else
+		bigm_error_set(reason, BIGM_EUNAVAILABLE,
+			       "the keeper %s is gone: %s", name, why->text);
+}
+
+void cluster_lose(struct cluster *c, const struct bigm_error *why)
+{
+	struct bigm_error reason = BIGM_ERROR_INIT;
+	struct bigm_error as_asked = BIGM_ERROR_INIT;
+
+	pthread_mutex_lock(&c->lock);
+	bool again = c->lost, asked = c->closing || c->ended;
+	if (!again) {
+		explain_loss(c, why, &reason);
+		c->why = reason;
+		c->lost = true;
+		pthread_cond_broadcast(&c->changed);
+	}
+	void (*on_lost)(const struct bigm_error *, void *) = c->on_lost;
+	bool tell = on_lost && !c->closing;
+	pthread_mutex_unlock(&c->lock);
+	if (again)
+		return;
+	rpc_client_fail(c->keeper, &reason);
+	watch_stop_all(c, asked ? &as_asked : &reason);
+	if (tell)
+		on_lost(&reason, c->on_lost_data);
+}
+
+static void on_client_lost(struct rpc_client *client,
+			   const struct bigm_error *why, void *data)
+{
+	cluster_lose(data, why);
+}
+
+struct on_lost {
+	struct cluster *cluster;
+	void (*fn)(const struct bigm_error *why, void *data);
+	void *data;
+};
+
+static void set_on_lost(void *data)
+{
+	struct on_lost *on = data;
+	struct cluster *c = on->cluster;
+
+	pthread_mutex_lock(&c->lock);
+	c->on_lost = on->fn;
+	c->on_lost_data = on->data;
+	bool lost = c->lost && !c->closing;
+	pthread_mutex_unlock(&c->lock);
+	if (lost)
+		on->fn(&c->why, on->data);
+}
+
+void cluster_on_lost(struct cluster *c,
+		     void (*fn)(const struct bigm_error *why, void *data),
+		     void *data)
+{
+	struct on_lost on = { c, fn, data };
+
+	loop_call(c->loop, set_on_lost, &on);
+}
+
+/* ------------------------------------------------------------------ */
+/* Beginning                                                           */
+
+static struct cluster *cluster_new(struct loop *loop)
+{
+	struct cluster *c = xcalloc(1, sizeof(*c));
+
+	c->loop = loop;
+	c->status_fd = -1;
+	c->why = (struct bigm_error)BIGM_ERROR_INIT;
+	buffer_init(&c->watched, WIRE_MAX_JSON);
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_mutex_init(&c->watch_lock, NULL);
+	pthread_mutex_init(&c->print_lock, NULL);
+	wait_cond_init(&c->changed);
+	wait_cond_init(&c->print_changed);
+	c->keeper = rpc_client_new(loop, "keeper");
+	rpc_client_on_lost(c->keeper, on_client_lost, c);
+	return c;
+}
+
+/* Loop thread, so that no callback is under way meanwhile. */
+static void disconnect(void *data)
+{
+	struct cluster *c = data;
+
+	watch_end(c);
+	rpc_client_on_lost(c->keeper, NULL, NULL);
+	rpc_client_free(c->keeper);
+}
+
+void cluster_free(struct cluster *c)
+{
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->closing = true;
+	pthread_mutex_unlock(&c->lock);
+	tail_release(c);
+	loop_call(c->loop, disconnect, c);
+	watch_release(c);
+	if (c->status_fd >= 0)
+		close(c->status_fd);
+	cJSON_Delete(c->said);
+	pthread_cond_destroy(&c->print_changed);
+	pthread_cond_destroy(&c->changed);
+	pthread_mutex_destroy(&c->print_lock);
+	pthread_mutex_destroy(&c->watch_lock);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static int take_info(struct cluster *c, struct bigm_error *err)
+{
+	struct cluster_info info = { 0 };
+	const struct {
+		const char *name;
+		const char **value;
+	} texts[] = {
+		{ "cluster", &info.name },	 { "id", &info.id },
+		{ "record", &info.record },	 { "socket", &info.socket_path },
+		{ "system", &info.system },
+	};
+	int r;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if ((r = bigm_json_get_string(c->said, texts[i].name,
+					      texts[i].value, err)) < 0)
+			return error_prefix(err, "the keeper's Info");
+	if ((r = bigm_json_get_int64(c->said, "pid", &info.pid, err)) < 0)
+		return error_prefix(err, "the keeper's Info");
+	pthread_mutex_lock(&c->lock);
+	c->info = info;
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+/* Blocks for the keeper's Info, and holds it against ourselves. */
+static int greet(struct cluster *c, struct bigm_error *err)
+{
+	struct bigm_call_options options = { .size = sizeof(options),
+					     .timeout_ms = ANSWER_MS };
+	const char *version = "?";
+	int64_t wire;
+	int r;
+
+	struct bigm_call *call = rpc_call_start(c->keeper, "Keeper.Info", NULL,
+						0, &options);
+	r = bigm_call_wait(call, err);
+	c->said = r < 0 ? NULL : bigm_call_take_reply(call);
+	bigm_call_free(call);
+	if (r < 0 ||
+	    (r = bigm_json_get_string(c->said, "version", &version, err)) < 0 ||
+	    (r = bigm_json_get_int64(c->said, "wire", &wire, err)) < 0)
+		return r;
+	if (strcmp(version, bigm_version()) != 0 || wire != WIRE_VERSION)
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "the keeper is bigm %s (wire %lld), this "
+				      "is %s (wire %d); they must be the same",
+				      version, (long long)wire, bigm_version(),
+				      WIRE_VERSION);
+	return take_info(c, err);
+}
+
+/* The two descriptors that client and keeper share. */
+struct hold {
+	int ours, theirs;
+	int status, status_theirs;
+};
+
+static void hold_close(struct hold *h)
+{
+	int *fds[] = { &h->ours, &h->theirs, &h->status, &h->status_theirs };
+
+	for (size_t i = 0; i < 4; i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+static int hold_open(struct hold *h, struct bigm_error *err)
+{
+	int pair[2], ends[2];
+
+	*h = (struct hold){ -1, -1, -1, -1 };
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_set_errno(err, errno, "a socket for the keeper");
+	h->ours = pair[0];
+	h->theirs = pair[1];
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+		error_set_errno(err, errno, "a pipe for the keeper");
+		hold_close(h);
+		return BIGM_EIO;
+	}
+	h->status = ends[0];
+	h->status_theirs = ends[1];
+	return 0;
+}
+
+static pid_t spawn(const char *program, const struct cluster_options *o,
+		   const struct hold *h, struct bigm_error *err)
+{
+	const struct process_fd fds[] = {
+		{ h->theirs, KEEPER_HOLD_FD },
+		{ h->status_theirs, KEEPER_STATUS_FD },
+	};
+	const char *argv[16];
+	int n = 0;
+
+	argv[n++] = "bigm";
+	argv[n++] = KEEPER_ROLE;
+	argv[n++] = "--version";
+	argv[n++] = bigm_version();
+	argv[n++] = "--wire";
+	argv[n++] = WIRE_VERSION_TEXT;
+	if (o->name) {
+		argv[n++] = "--name";
+		argv[n++] = o->name;
+	}
+	if (o->system) {
+		argv[n++] = "--system";
+		argv[n++] = o->system;
+	}
+	if (o->log_dir) {
+		argv[n++] = "--log-dir";
+		argv[n++] = o->log_dir;
+	}
+	if (o->debug)
+		argv[n++] = "--debug";
+	argv[n] = NULL;
+	const struct process_options options = {
+		.program = program,
+		.argv = (char *const *)argv,
+		.fds = fds,
+		.nfds = sizeof(fds) / sizeof(*fds),
+		.session = true,
+	};
+	return process_spawn(&options, err);
+}
+
+/*
+ * The spawned process ends as soon as it has detached.  Where `bigm` is
+ * something else, it may do anything: then it is killed.  A program that
+ * ignores SIGCHLD, or waits for any child, may have reaped it before us.
+ */
+static void reap(pid_t pid, bool failed, const char *program,
+		 struct bigm_error *err)
+{
+	char text[80];
+	int status = 0;
+	pid_t r;
+
+	if (failed && waitpid(pid, &status, WNOHANG) == 0)
+		kill(pid, SIGKILL);
+	do
+		r = waitpid(pid, &status, 0);
+	while (r < 0 && errno == EINTR);
+	if (failed && status != 0)
+		error_prefix(err, "%s, started as the keeper, ended with %s",
+			     program, process_describe_status(status, text,
+							      sizeof(text)));
+}
+
+/* False when the keeper is still there after that time. */
+static bool wait_lost(struct cluster *c, int64_t timeout_ms)
+{
+	int64_t deadline = wait_deadline(timeout_ms);
+
+	pthread_mutex_lock(&c->lock);
+	while (!c->lost)
+		if (wait_cond(&c->changed, &c->lock, deadline) != 0)
+			break;
+	bool lost = c->lost;
+	pthread_mutex_unlock(&c->lock);
+	return lost;
+}
+
+static int spawn_and_greet(struct cluster *c, const char *program,
+			   const struct cluster_options *options,
+			   struct bigm_error *err)
+{
+	struct rpc_target target = { .fd = -1 };
+	struct hold hold;
+	pid_t pid;
+	int r;
+
+	if ((r = hold_open(&hold, err)) < 0)
+		return r;
+	pid = spawn(program, options, &hold, err);
+	if (pid < 0) {
+		hold_close(&hold);
+		return pid;
+	}
+	c->status_fd = hold.status;
+	target.fd = hold.ours;
+	hold.status = hold.ours = -1;
+	hold_close(&hold);
+	if ((r = rpc_client_open(c->keeper, &target, err)) == 0)
+		r = greet(c, err);
+	/* Its own words are better than those of a broken connection. */
+	if (r == BIGM_EUNAVAILABLE && wait_lost(c, END_MS))
+		r = error_copy(err, &c->why);
+	reap(pid, r < 0 && !c->told, program, err);
+	return r;
+}
+
+struct cluster *cluster_spawn(struct loop *loop,
+			      const struct cluster_options *options,
+			      struct bigm_error *err)
+{
+	static const struct cluster_options none;
+	struct bigm_error local = BIGM_ERROR_INIT;
+	struct cluster *c;
+
+	err = err ? err : &local;
+	options = options ? options : &none;
+	AUTO_FREE char *program = options->program
+					  ? xstrdup(options->program)
+					  : cluster_find_program(err);
+	if (!program)
+		return NULL;
+	c = cluster_new(loop);
+	if (spawn_and_greet(c, program, options, err) == 0)
+		return c;
+	cluster_free(c);
+	return NULL;
+}
+
+struct cluster *cluster_attach(struct loop *loop, const char *socket_path,
+			       struct bigm_error *err)
+{
+	AUTO_FREE char *address = xasprintf("unix:%s", socket_path);
+	struct rpc_target target = { .address = address, .fd = -1 };
+	struct cluster *c = cluster_new(loop);
+
+	if (rpc_client_open(c->keeper, &target, err) == 0 && greet(c, err) == 0)
+		return c;
+	error_prefix(err, "the cluster at %s", socket_path);
+	cluster_free(c);
+	return NULL;
+}
+
+const struct cluster_info *cluster_info(const struct cluster *c)
+{
+	return &c->info;
+}
+
+/* ------------------------------------------------------------------ */
+/* Calls, and the end                                                  */
+
+struct rpc_client *cluster_client(struct cluster *c)
+{
+	return c->keeper;
+}
+
+int cluster_call(struct cluster *c, const char *method, const cJSON *arg,
+		 cJSON **reply, struct bigm_error *err)
+{
+	AUTO_FREE char *name = xasprintf("Keeper.%s", method);
+	AUTO_FREE char *text = arg ? json_print(arg) : NULL;
+	struct bigm_call *call;
+	int r;
+
+	if (reply)
+		*reply = NULL;
+	if (loop_on_thread(c->loop))
+		return bigm_error_set(err, BIGM_EDEADLOCK,
+				      "%s: a blocking call on the I/O thread "
+				      "would wait for itself", name);
+	call = rpc_call_start(c->keeper, name, text, text ? strlen(text) : 0,
+			      NULL);
+	r = bigm_call_wait(call, err);
+	if (r == 0 && reply)
+		*reply = bigm_call_take_reply(call);
+	bigm_call_free(call);
+	return r;
+}
+
+int cluster_release(struct cluster *c, struct bigm_error *err)
+{
+	return cluster_call(c, "Release", NULL, NULL, err);
+}
+
+int cluster_shutdown(struct cluster *c, bool now, struct bigm_error *err)
+{
+	AUTO_JSON cJSON *arg = cJSON_CreateObject();
+	int r;
+
+	if (loop_on_thread(c->loop))
+		return bigm_error_set(err, BIGM_EDEADLOCK,
+				      "a shutdown on the I/O thread would wait "
+				      "for itself");
+	pthread_mutex_lock(&c->lock);
+	c->closing = true;
+	bool lost = c->lost;
+	pthread_mutex_unlock(&c->lock);
+	if (lost)
+		return 0;
+	cJSON_AddBoolToObject(arg, "now", now);
+	r = cluster_call(c, "Shutdown", arg, NULL, err);
+	/* It may end before its reply has come through. */
+	if (r < 0 && !wait_lost(c, r == BIGM_EUNAVAILABLE ? END_MS : 0))
+		return error_prefix(err, "cannot shut down %s", c->info.name);
+	if (!wait_lost(c, END_MS))
+		return bigm_error_set(err, BIGM_EDEADLINE,
+				      "the keeper of %s (process %lld) has "
+				      "stopped its machines, but does not end",
+				      c->info.name, (long long)c->info.pid);
+	return 0;
+}

@@ -1,0 +1,346 @@
+#include "machine/machine.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/wait.h"
+
+struct bigm_machine {
+	struct loop *loop;
+	struct rpc_client *client;
+	char *name;
+	int index;
+	_Atomic(char *) address; /* set once, so that it may be given out */
+
+	pthread_mutex_t lock; /* for what follows */
+	pthread_cond_t changed;
+	enum bigm_state state;
+	int procs;
+	int64_t pid;
+	struct bigm_error reason;
+};
+
+static const char *const state_names[] = {
+	[BIGM_UNSTARTED] = "UNSTARTED",
+	[BIGM_STARTING] = "STARTING",
+	[BIGM_RUNNING] = "RUNNING",
+	[BIGM_STOPPED] = "STOPPED",
+};
+#define NSTATES (sizeof(state_names) / sizeof(*state_names))
+
+const char *bigm_state_name(enum bigm_state state)
+{
+	return (unsigned)state < NSTATES ? state_names[state] : "UNKNOWN";
+}
+
+struct bigm_machine *machine_new(struct loop *loop, const char *name,
+				 int index)
+{
+	struct bigm_machine *m = xcalloc(1, sizeof(*m));
+
+	m->loop = loop;
+	m->name = xstrdup(name);
+	m->index = index;
+	m->client = rpc_client_new(loop, name);
+	m->reason = (struct bigm_error)BIGM_ERROR_INIT;
+	pthread_mutex_init(&m->lock, NULL);
+	wait_cond_init(&m->changed);
+	return m;
+}
+
+void machine_free(struct bigm_machine *m)
+{
+	if (!m)
+		return;
+	rpc_client_free(m->client);
+	pthread_cond_destroy(&m->changed);
+	pthread_mutex_destroy(&m->lock);
+	free(atomic_load(&m->address));
+	free(m->name);
+	free(m);
+}
+
+int machine_index(const struct bigm_machine *m)
+{
+	return m->index;
+}
+
+struct rpc_client *machine_client(struct bigm_machine *m)
+{
+	return m->client;
+}
+
+/* The getters take const machines, whose lock is no part of what they are. */
+static pthread_mutex_t *lock_of(const struct bigm_machine *m)
+{
+	return &((struct bigm_machine *)m)->lock;
+}
+
+int64_t machine_pid(const struct bigm_machine *m)
+{
+	pthread_mutex_lock(lock_of(m));
+	int64_t pid = m->pid;
+	pthread_mutex_unlock(lock_of(m));
+	return pid;
+}
+
+/* ------------------------------------------------------------------ */
+/* Facts                                                               */
+
+static int read_reason(const cJSON *json, struct bigm_error *reason,
+		       struct bigm_error *err)
+{
+	const char *code, *message;
+	bool retriable = false;
+	int r;
+
+	if (!cJSON_IsObject(json))
+		return 0;
+	if ((r = bigm_json_get_string(json, "code", &code, err)) < 0 ||
+	    (r = bigm_json_get_string(json, "message", &message, err)) < 0 ||
+	    (r = json_opt_bool(json, "retriable", &retriable, err)) < 0)
+		return error_prefix(err, "reason");
+	/* As asked for. */
+	if (strcmp(code, bigm_code_name(BIGM_OK)) == 0)
+		return 0;
+	bigm_error_set(reason, error_code_from_name(code), "%s", message);
+	reason->retriable = retriable;
+	return 0;
+}
+
+int machine_facts_read(const cJSON *json, struct machine_facts *facts,
+		       struct bigm_error *err)
+{
+	const char *state;
+	int64_t procs = 0;
+	size_t i = 0;
+	int r;
+
+	*facts = (struct machine_facts){ .reason = BIGM_ERROR_INIT };
+	if ((r = bigm_json_get_string(json, "state", &state, err)) < 0 ||
+	    (r = json_opt_string(json, "address", &facts->address, err)) < 0 ||
+	    (r = json_opt_int64(json, "procs", &procs, err)) < 0 ||
+	    (r = json_opt_int64(json, "pid", &facts->pid, err)) < 0)
+		return r;
+	while (i < NSTATES && strcmp(state, state_names[i]) != 0)
+		i++;
+	if (i == NSTATES)
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "state: \"%s\" is no state", state);
+	if (procs < 0 || procs > INT32_MAX)
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "procs: %lld is out of range",
+				      (long long)procs);
+	facts->state = (enum bigm_state)i;
+	facts->procs = (int)procs;
+	return read_reason(cJSON_GetObjectItemCaseSensitive(json, "reason"),
+			   &facts->reason, err);
+}
+
+static void learn(struct bigm_machine *m, const struct machine_facts *facts)
+{
+	if (facts->address && *facts->address && !atomic_load(&m->address))
+		atomic_store(&m->address, xstrdup(facts->address));
+	pthread_mutex_lock(&m->lock);
+	if (facts->procs > 0)
+		m->procs = facts->procs;
+	if (facts->pid > 0)
+		m->pid = facts->pid;
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* False when it is in that state already, or past it. */
+static bool advance(struct bigm_machine *m, enum bigm_state state,
+		    const struct bigm_error *reason)
+{
+	pthread_mutex_lock(&m->lock);
+	bool moved = state > m->state;
+	if (moved) {
+		m->state = state;
+		if (reason)
+			error_copy(&m->reason, reason);
+		if (state >= BIGM_RUNNING && m->procs < 1)
+			m->procs = 1;
+		pthread_cond_broadcast(&m->changed);
+	}
+	pthread_mutex_unlock(&m->lock);
+	return moved;
+}
+
+/* What calls to a stopped machine fail with. */
+static void fail_calls(struct bigm_machine *m, const struct bigm_error *reason)
+{
+	struct bigm_error why = *reason;
+
+	if (why.code == BIGM_OK)
+		bigm_error_set(&why, BIGM_EUNAVAILABLE,
+			       "the machine has been shut down");
+	rpc_client_fail(m->client, &why);
+}
+
+bool machine_stop(struct bigm_machine *m, const struct bigm_error *why)
+{
+	bool moved = advance(m, BIGM_STOPPED, why);
+
+	/* Unlocked: the calls' callbacks may ask the machine for its reason. */
+	if (moved)
+		fail_calls(m, why);
+	return moved;
+}
+
+static int open_client(struct bigm_machine *m, struct tls_context *tls,
+		       const char *cluster, struct bigm_error *err)
+{
+	struct rpc_target target = {
+		.address = bigm_machine_address(m),
+		.fd = -1,
+		.tls = tls,
+		.expect = { .role = ROLE_MACHINE },
+	};
+
+	const char *name = m->index == MACHINE_DIALLED ? "" : m->name;
+
+	if (strlen(cluster) >= sizeof(target.expect.cluster) ||
+	    strlen(name) >= sizeof(target.expect.name))
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "the name of a machine or its cluster "
+				      "is too long");
+	strcpy(target.expect.cluster, cluster);
+	strcpy(target.expect.name, name);
+	return rpc_client_open(m->client, &target, err);
+}
+
+bool machine_update(struct bigm_machine *m, const struct machine_facts *facts,
+		    struct tls_context *tls, const char *cluster)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	learn(m, facts);
+	if (facts->state == BIGM_STOPPED)
+		return machine_stop(m, &facts->reason);
+	/* Opened first: who sees RUNNING finds the client open. */
+	if (facts->state == BIGM_RUNNING &&
+	    bigm_machine_state(m) < BIGM_RUNNING &&
+	    open_client(m, tls, cluster, &err) < 0) {
+		error_prefix(&err, "%s", m->name);
+		return machine_stop(m, &err);
+	}
+	return advance(m, facts->state, NULL);
+}
+
+/* ------------------------------------------------------------------ */
+/* What a program asks                                                 */
+
+const char *bigm_machine_name(const struct bigm_machine *m)
+{
+	return m->name;
+}
+
+const char *bigm_machine_address(const struct bigm_machine *m)
+{
+	const char *address = atomic_load(&m->address);
+
+	return address ? address : "";
+}
+
+int bigm_machine_maxprocs(const struct bigm_machine *m)
+{
+	pthread_mutex_lock(lock_of(m));
+	int procs = m->procs;
+	pthread_mutex_unlock(lock_of(m));
+	return procs;
+}
+
+enum bigm_state bigm_machine_state(const struct bigm_machine *m)
+{
+	pthread_mutex_lock(lock_of(m));
+	enum bigm_state state = m->state;
+	pthread_mutex_unlock(lock_of(m));
+	return state;
+}
+
+int bigm_machine_error(const struct bigm_machine *m, struct bigm_error *err)
+{
+	pthread_mutex_lock(lock_of(m));
+	error_copy(err, &m->reason);
+	int code = m->reason.code;
+	pthread_mutex_unlock(lock_of(m));
+	return code;
+}
+
+/* Locked.  False when the time is up first. */
+static bool wait_locked(struct bigm_machine *m, enum bigm_state state,
+			int64_t timeout_ms)
+{
+	int64_t deadline = wait_deadline(timeout_ms);
+
+	while (m->state < state)
+		if (wait_cond(&m->changed, &m->lock, deadline) != 0)
+			break;
+	return m->state >= state;
+}
+
+int bigm_machine_wait(struct bigm_machine *m, enum bigm_state state,
+		      int64_t timeout_ms, struct bigm_error *err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->state < state && loop_on_thread(m->loop))
+		r = bigm_error_set(err, BIGM_EDEADLOCK,
+				   "%s: waiting for a machine on the I/O "
+				   "thread would block it for ever", m->name);
+	else if (!wait_locked(m, state, timeout_ms))
+		r = bigm_error_set(err, BIGM_EDEADLINE,
+				   "%s: still %s after %lld ms, not %s",
+				   m->name, bigm_state_name(m->state),
+				   (long long)timeout_ms,
+				   bigm_state_name(state));
+	else if (state == BIGM_RUNNING && m->state == BIGM_STOPPED)
+		r = m->reason.code != BIGM_OK
+			    ? error_copy(err, &m->reason)
+			    : bigm_error_set(err, BIGM_EUNAVAILABLE,
+					     "%s: the machine has been shut "
+					     "down", m->name);
+	pthread_mutex_unlock(&m->lock);
+	return r;
+}
+
+/* ------------------------------------------------------------------ */
+/* Calls                                                               */
+
+struct bigm_call *bigm_call_start(struct bigm_machine *m, const char *method,
+				  const struct cJSON *arg,
+				  const struct bigm_call_options *options)
+{
+	AUTO_FREE char *text = arg ? json_print(arg) : NULL;
+
+	return rpc_call_start(m->client, method, text, text ? strlen(text) : 0,
+			      options);
+}
+
+int bigm_call(struct bigm_machine *m, const char *method,
+	      const struct cJSON *arg, struct cJSON **reply,
+	      struct bigm_error *err)
+{
+	struct bigm_call *call;
+	int r;
+
+	if (reply)
+		*reply = NULL;
+	if (loop_on_thread(m->loop))
+		return bigm_error_set(err, BIGM_EDEADLOCK,
+				      "%s: %s: a blocking call on the I/O "
+				      "thread would wait for itself",
+				      m->name, method);
+	call = bigm_call_start(m, method, arg, NULL);
+	r = bigm_call_wait(call, err);
+	if (r == 0 && reply)
+		*reply = bigm_call_take_reply(call);
+	bigm_call_free(call);
+	return r;
+}
