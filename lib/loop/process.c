@@ -58,12 +58,15 @@ child_fail(const struct child *c, enum step step, int errnum)
 	_exit(127);
 }
 
-static void child_reset_signals(void)
+static void child_reset_signals(bool keep_ignored)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL };
+	struct sigaction action = { .sa_handler = SIG_DFL }, present;
 
-	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &action, NULL);
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (!keep_ignored || sigaction(sig, NULL, &present) < 0 ||
+		    present.sa_handler != SIG_IGN)
+			sigaction(sig, &action, NULL);
+	}
 }
 
 static void child_tie_to_parent(const struct child *c)
@@ -155,7 +158,7 @@ static void __attribute__((noreturn)) child_main(struct child *c)
 {
 	const struct process_options *options = c->options;
 
-	child_reset_signals();
+	child_reset_signals(options->keep_ignored);
 	child_tie_to_parent(c);
 	if (options->session && setsid() < 0)
 		child_fail(c, STEP_GROUP, errno);

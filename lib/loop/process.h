@@ -36,6 +36,8 @@ struct process_options {
 	bool inherit_stdio;	   /* instead: 0, 1, 2 not listed are ours */
 	bool session;		   /* setsid() */
 	bool group;		   /* setpgid(0, 0) */
+	bool keep_ignored;	   /* what we ignore the child ignores too, as
+				    * under nohup; else it begins with defaults */
 	int death_signal;	   /* PR_SET_PDEATHSIG; 0: none */
 };
 

@@ -1,0 +1,126 @@
+/* bigm run DRIVER: the program runs once, here, and calls its machines. */
+#include <sys/wait.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "cmd/sentinel.h"
+#include "cmd/run.h"
+#include "cmd/session.h"
+#include "loop/process.h"
+
+/* How long to wait for what a killed sentinel has left to us. */
+#define ORPHANS_MS 1000
+
+struct driver {
+	struct sentinel *sentinel; /* NULL once stopped */
+	const char *name;
+};
+
+static int launch(struct session *s, struct bigm_error *err)
+{
+	const struct run_options *options = s->in->options;
+	struct driver *driver = s->data;
+	const struct cluster_info *info = cluster_info(s->cluster);
+	AUTO_FREE char *control = xasprintf("BIGM_CONTROL=%s", info->socket_path);
+	AUTO_FREE char *n = xasprintf("BIGM_N=%d", options->machines);
+	AUTO_FREE char *procs = xasprintf("BIGM_PROCS=%d", options->procs);
+	char *env[4] = { control };
+	size_t count = 1;
+
+	if (options->machines > 0)
+		env[count++] = n;
+	if (options->procs > 0)
+		env[count++] = procs;
+	if (sentinel_start(driver->sentinel, env, err) != 0)
+		return err->code;
+	return cluster_watch(s->cluster, err);
+}
+
+static int failed_status(const struct bigm_error *why)
+{
+	switch (why->code) {
+	case BIGM_ENOTFOUND:
+		return STATUS_NOT_FOUND;
+	case BIGM_EPERMISSION:
+	case BIGM_EIO: /* ENOEXEC and its kin */
+		return STATUS_NOT_EXECUTABLE;
+	}
+	return STATUS_BIGM;
+}
+
+static void on_event(struct session *s, const struct event *event)
+{
+	struct driver *driver = s->data;
+	struct sentinel_event news;
+	char text[80];
+
+	sentinel_next(driver->sentinel, &news);
+	switch (news.kind) {
+	case SENTINEL_ENDED:
+		if (WIFSIGNALED(news.wait_status) && s->status < 0)
+			command_fail(s->in, 0, "%s: killed by %s", driver->name,
+				     process_describe_status(news.wait_status,
+							     text, sizeof(text)));
+		session_finish(s, process_shell_status(news.wait_status));
+		break;
+	case SENTINEL_FAILED:
+		command_fail(s->in, 0, "%s", news.error.text);
+		session_finish(s, failed_status(&news.error));
+		break;
+	case SENTINEL_LOST:
+		session_fail(s, "%s: its sentinel was killed, and so it was too",
+			     driver->name);
+		break;
+	}
+}
+
+static void pass_on(struct session *s, int signal)
+{
+	struct driver *driver = s->data;
+
+	sentinel_signal(driver->sentinel, signal);
+}
+
+static void stop(struct session *s)
+{
+	struct driver *driver = s->data;
+
+	sentinel_free(driver->sentinel);
+	driver->sentinel = NULL;
+}
+
+static bool idle(struct session *s)
+{
+	return true;
+}
+
+int run_driver(const struct invocation *in, const char *path, char **argv)
+{
+	static const struct session_work work = {
+		.launch = launch,
+		.event = on_event,
+		.signal = pass_on,
+		.stop = stop,
+		.idle = idle,
+	};
+	const struct run_options *options = in->options;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct driver driver = { .name = argv[0] };
+	struct session session = {
+		.in = in,
+		.work = &work,
+		.data = &driver,
+		.timeout_ms = options->timeout_ms,
+		.print = true,
+	};
+	int status;
+
+	driver.sentinel = sentinel_new(path, argv, &err);
+	if (driver.sentinel == NULL)
+		return command_fail(in, STATUS_BIGM, "%s", err.text);
+	session.fd = sentinel_fd(driver.sentinel);
+	status = session_run(&session);
+	stop(&session);
+	process_kill_descendants(ORPHANS_MS);
+	return status;
+}

@@ -1,0 +1,299 @@
+#include "cmd/session.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cmd/program.h"
+#include "loop/loop.h"
+
+/* How long a signalled job has before it is killed. */
+#define GRACE_NS (1000 * 1000000ull)
+/* How long a keeper may take to tear down before we no longer wait. */
+#define PATIENCE_NS (10000 * 1000000ull)
+/* The same for one that was told to do it at once. */
+#define HASTE_NS (2000 * 1000000ull)
+/* How long the last lines of the logs may take to be printed. */
+#define DRAIN_MS 2000
+
+/* Events; those of the work begin at 0. */
+enum {
+	EVENT_LAUNCHED = -13,
+	EVENT_LOST = -12,
+	EVENT_ALL_GONE = -11,
+};
+
+/* ------------------------------------------------------------------ */
+/* Threads                                                             */
+
+static void begin_thread(struct session *s, void *(*fn)(void *))
+{
+	if (pthread_create(&s->threads[s->nthreads], NULL, fn, s) == 0) {
+		s->nthreads++;
+		return;
+	}
+	/* Nothing but this process holds the cluster: it goes with us. */
+	command_fail(s->in, 0, "cannot make a thread");
+	_exit(STATUS_BIGM);
+}
+
+static void on_lost(const struct bigm_error *why, void *data)
+{
+	struct session *s = data;
+
+	error_copy(&s->lost_error, why);
+	events_post(&s->events, EVENT_LOST, 0);
+}
+
+/* A machine that died is named here; why it did is the keeper's word. */
+static void on_machine(struct bigm_machine *machine, void *data)
+{
+	struct session *s = data;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	enum bigm_state state = bigm_machine_state(machine);
+
+	if (state == BIGM_RUNNING)
+		log_debug("%s runs at %s", bigm_machine_name(machine),
+			  bigm_machine_address(machine));
+	if (state != BIGM_STOPPED || atomic_load(&s->stopping) ||
+	    bigm_machine_error(machine, &why) == 0)
+		return;
+	command_fail(s->in, 0, "%s", why.text);
+}
+
+static void *launch(void *data)
+{
+	struct session *s = data;
+	struct bigm_error *err = &s->launch_error;
+	AUTO_FREE char *self = program_self();
+	const struct cluster_options options = {
+		.program = self,
+		.debug = s->in->verbose,
+	};
+
+	s->cluster = cluster_spawn(s->loop, &options, err);
+	if (s->cluster != NULL) {
+		cluster_on_lost(s->cluster, on_lost, s);
+		cluster_on_machine(s->cluster, on_machine, s);
+		if (!s->print || cluster_print_start(s->cluster, STDERR_FILENO,
+						     err) == 0)
+			s->work->launch(s, err);
+	}
+	events_post(&s->events, EVENT_LAUNCHED, err->code);
+	return NULL;
+}
+
+static void *shut_down(void *data)
+{
+	struct session *s = data;
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	if (cluster_shutdown(s->cluster, false, &err) != 0)
+		command_fail(s->in, 0, "%s", err.text);
+	s->drained = cluster_print_wait(s->cluster, DRAIN_MS, NULL) == 0;
+	events_post(&s->events, EVENT_ALL_GONE, 0);
+	return NULL;
+}
+
+/* Beside the other, which returns then too. */
+static void *shut_down_now(void *data)
+{
+	struct session *s = data;
+
+	cluster_shutdown(s->cluster, true, NULL);
+	return NULL;
+}
+
+/* ------------------------------------------------------------------ */
+/* The course of things                                                */
+
+/* Nobody waits any longer: what is left sees our end, and ends as well. */
+static void __attribute__((noreturn)) leave(struct session *s)
+{
+	fflush(stdout);
+	_exit(s->status);
+}
+
+static void decide(struct session *s, int status)
+{
+	if (s->status < 0)
+		s->status = status;
+}
+
+static void stop(struct session *s)
+{
+	if (s->phase != SESSION_WORKING)
+		return; /* on_launched() sees to it, or it is done */
+	atomic_store(&s->stopping, true);
+	s->work->stop(s);
+	s->phase = SESSION_STOPPING;
+	s->grace_ns = loop_now_ns() + PATIENCE_NS;
+	if (s->cluster == NULL)
+		s->phase = SESSION_GONE;
+	else
+		begin_thread(s, shut_down);
+}
+
+/* Lets the work end by itself, for a while. */
+static void wind_down(struct session *s, int signal)
+{
+	atomic_store(&s->stopping, true);
+	if (s->phase != SESSION_WORKING)
+		return;
+	s->work->signal(s, signal);
+	s->grace_ns = loop_now_ns() + GRACE_NS;
+}
+
+static void hurry(struct session *s)
+{
+	if (s->phase == SESSION_LAUNCHING || s->signals > 2)
+		leave(s);
+	stop(s);
+	s->grace_ns = loop_now_ns() + HASTE_NS;
+	if (s->cluster != NULL)
+		begin_thread(s, shut_down_now);
+}
+
+static void on_signal(struct session *s, int signal)
+{
+	s->signals++;
+	decide(s, STATUS_SIGNAL + signal);
+	if (s->signals > 1) {
+		hurry(s);
+		return;
+	}
+	command_fail(s->in, 0, "%s: stopping (once more: at once)",
+		     sigdescr_np(signal));
+	wind_down(s, signal);
+}
+
+static void on_timeout(struct session *s)
+{
+	uint64_t now = loop_now_ns();
+
+	if (s->grace_ns != 0 && now >= s->grace_ns) {
+		if (s->phase == SESSION_STOPPING) {
+			command_fail(s->in, 0, "the keeper does not answer; not "
+				     "waiting for it");
+			leave(s);
+		}
+		stop(s);
+	} else if (s->timeout_ns != 0 && now >= s->timeout_ns) {
+		s->timeout_ns = 0;
+		command_fail(s->in, 0, "timed out after %g s",
+			     (double)s->timeout_ms / 1000);
+		session_end_early(s, STATUS_TIMEOUT, SIGTERM);
+	}
+}
+
+static void on_launched(struct session *s)
+{
+	s->phase = SESSION_WORKING;
+	if (s->launch_error.code != 0 && s->status < 0) {
+		decide(s, STATUS_BIGM);
+		command_fail(s->in, 0, "%s", s->launch_error.text);
+	}
+	if (s->status >= 0)
+		stop(s);
+}
+
+static void on_event(struct session *s, const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_SIGNAL:
+		on_signal(s, event->value);
+		break;
+	case EVENT_TIMEOUT:
+		on_timeout(s);
+		break;
+	case EVENT_LAUNCHED:
+		on_launched(s);
+		break;
+	case EVENT_LOST:
+		session_fail(s, "%s", s->lost_error.text);
+		break;
+	case EVENT_ALL_GONE:
+		s->phase = SESSION_GONE;
+		break;
+	default:
+		s->work->event(s, event);
+	}
+}
+
+void session_finish(struct session *s, int status)
+{
+	decide(s, status);
+	stop(s);
+}
+
+void session_end_early(struct session *s, int status, int signal)
+{
+	decide(s, status);
+	if (s->grace_ns == 0)
+		wind_down(s, signal);
+}
+
+void session_fail(struct session *s, const char *fmt, ...)
+{
+	char text[sizeof(s->launch_error.text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (s->status < 0)
+		command_fail(s->in, 0, "%s", text);
+	session_finish(s, STATUS_BIGM);
+}
+
+static uint64_t next_deadline(const struct session *s)
+{
+	if (s->grace_ns == 0 || (s->timeout_ns != 0 && s->timeout_ns < s->grace_ns))
+		return s->timeout_ns;
+	return s->grace_ns;
+}
+
+static int begin(struct session *s, struct bigm_error *err)
+{
+	if (events_init(&s->events, err) != 0)
+		return err->code;
+	s->loop = loop_new(err);
+	if (s->loop == NULL || loop_start_thread(s->loop, "bigm-loop", err) != 0)
+		return err->code;
+	if (s->timeout_ms != 0)
+		s->timeout_ns = loop_now_ns() + s->timeout_ms * 1000000;
+	begin_thread(s, launch);
+	return 0;
+}
+
+int session_run(struct session *s)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	s->status = -1;
+	s->drained = true;
+	s->launch_error = s->lost_error = err;
+	if (begin(s, &err) != 0)
+		return command_fail(s->in, STATUS_BIGM, "%s", err.text);
+	while (s->phase != SESSION_GONE) {
+		struct event event = events_next(
+			&s->events, s->phase == SESSION_WORKING ? s->fd : -1,
+			next_deadline(s));
+
+		on_event(s, &event);
+	}
+	if (!s->drained || !s->work->idle(s))
+		leave(s);
+	while (s->nthreads > 0)
+		pthread_join(s->threads[--s->nthreads], NULL);
+	cluster_free(s->cluster);
+	loop_stop(s->loop);
+	loop_free(s->loop);
+	events_release(&s->events);
+	return s->status;
+}

@@ -1,0 +1,87 @@
+/*
+ * session: a cluster from its first to its last moment, around one piece of
+ * work, for `bigm run`.
+ *
+ *	LAUNCHING	the keeper is being spawned, the work being begun
+ *	WORKING		until the work says that it is over, or
+ *	  a signal, or the time is up: the work is told so; a second later
+ *	STOPPING	the work is stopped, machines end and logs are drained;
+ *			another signal stops all of this at once
+ *	GONE		nothing is left
+ *
+ * The exit status is decided once, by the first who has a say: the work, a
+ * signal, the time, a failure of bigm's own.
+ */
+#ifndef CMD_SESSION_H
+#define CMD_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "cmd/command.h"
+#include "cmd/events.h"
+#include "machine/cluster.h"
+
+struct session;
+
+/* What is run on the cluster. */
+struct session_work {
+	/* In a thread of its own, once the keeper serves; may block. */
+	int (*launch)(struct session *session, struct bigm_error *err);
+	/* Main thread, for an event of the work's own kind, or of its fd. */
+	void (*event)(struct session *session, const struct event *event);
+	/* Main thread: a signal for everything that runs. */
+	void (*signal)(struct session *session, int signal);
+	/* Main thread: end everything that runs; bounded.  Also when nothing
+	 * has been launched, and again. */
+	void (*stop)(struct session *session);
+	/* After all: false while threads of the work still run. */
+	bool (*idle)(struct session *session);
+};
+
+enum session_phase {
+	SESSION_LAUNCHING,
+	SESSION_WORKING,
+	SESSION_STOPPING,
+	SESSION_GONE,
+};
+
+struct session {
+	/* To be set before session_run(). */
+	const struct invocation *in;
+	const struct session_work *work;
+	void *data; /* the work's */
+	int fd;	    /* the work's; -1: none */
+	uint64_t timeout_ms; /* 0: none */
+	bool print;	     /* the machines' own output to stderr */
+
+	struct events events;
+	struct loop *loop;
+	struct cluster *cluster;  /* NULL until spawned */
+	enum session_phase phase;
+	int status;		  /* -1: not decided */
+	int signals;		  /* got so far */
+	uint64_t timeout_ns;	  /* when the time is up; 0: never */
+	uint64_t grace_ns;	  /* when patience ends; 0: not begun */
+	pthread_t threads[3];	  /* launch, shutdown, shutdown at once */
+	int nthreads;
+	atomic_bool stopping;	  /* nobody wonders any more who dies */
+	bool drained;		  /* the logs have been printed */
+	struct bigm_error launch_error, lost_error;
+};
+
+/* Does it all; returns the exit status. */
+int session_run(struct session *session);
+
+/* Main thread: the work is over with that exit status. */
+void session_finish(struct session *session, int status);
+
+/* Main thread: the work shall be over, with that exit status: it is sent the
+ * signal, and is stopped when that does not end it soon. */
+void session_end_early(struct session *session, int status, int signal);
+
+/* As session_finish(), because of bigm, and with one line that says why. */
+void session_fail(struct session *session, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

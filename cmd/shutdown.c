@@ -1,0 +1,86 @@
+/* bigm shutdown: ends clusters. */
+#include "base/error.h"
+#include "cmd/attach.h"
+#include "cmd/command.h"
+
+/* How long the last of a cluster may take to be gone. */
+#define GONE_MS 5000
+
+struct shutdown_options {
+	bool all;
+	bool now;
+};
+
+static const struct option_spec table[] = {
+	{ .name = "all", .letter = 'a', .help = "end every cluster",
+	  .offset = offsetof(struct shutdown_options, all) },
+	{ .name = "now", .help = "do not wait for machines to end in good order",
+	  .offset = offsetof(struct shutdown_options, now) },
+	{ 0 },
+};
+
+static int shut_down(const struct invocation *in, const char *name,
+		     struct bigm_error *err)
+{
+	const struct shutdown_options *options = in->options;
+	struct attachment a;
+	int code = attach(&a, name, err);
+
+	if (code == 0)
+		code = cluster_shutdown(a.cluster, options->now, err);
+	if (code == 0)
+		code = record_wait_gone(a.record, GONE_MS, err);
+	attachment_release(&a);
+	return code;
+}
+
+/* Goes on after a failure; what went wrong is told, but for a cluster that
+ * went by itself meanwhile. */
+static int shut_down_all(const struct invocation *in)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	char **names = record_list(&err);
+	int status = 0;
+
+	if (names == NULL)
+		return command_fail(in, STATUS_FAILED, "%s", err.text);
+	if (names[0] == NULL)
+		command_fail(in, 0, "there is no cluster");
+	for (char **name = names; *name != NULL; name++) {
+		error_clear(&err);
+		if (shut_down(in, *name, &err) != 0 && err.code != BIGM_ENOTFOUND)
+			status = command_fail(in, STATUS_FAILED, "%s", err.text);
+	}
+	json_strings_free(names);
+	return status;
+}
+
+static int run(const struct invocation *in)
+{
+	const struct shutdown_options *options = in->options;
+	const char *name = in->words.nwords > 0 ? in->words.words[0] : NULL;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	int code;
+
+	if (options->all && name != NULL)
+		return command_fail(in, STATUS_USAGE,
+				    "--all is every cluster; %s is one too many",
+				    name);
+	if (options->all)
+		return shut_down_all(in);
+	code = shut_down(in, name, &err);
+	if (code == BIGM_ENOTFOUND && name == NULL)
+		return command_fail(in, 0, "there is no cluster");
+	return code == 0 ? 0 : command_fail(in, STATUS_FAILED, "%s", err.text);
+}
+
+const struct command command_shutdown = {
+	.name = "shutdown",
+	.synopsis = "[CLUSTER | --all] [--now]",
+	.summary = "End a cluster and all that belongs to it",
+	.table = table,
+	.size = sizeof(struct shutdown_options),
+	.max_words = 1,
+	.completion = COMPLETE_CLUSTER,
+	.run = run,
+};

@@ -1,0 +1,34 @@
+/*
+ * table: facts in columns, for people.
+ */
+#ifndef CMD_TABLE_H
+#define CMD_TABLE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#define TABLE_COLUMNS 10
+
+struct table {
+	size_t columns;
+	size_t rows;
+	char **cells; /* rows × columns */
+};
+
+/* The headers are the first row; NULL ends them. */
+void table_init(struct table *table, const char *const *headers);
+void table_release(struct table *table);
+
+/* One cell after the other, from left to right; copied.  A cell is one line
+ * without control characters, whatever was given. */
+void table_add(struct table *table, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Columns that are empty but for the header are left out.  Lines are cut at
+ * the width; 0: never. */
+void table_print(const struct table *table, size_t width, FILE *out);
+
+/* The width of the terminal that stdout is; 0 when it is none. */
+size_t table_width(void);
+
+#endif
