@@ -24,8 +24,8 @@ struct lifeline;
 
 /* keeper_main()'s arguments. */
 struct keeper_options {
-	const char *name;
-	const char *system;
+	const char *name, *system, *log_dir; /* NULL: not given */
+	const char *version, *wire;	     /* the client's */
 	int hold_fd;   /* -1: none */
 	int status_fd; /* -1: stderr */
 	bool ship;

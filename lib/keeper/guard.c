@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,50 +24,49 @@
 #include "keeper/core.h"
 #include "keeper/keeper.h"
 #include "loop/process.h"
+#include "rpc/wire.h"
 
 #define KILL_MS 1500
 
 /* ------------------------------------------------------------------ */
 /* Arguments                                                           */
 
-static int parse_fd(const char *text, int *fd, struct bigm_error *err)
+/* The client's descriptors, where they are what they should be. */
+static int inherited(int fd, mode_t type)
 {
-	char *end;
-	long n;
+	struct stat st;
 
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (errno || end == text || *end || n < 3 || n > 1 << 20 ||
-	    fcntl((int)n, F_SETFD, FD_CLOEXEC) < 0)
-		return bigm_error_set(err, BIGM_EINVALID,
-				      "\"%s\" is no open descriptor from 3 up",
-				      text);
-	*fd = (int)n;
-	return 0;
+	if (fstat(fd, &st) < 0 || (st.st_mode & S_IFMT) != type ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -1;
+	return fd;
 }
 
 static int take_option(struct keeper_options *o, int c,
 		       struct bigm_error *err)
 {
-	switch (c) {
-	case 'n':
-		o->name = optarg;
-		return 0;
-	case 'y':
-		o->system = optarg;
-		return 0;
-	case 'h':
-		return parse_fd(optarg, &o->hold_fd, err);
-	case 's':
-		return parse_fd(optarg, &o->status_fd, err);
-	case 'S':
-		o->ship = true;
-		return 0;
-	case 'd':
-		o->debug = true;
+	const struct {
+		int c;
+		const char **value;
+	} texts[] = {
+		{ 'n', &o->name },    { 'y', &o->system },
+		{ 'v', &o->version }, { 'w', &o->wire },
+		{ 'l', &o->log_dir },
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (texts[i].c != c)
+			continue;
+		*texts[i].value = optarg;
 		return 0;
 	}
-	return bigm_error_set(err, BIGM_EINVALID, "an option is wrong");
+	if (c == '?')
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "the keeper does not know an option of "
+				      "its client");
+	o->ship = o->ship || c == 's';
+	o->debug = o->debug || c == 'd';
+	return 0;
 }
 
 static int parse_options(int argc, char **argv, struct keeper_options *o,
@@ -75,9 +75,10 @@ static int parse_options(int argc, char **argv, struct keeper_options *o,
 	static const struct option options[] = {
 		{ "name", required_argument, NULL, 'n' },
 		{ "system", required_argument, NULL, 'y' },
-		{ "hold-fd", required_argument, NULL, 'h' },
-		{ "status-fd", required_argument, NULL, 's' },
-		{ "ship", no_argument, NULL, 'S' },
+		{ "version", required_argument, NULL, 'v' },
+		{ "wire", required_argument, NULL, 'w' },
+		{ "log-dir", required_argument, NULL, 'l' },
+		{ "ship", no_argument, NULL, 's' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -95,11 +96,24 @@ static int parse_options(int argc, char **argv, struct keeper_options *o,
 		rc = take_option(o, c, err);
 	if (rc == 0 && optind <= argc)
 		rc = bigm_error_set(err, BIGM_EINVALID,
-				    "\"%s\" is no option", args[optind]);
-	if (rc < 0)
-		error_prefix(err, "keeper");
+				    "keeper: \"%s\" is no option",
+				    args[optind]);
 	free(args);
 	return rc;
+}
+
+/* A client that is older or newer than the program it found. */
+static int check_client(const struct keeper_options *o, struct bigm_error *err)
+{
+	if ((!o->version || !strcmp(o->version, bigm_version())) &&
+	    (!o->wire || !strcmp(o->wire, WIRE_VERSION_TEXT)))
+		return 0;
+	return bigm_error_set(err, BIGM_EPROTOCOL,
+			      "the program's libbigm is %s (wire %s), the bigm "
+			      "it found is %s (wire %s): they must be the same",
+			      o->version ? o->version : "?",
+			      o->wire ? o->wire : "?", bigm_version(),
+			      WIRE_VERSION_TEXT);
 }
 
 /* ------------------------------------------------------------------ */
@@ -155,6 +169,18 @@ static int settle_stdio(const struct record *record, struct bigm_error *err)
 	return 0;
 }
 
+static void clean_up(struct record *record,
+		     const struct keeper_options *options)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (options->log_dir &&
+	    record_keep_logs(record, options->log_dir, &why) < 0)
+		report(options, &why);
+	if (record_remove(record, &why) < 0)
+		log_error("%s", why.text);
+}
+
 /* ------------------------------------------------------------------ */
 /* The keeper                                                          */
 
@@ -171,8 +197,7 @@ static int keeper_process(struct record *record,
 		report(options, &why);
 	if (guard_gone) {
 		process_kill_descendants(KILL_MS);
-		if (record_remove(record, &why) < 0)
-			log_error("%s", why.text);
+		clean_up(record, options);
 	}
 	record_free(record);
 	return rc < 0;
@@ -238,21 +263,24 @@ static int guard_process(struct record *record,
 	wait_for(keeper, &signals, &status);
 	report_death(options, status);
 	process_kill_descendants(KILL_MS);
-	if (record_remove(record, &why) < 0)
-		log_error("%s", why.text);
+	clean_up(record, options);
 	record_free(record);
 	return status != 0;
 }
 
 int keeper_main(int argc, char **argv)
 {
-	struct keeper_options options = { .hold_fd = -1, .status_fd = -1 };
+	struct keeper_options options = {
+		.hold_fd = inherited(KEEPER_HOLD_FD, S_IFSOCK),
+		.status_fd = inherited(KEEPER_STATUS_FD, S_IFIFO),
+	};
 	struct bigm_error why = BIGM_ERROR_INIT;
 	struct record *record = NULL;
 	pid_t guard;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (parse_options(argc, argv, &options, &why) < 0)
+	if (parse_options(argc, argv, &options, &why) < 0 ||
+	    check_client(&options, &why) < 0)
 		goto failed;
 	if (options.debug)
 		log_set_level(LOG_LEVEL_DEBUG);

@@ -12,13 +12,16 @@
  * How it is started (lib/machine/cluster.c does):
  *
  *	bigm --keeper --version V --wire N [--name NAME] [--system NAME]
- *	     [--log-dir DIR] [--debug]
+ *	     [--log-dir DIR] [--ship] [--debug]
  *
  * with fd 3 one end of a socketpair (the hold) and fd 4 the writing end of a
  * pipe (the status), and 0, 1, 2 on /dev/null.  The process that was spawned
  * detaches: it forks the guard and exits with 0 at once, so that the client,
  * which may be anybody's program, has no child that stays.  V and N are the
- * client's; another version is refused.
+ * client's; another version is refused.  DIR/NAME gets the cluster's output
+ * and keeper.log at its end.  With --ship machines begin as bare workers and
+ * get the program by Setbinary and Exec, also where the system would not need
+ * it.  Without a hold the keeper runs until a Shutdown.
  *
  * The hold is a control connection too; requests may wait in it before the
  * keeper serves.  Both guard and keeper have their end of it, so its close

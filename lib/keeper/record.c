@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -305,6 +306,44 @@ int record_write(const struct record *r, const char *file, const void *data,
 		return error_set_errno(err, saved, "cannot write %s", path);
 	}
 	return 0;
+}
+
+static int copy_file(const char *from, const char *to, struct bigm_error *err)
+{
+	AUTO_CLOSE int in = open(from, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+				  0600);
+	ssize_t n;
+
+	if (in < 0 || out < 0)
+		return error_set_errno(err, errno, "cannot copy %s to %s",
+				       from, to);
+	do
+		n = sendfile(out, in, NULL, 1 << 30);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		return error_set_errno(err, errno, "cannot copy %s to %s",
+				       from, to);
+	return 0;
+}
+
+int record_keep_logs(const struct record *r, const char *dir,
+		     struct bigm_error *err)
+{
+	static const char *const files[] = { "output", "keeper.log" };
+	AUTO_FREE char *folder = xasprintf("%s/%s", dir, r->name);
+	int rc = 0;
+
+	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) ||
+	    (mkdir(folder, 0700) < 0 && errno != EEXIST))
+		return error_set_errno(err, errno, "cannot create %s", folder);
+	for (size_t i = 0; rc == 0 && i < 2; i++) {
+		AUTO_FREE char *from = xasprintf("%s/%s", r->dir, files[i]);
+		AUTO_FREE char *to = xasprintf("%s/%s", folder, files[i]);
+
+		rc = copy_file(from, to, err);
+	}
+	return rc;
 }
 
 /* ------------------------------------------------------------------ */

@@ -54,6 +54,10 @@ struct record *record_find(const char *name, struct bigm_error *err);
 int record_write(const struct record *record, const char *file,
 		 const void *data, size_t len, struct bigm_error *err);
 
+/* Copies output and keeper.log to the folder dir/NAME, which is made. */
+int record_keep_logs(const struct record *record, const char *dir,
+		     struct bigm_error *err);
+
 /* Deletes folder and socket; the lock must be held, and is not held any more
  * afterwards. */
 int record_remove(struct record *record, struct bigm_error *err);
