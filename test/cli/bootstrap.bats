@@ -1,6 +1,5 @@
 load common
 
-# shellcheck disable=SC2154 # set by make
 bootstrap=$abs_top_srcdir/bootstrap
 
 # only COMMAND...: a PATH, bin, with nothing but these.

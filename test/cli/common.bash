@@ -2,7 +2,7 @@
 # fails when a process, a socket, a record or a temporary file of it outlives it.
 # shellcheck shell=bash
 
-: "${BIGM:?is not set: run the tests with make check}"
+: "${BIGM:?is not set: run the tests with make check}" "${abs_top_srcdir:?}" "${abs_top_builddir:?}"
 
 # How long what a test has started may take to go away, in seconds.
 LEAK_GRACE=2
