@@ -26,6 +26,8 @@ struct rpc_target {
 	struct tls_context *tls;   /* NULL with unix: and fd */
 	struct peer expect;	   /* the server's role, cluster, name */
 	uint64_t connect_timeout_ms; /* TCP + TLS; 0: 10 s */
+	uint32_t max_stream_id; /* a connection is replaced when its ids get
+				 * there; 0: well before they run out */
 };
 
 /* Any thread.  A client in state PARKED; `name` stands in its errors

@@ -28,6 +28,12 @@
 #ifndef RPC_WIRE_H
 #define RPC_WIRE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bigm.h"
+
 #define WIRE_VERSION 1
 #define WIRE_VERSION_TEXT "1"
 #define WIRE_PREFIX "/bigrpc/"
@@ -56,5 +62,44 @@ enum wire_status {
 #define WIRE_CONNECTION_WINDOW (64u << 20)
 #define WIRE_MAX_BUFFERED (256u << 20)	/* by one connection, all streams */
 #define WIRE_MAX_STREAMS 16384u		/* in flight on one connection */
+#define WIRE_MAX_TIMEOUT 31536000000u	/* ms, one year; more means none */
+
+enum wire_type { WIRE_NO_TYPE, WIRE_JSON, WIRE_STREAM, WIRE_OTHER_TYPE };
+
+/* What the headers of one message say, as they come in. */
+struct wire_head {
+	size_t bytes;		/* of headers, names and values */
+	unsigned status;	/* reply; 0: none or no number */
+	bool post;		/* request: the method is POST */
+	bool has_timeout;
+	enum wire_type type;
+	const char *refused;	/* what is wrong with them; NULL: nothing */
+	uint64_t timeout_ms;
+	char version[16];	/* as sent; "" when it is absent */
+	char path[sizeof(WIRE_PREFIX) + WIRE_MAX_METHOD]; /* cut */
+	size_t path_len;	/* not cut */
+	char *error;		/* trailer; malloc'ed */
+};
+
+/* Takes one header or trailer; unknown ones only count. */
+void wire_head_add(struct wire_head *head, const uint8_t *name,
+		   size_t name_len, const uint8_t *value, size_t value_len);
+void wire_head_release(struct wire_head *head);
+
+/*
+ * What a request asks for.  Returns WIRE_OK with *method pointing into head
+ * ("Service.Method"), or the status to refuse it with and *err set.
+ */
+enum wire_status wire_head_check(const struct wire_head *head,
+				 const char **method, struct bigm_error *err);
+
+/* "200" and friends; static storage. */
+const char *wire_status_text(enum wire_status status);
+
+/* An error as it travels, malloc'ed; and back.  Decoding what is no error
+ * text yields BIGM_EPROTOCOL.  Returns err's code. */
+char *wire_error_encode(const struct bigm_error *err);
+int wire_error_decode(const void *text, size_t len, unsigned status,
+		      struct bigm_error *err);
 
 #endif

@@ -1,0 +1,130 @@
+#include "rpc/bell.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SPIN_NS 40000
+#define SPIN_MAX_CREDIT 8
+#define SPIN_RETRY 64 /* without credit, every so many waits try again */
+
+void bell_spin_init(struct bell_spin *spin)
+{
+	cpu_set_t set;
+
+	*spin = (struct bell_spin){ .credit = SPIN_MAX_CREDIT };
+	spin->off = sched_getaffinity(0, sizeof(set), &set) == 0 &&
+		    CPU_COUNT(&set) < 2;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static bool moved(struct bell *bell, uint32_t count)
+{
+	return atomic_load_explicit(&bell->rings, memory_order_acquire) !=
+	       count;
+}
+
+uint32_t bell_count(struct bell *bell)
+{
+	return atomic_load(&bell->rings);
+}
+
+static bool may_spin(struct bell_spin *spin)
+{
+	if (spin->off)
+		return false;
+	if (atomic_load_explicit(&spin->credit, memory_order_relaxed) > 0)
+		return true;
+	unsigned skipped = atomic_fetch_add_explicit(&spin->skipped, 1,
+						     memory_order_relaxed);
+	return skipped % SPIN_RETRY == SPIN_RETRY - 1;
+}
+
+/* Yields between looks: with more threads than processors, the one that is
+ * waited for may need ours. */
+static bool spin_wait(struct bell *bell, uint32_t count,
+		      struct bell_spin *spin)
+{
+	uint64_t end = now_ns() + SPIN_NS;
+	int credit;
+
+	do {
+		for (int i = 0; i < 16; i++) {
+			if (moved(bell, count)) {
+				credit = atomic_load_explicit(
+					&spin->credit, memory_order_relaxed);
+				if (credit < SPIN_MAX_CREDIT)
+					atomic_store_explicit(
+						&spin->credit, credit + 1,
+						memory_order_relaxed);
+				return true;
+			}
+			cpu_relax();
+		}
+		sched_yield();
+	} while (now_ns() < end);
+	credit = atomic_load_explicit(&spin->credit, memory_order_relaxed);
+	if (credit > 0)
+		atomic_store_explicit(&spin->credit, credit - 1,
+				      memory_order_relaxed);
+	return false;
+}
+
+/* FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time. */
+static int futex_wait(_Atomic uint32_t *word, uint32_t value,
+		      uint64_t deadline_ns)
+{
+	struct timespec ts = { (time_t)(deadline_ns / 1000000000u),
+			       (long)(deadline_ns % 1000000000u) };
+
+	return (int)syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
+			    deadline_ns ? &ts : NULL, NULL,
+			    FUTEX_BITSET_MATCH_ANY);
+}
+
+bool bell_wait(struct bell *bell, uint32_t count, struct bell_spin *spin,
+	       uint64_t deadline_ns)
+{
+	bool rung = moved(bell, count);
+
+	if (rung)
+		return true;
+	if (spin && may_spin(spin) && spin_wait(bell, count, spin))
+		return true;
+	atomic_fetch_add(&bell->sleepers, 1);
+	while (!(rung = moved(bell, count))) {
+		if (futex_wait(&bell->rings, count, deadline_ns) < 0 &&
+		    errno == ETIMEDOUT)
+			break;
+	}
+	atomic_fetch_sub(&bell->sleepers, 1);
+	return rung || moved(bell, count);
+}
+
+void bell_ring(struct bell *bell)
+{
+	atomic_fetch_add(&bell->rings, 1);
+	if (atomic_load(&bell->sleepers))
+		syscall(SYS_futex, &bell->rings, FUTEX_WAKE_PRIVATE, INT_MAX,
+			NULL, NULL, 0);
+}

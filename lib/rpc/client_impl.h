@@ -1,0 +1,61 @@
+/*
+ * client_impl: what client.c and the calls share.
+ */
+#ifndef RPC_CLIENT_IMPL_H
+#define RPC_CLIENT_IMPL_H
+
+#include "rpc/call.h"
+#include "rpc/connection.h"
+
+enum client_state { CLIENT_PARKED, CLIENT_OPEN, CLIENT_FAILED };
+
+enum client_work {
+	CLIENT_CALLS = 1 << 0, /* calls have work */
+	CLIENT_CHANGED = 1 << 1, /* the state has */
+	CLIENT_RECONNECT = 1 << 2,
+};
+
+/* One connection of a client. */
+struct link {
+	struct rpc_client *client;
+	struct connection *connection;
+	LIST_ENTRY(link) link;
+	bool was_ready;
+	bool given_up; /* we end it; its loss is no news */
+	size_t buffered; /* bytes that its calls hold */
+	unsigned calls;	 /* made since the last look */
+	struct loop_timer idle;
+	struct bigm_error why; /* it was lost */
+};
+
+struct rpc_client {
+	struct loop *loop;
+	char *name;
+	_Atomic unsigned refs;
+	_Atomic unsigned work; /* enum client_work */
+	struct loop_task task;
+	_Atomic(struct bigm_call *) call_work; /* newest first */
+	struct bell_spin spin;
+
+	pthread_mutex_t lock;
+	enum client_state state;
+	struct bigm_error why; /* FAILED */
+	struct connection_target target;
+	char *authority;
+	int fd; /* -1: none, or taken */
+	bool once; /* it was a socket: not to be dialled */
+	uint32_t max_stream_id; /* of a connection; 0: HTTP/2's */
+	void (*on_lost)(struct rpc_client *client,
+			const struct bigm_error *why, void *data);
+	void *lost_data;
+
+	/* I/O thread */
+	struct call_list waiting;
+	struct link *current; /* takes new calls; NULL: none */
+	LIST_HEAD(, link) links;
+};
+
+void client_release(struct rpc_client *client);
+void client_post(struct rpc_client *client, enum client_work work);
+
+#endif

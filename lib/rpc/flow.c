@@ -1,0 +1,183 @@
+#include "rpc/flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+void flow_init(struct flow *flow, size_t size)
+{
+	*flow = (struct flow){ .size = size, .starved = true };
+	bell_spin_init(&flow->spin);
+	flow->why = (struct bigm_error)BIGM_ERROR_INIT;
+	pthread_mutex_init(&flow->ending, NULL);
+	pthread_mutex_init(&flow->user, NULL);
+}
+
+void flow_release(struct flow *flow)
+{
+	free(flow->ring);
+	flow->ring = NULL;
+	pthread_mutex_destroy(&flow->ending);
+	pthread_mutex_destroy(&flow->user);
+}
+
+size_t flow_held(struct flow *flow)
+{
+	size_t tail = atomic_load_explicit(&flow->tail, memory_order_acquire);
+
+	return atomic_load_explicit(&flow->head, memory_order_acquire) - tail;
+}
+
+size_t flow_room(struct flow *flow)
+{
+	return flow->size - flow_held(flow);
+}
+
+bool flow_is_open(struct flow *flow)
+{
+	return atomic_load_explicit(&flow->end, memory_order_acquire) ==
+	       FLOW_OPEN;
+}
+
+static void end_with(struct flow *flow, int end, const struct bigm_error *why)
+{
+	pthread_mutex_lock(&flow->ending);
+	if (flow_is_open(flow)) {
+		if (why)
+			error_copy(&flow->why, why);
+		atomic_store_explicit(&flow->end, end, memory_order_release);
+	}
+	pthread_mutex_unlock(&flow->ending);
+	bell_ring(&flow->bell);
+}
+
+void flow_end(struct flow *flow)
+{
+	end_with(flow, FLOW_ENDED, NULL);
+}
+
+void flow_break(struct flow *flow, const struct bigm_error *why)
+{
+	end_with(flow, FLOW_BROKEN, why);
+}
+
+void flow_drop(struct flow *flow, const struct bigm_error *why)
+{
+	end_with(flow, FLOW_BROKEN, why);
+	if (atomic_load(&flow->end) == FLOW_BROKEN)
+		atomic_store(&flow->dropped, true);
+}
+
+static int over(struct flow *flow, int end, struct bigm_error *err)
+{
+	if (end == FLOW_BROKEN)
+		return error_copy(err, &flow->why);
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "stream: it has been ended already");
+}
+
+ssize_t flow_write(struct flow *flow, const void *data, size_t len,
+		   struct bigm_error *err)
+{
+	int end = atomic_load_explicit(&flow->end, memory_order_acquire);
+	if (end != FLOW_OPEN)
+		return over(flow, end, err);
+	if (!flow->ring)
+		flow->ring = xmalloc(flow->size);
+	size_t head = atomic_load_explicit(&flow->head, memory_order_relaxed);
+	size_t at = head & (flow->size - 1);
+	size_t room = flow_room(flow);
+	if (len > room)
+		len = room;
+	size_t first = flow->size - at < len ? flow->size - at : len;
+	memcpy(flow->ring + at, data, first);
+	if (len > first)
+		memcpy(flow->ring, (const uint8_t *)data + first, len - first);
+	atomic_store_explicit(&flow->head, head + len, memory_order_release);
+	return (ssize_t)len;
+}
+
+const uint8_t *flow_peek(struct flow *flow, size_t *len)
+{
+	size_t tail = atomic_load_explicit(&flow->tail, memory_order_relaxed);
+	size_t at = tail & (flow->size - 1);
+	size_t held = flow_held(flow);
+
+	*len = flow->size - at < held ? flow->size - at : held;
+	return *len ? flow->ring + at : NULL;
+}
+
+void flow_skip(struct flow *flow, size_t len)
+{
+	size_t tail = atomic_load_explicit(&flow->tail, memory_order_relaxed);
+
+	atomic_store_explicit(&flow->tail, tail + len, memory_order_release);
+}
+
+ssize_t flow_read(struct flow *flow, void *data, size_t len,
+		  struct bigm_error *err)
+{
+	/* The end first: what is held then is all there will be. */
+	int end = atomic_load_explicit(&flow->end, memory_order_acquire);
+	size_t done = 0, n;
+
+	if (atomic_load_explicit(&flow->dropped, memory_order_acquire))
+		return over(flow, FLOW_BROKEN, err);
+	while (done < len) {
+		const uint8_t *from = flow_peek(flow, &n);
+		if (!from)
+			break;
+		if (n > len - done)
+			n = len - done;
+		memcpy((uint8_t *)data + done, from, n);
+		flow_skip(flow, n);
+		done += n;
+	}
+	if (done || !len)
+		return (ssize_t)done;
+	if (end == FLOW_OPEN)
+		return FLOW_AGAIN;
+	return end == FLOW_ENDED ? 0 : over(flow, end, err);
+}
+
+bool flow_starves(struct flow *flow)
+{
+	if (flow_held(flow) || !flow_is_open(flow))
+		return false;
+	atomic_store(&flow->starved, true);
+	if (!flow_held(flow) && flow_is_open(flow))
+		return true;
+	atomic_store(&flow->starved, false);
+	return false;
+}
+
+bool flow_feeds(struct flow *flow)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	return atomic_load(&flow->starved) &&
+	       atomic_exchange(&flow->starved, false);
+}
+
+bool flow_wait_readable(struct flow *flow, uint64_t deadline_ns)
+{
+	for (;;) {
+		uint32_t count = bell_count(&flow->bell);
+		if (flow_held(flow) || !flow_is_open(flow))
+			return true;
+		if (!bell_wait(&flow->bell, count, &flow->spin, deadline_ns))
+			return false;
+	}
+}
+
+bool flow_wait_writable(struct flow *flow, uint64_t deadline_ns)
+{
+	for (;;) {
+		uint32_t count = bell_count(&flow->bell);
+		if (flow_room(flow) || !flow_is_open(flow))
+			return true;
+		if (!bell_wait(&flow->bell, count, &flow->spin, deadline_ns))
+			return false;
+	}
+}

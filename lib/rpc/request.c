@@ -1,0 +1,331 @@
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "rpc/request.h"
+
+#define CREDIT_STEP (WIRE_STREAM_WINDOW / 4)
+
+static void free_flow(struct flow *flow)
+{
+	if (flow)
+		flow_release(flow);
+	free(flow);
+}
+
+void request_unref(struct bigm_request *req)
+{
+	struct caller *caller = req->caller;
+
+	if (--req->refs)
+		return;
+	TAILQ_REMOVE(&req->server->requests, req, link);
+	buffer_release(&req->arg);
+	wire_head_release(&req->stream.head);
+	free_flow(req->in);
+	free_flow(req->out);
+	free(req->reply);
+	free(req->trailer);
+	free(req);
+	caller->requests--;
+	caller_release(caller);
+}
+
+/* One entry in the server's stack however much work there is. */
+void request_post(struct bigm_request *req, enum request_work work)
+{
+	struct rpc_server *server = req->server;
+	struct bigm_request *head;
+
+	if (atomic_fetch_or(&req->work, work))
+		return;
+	head = atomic_load_explicit(&server->request_work,
+				    memory_order_relaxed);
+	do
+		req->next_work = head;
+	while (!atomic_compare_exchange_weak(&server->request_work, &head,
+					     req));
+	if (!head)
+		loop_post(server->loop, &server->work_task);
+}
+
+/* ---- the method ---- */
+
+static cJSON *parse_arg(struct bigm_request *req, struct bigm_error *err)
+{
+	cJSON *json;
+
+	if (!req->arg.len)
+		return cJSON_CreateNull();
+	json = json_parse(buffer_data(&req->arg), req->arg.len, err);
+	if (!json)
+		error_prefix(err, "the argument is no JSON");
+	return json;
+}
+
+void request_call_method(struct bigm_request *req)
+{
+	AUTO_JSON cJSON *arg = NULL, *reply = NULL;
+	int rc;
+
+	if (!req->in) {
+		arg = parse_arg(req, &req->error);
+		if (!arg) {
+			req->status = WIRE_BAD_ARGUMENT;
+			return;
+		}
+	}
+	rc = req->method->fn(req, arg, &reply, &req->error);
+	if (rc < 0) {
+		if (req->error.code >= 0)
+			bigm_error_set(&req->error, rc, "%s failed: %s",
+				       req->method->name, bigm_code_name(rc));
+		req->status = WIRE_METHOD_ERROR;
+	} else if (!req->out && !req->deferred) {
+		req->reply = json_print(reply);
+	}
+}
+
+/* ---- answers ---- */
+
+static void send_body(struct bigm_request *req, enum wire_status status,
+		      char *text)
+{
+	free(req->reply);
+	req->reply = text;
+	req->stream.out = NULL;
+	req->stream.body = text;
+	req->stream.body_len = strlen(text);
+	http2_respond(&req->stream, status, true);
+}
+
+void request_fail(struct bigm_request *req, enum wire_status status,
+		  const struct bigm_error *why)
+{
+	if (req->answered)
+		return;
+	req->answered = true;
+	if (!req->stream.out_started) {
+		send_body(req, status, wire_error_encode(why));
+		return;
+	}
+	req->trailer = wire_error_encode(why);
+	req->stream.trailer = req->trailer;
+	flow_end(req->out);
+	http2_resume(&req->stream);
+}
+
+void request_answer(struct bigm_request *req)
+{
+	char *text = req->reply;
+
+	if (req->answered)
+		return;
+	req->answered = true;
+	if (!req->out) {
+		req->reply = NULL;
+		send_body(req, WIRE_OK, text ? text : xstrdup("null"));
+		return;
+	}
+	flow_end(req->out);
+	req->stream.out = req->out;
+	http2_respond(&req->stream, WIRE_OK, false);
+	http2_resume(&req->stream);
+}
+
+/* ---- what bigm.h promises a method ---- */
+
+void *bigm_request_state(const struct bigm_request *req)
+{
+	return req->state;
+}
+
+struct bigm *bigm_request_bigm(const struct bigm_request *req)
+{
+	return req->server->options.bigm;
+}
+
+int64_t bigm_request_time_left(const struct bigm_request *req)
+{
+	uint64_t now = loop_now_ns();
+
+	if (!req->deadline_ns)
+		return -1;
+	return req->deadline_ns <= now ?
+		       0 :
+		       (int64_t)((req->deadline_ns - now + 999999) / 1000000);
+}
+
+bool bigm_request_canceled(const struct bigm_request *req)
+{
+	return atomic_load_explicit(&req->canceled, memory_order_relaxed) ||
+	       (req->deadline_ns && loop_now_ns() >= req->deadline_ns);
+}
+
+static int no_stream(const struct bigm_request *req, const char *what,
+		     struct bigm_error *err)
+{
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "%s: the method was registered without %s",
+			      req->method->name, what);
+}
+
+static int on_io_thread(const struct bigm_request *req,
+			struct bigm_error *err)
+{
+	return bigm_error_set(err, BIGM_EDEADLOCK,
+			      "%s: the I/O thread cannot wait for a stream",
+			      req->method->name);
+}
+
+ssize_t rpc_request_try_read(struct bigm_request *req, void *buf, size_t len,
+			     struct bigm_error *err)
+{
+	size_t used_up;
+	ssize_t n;
+
+	if (!req->in)
+		return no_stream(req, "BIGM_STREAM_ARG", err);
+	n = flow_read(req->in, buf, len, err);
+	if (n <= 0)
+		return n;
+	used_up = atomic_fetch_add(&req->used_up, (size_t)n);
+	if (used_up < CREDIT_STEP && used_up + (size_t)n >= CREDIT_STEP)
+		request_post(req, REQUEST_CREDIT);
+	return n;
+}
+
+ssize_t bigm_request_read(struct bigm_request *req, void *buf, size_t len,
+			  struct bigm_error *err)
+{
+	ssize_t n;
+
+	if (!req->in)
+		return no_stream(req, "BIGM_STREAM_ARG", err);
+	pthread_mutex_lock(&req->in->user);
+	while ((n = rpc_request_try_read(req, buf, len, err)) == FLOW_AGAIN) {
+		if (loop_on_thread(req->server->loop)) {
+			n = on_io_thread(req, err);
+			break;
+		}
+		flow_wait_readable(req->in, 0);
+	}
+	pthread_mutex_unlock(&req->in->user);
+	return n;
+}
+
+ssize_t rpc_request_try_write(struct bigm_request *req, const void *buf,
+			      size_t len, struct bigm_error *err)
+{
+	ssize_t n;
+
+	if (!req->out)
+		return no_stream(req, "BIGM_STREAM_REPLY", err);
+	n = flow_write(req->out, buf, len, err);
+	if (n > 0 && flow_feeds(req->out))
+		request_post(req, REQUEST_RESUME);
+	return n;
+}
+
+static int write_all(struct bigm_request *req, const uint8_t *bytes,
+		     size_t len, struct bigm_error *err)
+{
+	ssize_t n;
+
+	while (len) {
+		n = rpc_request_try_write(req, bytes, len, err);
+		if (n < 0)
+			return (int)n;
+		bytes += n;
+		len -= (size_t)n;
+		if (!len)
+			break;
+		if (loop_on_thread(req->server->loop))
+			return on_io_thread(req, err);
+		flow_wait_writable(req->out, 0);
+	}
+	return 0;
+}
+
+int bigm_request_write(struct bigm_request *req, const void *buf, size_t len,
+		       struct bigm_error *err)
+{
+	int rc;
+
+	if (!req->out)
+		return no_stream(req, "BIGM_STREAM_REPLY", err);
+	pthread_mutex_lock(&req->out->user);
+	rc = write_all(req, buf, len, err);
+	pthread_mutex_unlock(&req->out->user);
+	return rc;
+}
+
+/* ---- requests that are answered later, on the I/O thread ---- */
+
+const struct peer *rpc_request_peer(const struct bigm_request *req)
+{
+	return &req->caller->peer;
+}
+
+void rpc_request_defer(struct bigm_request *req)
+{
+	req->deferred = true;
+}
+
+void rpc_request_reply(struct bigm_request *req, struct cJSON *reply)
+{
+	req->reply = json_print(reply);
+	cJSON_Delete(reply);
+	request_do(req, REQUEST_DONE);
+}
+
+void rpc_request_fail(struct bigm_request *req, const struct bigm_error *why)
+{
+	req->status = WIRE_METHOD_ERROR;
+	error_copy(&req->error, why);
+	request_do(req, REQUEST_DONE);
+}
+
+void rpc_request_end(struct bigm_request *req)
+{
+	request_do(req, REQUEST_DONE);
+}
+
+static void on_event_task(struct loop_task *task)
+{
+	struct bigm_request *req =
+		loop_container(task, struct bigm_request, event_task);
+
+	if (req->running && req->on_event)
+		req->on_event(req, req->event_data);
+	request_unref(req);
+}
+
+/* At the end of the turn, never from inside the session. */
+void request_event(struct bigm_request *req)
+{
+	if (!req->on_event || req->event_task.queued)
+		return;
+	req->refs++;
+	req->event_task.fn = on_event_task;
+	loop_defer(req->server->loop, &req->event_task);
+}
+
+void rpc_request_on_event(struct bigm_request *req,
+			  void (*fn)(struct bigm_request *req, void *data),
+			  void *data)
+{
+	req->on_event = fn;
+	req->event_data = data;
+	request_event(req);
+}
+
+void rpc_request_on_flushed(struct bigm_request *req, void (*fn)(void *data),
+			    void *data)
+{
+	req->flushed_data = data;
+	atomic_store(&req->on_flushed, fn);
+}

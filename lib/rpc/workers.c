@@ -1,0 +1,304 @@
+#include "config.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "rpc/bell.h"
+#include "rpc/workers.h"
+
+#define TICK_MS 1
+#define STALL_NS 1000000000u
+#define IDLE_NS 10000000000u /* an idle thread ends after this */
+
+struct worker {
+	struct workers *workers;
+	struct bell bell;
+	uint64_t jobs;	/* begun */
+	uint64_t seen;	/* jobs, at the last tick */
+	bool busy;	/* at a job */
+	bool stuck;	/* for more than a tick */
+	bool idle;	/* on the idle list */
+	LIST_ENTRY(worker) all;
+	LIST_ENTRY(worker) idle_link;
+};
+
+STAILQ_HEAD(jobs, job);
+
+struct workers {
+	struct loop *loop;
+	unsigned max;
+	unsigned processors;
+	struct bell_spin spin;
+
+	/* I/O thread */
+	struct jobs batch; /* of this turn */
+	struct loop_task batch_task;
+	struct loop_timer tick;
+	uint64_t begun_seen;
+	uint64_t begun_at; /* ns, when a tick last saw one begin */
+
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	struct jobs jobs;
+	unsigned queued;
+	unsigned total;	  /* threads */
+	unsigned running; /* woken or at work, and not stuck */
+	uint64_t begun;	  /* jobs, ever */
+	bool stopping;
+	LIST_HEAD(, worker) all;
+	LIST_HEAD(, worker) idle; /* the last to go idle is the first */
+};
+
+/* ---- threads ---- */
+
+/* With the lock held: the next job is w's. */
+static struct job *begin_job(struct worker *w)
+{
+	struct workers *ws = w->workers;
+	struct job *job = STAILQ_FIRST(&ws->jobs);
+
+	if (!job)
+		return NULL;
+	STAILQ_REMOVE_HEAD(&ws->jobs, link);
+	ws->queued--;
+	ws->begun++;
+	w->jobs++;
+	w->busy = true;
+	return job;
+}
+
+static void end_job(struct worker *w)
+{
+	w->busy = false;
+	if (w->stuck)
+		w->workers->running++;
+	w->stuck = false;
+}
+
+/* With the lock held; false when nobody needed w for a long time. */
+static bool rest(struct worker *w)
+{
+	struct workers *ws = w->workers;
+	uint32_t count = bell_count(&w->bell);
+	bool woken;
+
+	ws->running--;
+	w->idle = true;
+	LIST_INSERT_HEAD(&ws->idle, w, idle_link);
+	pthread_mutex_unlock(&ws->lock);
+	woken = bell_wait(&w->bell, count, &ws->spin,
+			  loop_now_ns() + IDLE_NS);
+	pthread_mutex_lock(&ws->lock);
+	if (woken || !w->idle)
+		return true;
+	LIST_REMOVE(w, idle_link);
+	return false;
+}
+
+static void *worker_thread(void *data)
+{
+	struct worker *w = data;
+	struct workers *ws = w->workers;
+	struct job *job;
+
+	pthread_mutex_lock(&ws->lock);
+	for (;;) {
+		job = begin_job(w);
+		if (job) {
+			pthread_mutex_unlock(&ws->lock);
+			job->run(job);
+			pthread_mutex_lock(&ws->lock);
+			end_job(w);
+		} else if (ws->stopping) {
+			ws->running--;
+			break;
+		} else if (!rest(w)) {
+			break;
+		}
+	}
+	LIST_REMOVE(w, all);
+	ws->total--;
+	pthread_cond_signal(&ws->ended);
+	pthread_mutex_unlock(&ws->lock);
+	free(w);
+	return NULL;
+}
+
+/* With the lock held. */
+static bool add_worker(struct workers *ws)
+{
+	struct worker *w;
+	pthread_attr_t attr;
+	sigset_t all, saved;
+	pthread_t thread;
+	int rc;
+
+	if (ws->total >= ws->max)
+		return false;
+	w = xcalloc(1, sizeof(*w));
+	w->workers = ws;
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &saved);
+	rc = pthread_create(&thread, &attr, worker_thread, w);
+	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	pthread_attr_destroy(&attr);
+	if (rc != 0) {
+		log_warn("cannot start a worker thread: error %d", rc);
+		free(w);
+		return false;
+	}
+	LIST_INSERT_HEAD(&ws->all, w, all);
+	ws->total++;
+	ws->running++;
+	return true;
+}
+
+/* With the lock held: puts one more worker to work. */
+static bool call_worker(struct workers *ws)
+{
+	struct worker *w = LIST_FIRST(&ws->idle);
+
+	if (!w)
+		return add_worker(ws);
+	LIST_REMOVE(w, idle_link);
+	w->idle = false;
+	ws->running++;
+	bell_ring(&w->bell);
+	return true;
+}
+
+static void call_workers(struct workers *ws)
+{
+	unsigned wanted = ws->queued;
+
+	while (wanted && ws->running < ws->processors && call_worker(ws))
+		wanted--;
+}
+
+/* ---- the I/O thread's side ---- */
+
+static void on_tick(struct loop_timer *timer);
+
+static void watch_queue(struct workers *ws)
+{
+	if (!loop_timer_active(&ws->tick))
+		loop_timer_start(ws->loop, &ws->tick, TICK_MS, on_tick);
+}
+
+static void find_stuck(struct workers *ws)
+{
+	struct worker *w;
+
+	LIST_FOREACH(w, &ws->all, all) {
+		if (w->busy && !w->stuck && w->seen == w->jobs) {
+			w->stuck = true;
+			ws->running--;
+		}
+		w->seen = w->jobs;
+	}
+}
+
+static bool is_stalled(struct workers *ws)
+{
+	uint64_t now = loop_now_ns();
+
+	if (ws->begun != ws->begun_seen || ws->running) {
+		ws->begun_seen = ws->begun;
+		ws->begun_at = now;
+	}
+	return now - ws->begun_at >= STALL_NS;
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+	struct workers *ws = loop_container(timer, struct workers, tick);
+	struct jobs refused;
+	struct job *job;
+	bool more;
+
+	STAILQ_INIT(&refused);
+	pthread_mutex_lock(&ws->lock);
+	find_stuck(ws);
+	call_workers(ws);
+	if (is_stalled(ws)) {
+		STAILQ_CONCAT(&refused, &ws->jobs);
+		ws->queued = 0;
+	}
+	more = ws->queued > 0;
+	pthread_mutex_unlock(&ws->lock);
+	if (more)
+		watch_queue(ws);
+	while ((job = STAILQ_FIRST(&refused))) {
+		STAILQ_REMOVE_HEAD(&refused, link);
+		job->refuse(job);
+	}
+}
+
+static void on_batch(struct loop_task *task)
+{
+	struct workers *ws = loop_container(task, struct workers, batch_task);
+	struct job *job;
+	bool more;
+
+	pthread_mutex_lock(&ws->lock);
+	if (!ws->queued)
+		ws->begun_at = loop_now_ns();
+	STAILQ_FOREACH(job, &ws->batch, link)
+		ws->queued++;
+	STAILQ_CONCAT(&ws->jobs, &ws->batch);
+	call_workers(ws);
+	more = ws->queued > 0;
+	pthread_mutex_unlock(&ws->lock);
+	if (more)
+		watch_queue(ws);
+}
+
+void workers_submit(struct workers *ws, struct job *job)
+{
+	STAILQ_INSERT_TAIL(&ws->batch, job, link);
+	loop_defer(ws->loop, &ws->batch_task);
+}
+
+struct workers *workers_new(struct loop *loop, unsigned max)
+{
+	struct workers *ws = xcalloc(1, sizeof(*ws));
+	cpu_set_t set;
+
+	ws->loop = loop;
+	ws->max = max;
+	ws->processors = sched_getaffinity(0, sizeof(set), &set) == 0 ?
+				 (unsigned)CPU_COUNT(&set) :
+				 1;
+	bell_spin_init(&ws->spin);
+	ws->batch_task.fn = on_batch;
+	pthread_mutex_init(&ws->lock, NULL);
+	pthread_cond_init(&ws->ended, NULL);
+	STAILQ_INIT(&ws->batch);
+	STAILQ_INIT(&ws->jobs);
+	LIST_INIT(&ws->all);
+	LIST_INIT(&ws->idle);
+	return ws;
+}
+
+void workers_free(struct workers *ws)
+{
+	if (!ws)
+		return;
+	loop_timer_stop(ws->loop, &ws->tick);
+	pthread_mutex_lock(&ws->lock);
+	ws->stopping = true;
+	while (!LIST_EMPTY(&ws->idle))
+		call_worker(ws);
+	while (ws->total)
+		pthread_cond_wait(&ws->ended, &ws->lock);
+	pthread_mutex_unlock(&ws->lock);
+	pthread_mutex_destroy(&ws->lock);
+	pthread_cond_destroy(&ws->ended);
+	free(ws);
+}
