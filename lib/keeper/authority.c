@@ -112,7 +112,7 @@ static X509 *certificate_new(EVP_PKEY *key, const char *common_name,
 	if (!certificate || !X509_set_version(certificate, X509_VERSION_3) ||
 	    !set_serial(certificate) || !set_subject(certificate, common_name) ||
 	    !X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY) ||
-	    !X509_set_pubkey(certificate, key))
+	    !crypto_set_key(X509_get_X509_PUBKEY(certificate), key))
 		goto error;
 	if (end ? !X509_set1_notAfter(certificate, end) :
 		  !X509_gmtime_adj(X509_getm_notAfter(certificate),
@@ -151,10 +151,9 @@ static int set_cluster(struct authority *authority, const char *cluster,
 static bool make_certificate(struct authority *authority)
 {
 	AUTO_BIO BIO *bio = BIO_new(BIO_s_mem());
-	X509 *certificate = certificate_new(authority->key,
-					    authority->name.cluster, NULL);
+	AUTO_X509 X509 *certificate = certificate_new(
+		authority->key, authority->name.cluster, NULL);
 
-	authority->certificate = certificate;
 	if (!bio || !certificate ||
 	    !X509_set_issuer_name(certificate,
 				  X509_get_subject_name(certificate)) ||
@@ -163,7 +162,8 @@ static bool make_certificate(struct authority *authority)
 	    !PEM_write_bio_X509(bio, certificate))
 		return false;
 	authority->pem = crypto_bio_string(bio);
-	return true;
+	authority->certificate = X509_dup(certificate); /* with its key */
+	return authority->certificate != NULL;
 }
 
 struct authority *authority_new(const char *cluster, struct bigm_error *err)
@@ -368,15 +368,23 @@ struct identity *authority_issue(struct authority *authority, enum role role,
 				 struct bigm_error *err)
 {
 	struct identity *id = identity_new(err);
+	AUTO_X509 X509 *certificate = NULL;
 
 	if (!id)
 		return NULL;
-	id->certificate = issue(authority, id->key, role, name, host, err);
+	certificate = issue(authority, id->key, role, name, host, err);
+	if (!certificate)
+		goto error;
+	id->certificate = X509_dup(certificate); /* with its key */
 	if (!id->certificate) {
-		identity_free(id);
-		return NULL;
+		crypto_error_set(err, BIGM_EEXHAUSTED,
+				 "certificate for %s", name);
+		goto error;
 	}
 	X509_up_ref(authority->certificate);
 	id->authority = authority->certificate;
 	return id;
+error:
+	identity_free(id);
+	return NULL;
 }

@@ -2,8 +2,10 @@
 
 #include "rpc/crypto.h"
 
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +34,14 @@ int crypto_error_set(struct bigm_error *err, int code, const char *fmt, ...)
 	return bigm_error_set(err, code, "%s", text);
 }
 
+void crypto_init_lean(void)
+{
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG |
+				    OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS,
+			    NULL);
+	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_SSL_STRINGS, NULL);
+}
+
 EVP_PKEY *crypto_key_new(struct bigm_error *err)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -49,6 +59,21 @@ bool crypto_key_is_p256(const EVP_PKEY *key)
 	return key && EVP_PKEY_is_a(key, "EC") &&
 	       EVP_PKEY_get_group_name(key, group, sizeof(group), &len) &&
 	       strcmp(group, "prime256v1") == 0;
+}
+
+bool crypto_set_key(X509_PUBKEY *place, const EVP_PKEY *key)
+{
+	unsigned char *point = NULL;
+	size_t len = EVP_PKEY_get1_encoded_public_key((EVP_PKEY *)key, &point);
+
+	if (len > 0 && len <= INT_MAX && place &&
+	    X509_PUBKEY_set0_param(place, OBJ_nid2obj(EVP_PKEY_EC),
+				   V_ASN1_OBJECT,
+				   OBJ_nid2obj(NID_X9_62_prime256v1), point,
+				   (int)len))
+		return true;
+	OPENSSL_free(point);
+	return false;
 }
 
 /* Without one OpenSSL would ask on the terminal. */

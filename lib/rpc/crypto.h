@@ -16,9 +16,23 @@
 int crypto_error_set(struct bigm_error *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * For the processes that are bigm's own (keeper, bare worker), before anything
+ * else of OpenSSL: without openssl.cnf and error strings they start 0.5 ms
+ * sooner and are 64 KB smaller.  A user's program may need both, and could not
+ * get them any more.
+ */
+void crypto_init_lean(void);
+
 /* The one kind of key that there is: ECDSA P-256. */
 EVP_PKEY *crypto_key_new(struct bigm_error *err);
 bool crypto_key_is_p256(const EVP_PKEY *key);
+
+/* Sets the public key of a request or certificate that is being made.  As
+ * X509_set_pubkey(), which in OpenSSL 3.0 costs ten times as much, and a
+ * millisecond the first time; but the key can be asked for only after the
+ * object has been through DER. */
+bool crypto_set_key(X509_PUBKEY *place, const EVP_PKEY *key);
 
 /*
  * PEM texts to objects.  `what` names the text in errors.  NULL with

@@ -93,7 +93,7 @@ char *identity_request(const struct identity *id, struct bigm_error *err)
 
 	if (!request || !bio ||
 	    !X509_REQ_set_version(request, X509_REQ_VERSION_1) ||
-	    !X509_REQ_set_pubkey(request, id->key) ||
+	    !crypto_set_key(X509_REQ_get_X509_PUBKEY(request), id->key) ||
 	    !X509_REQ_sign(request, id->key, EVP_sha256()) ||
 	    !PEM_write_bio_X509_REQ(bio, request)) {
 		crypto_error_set(err, BIGM_EFAILED,
@@ -112,8 +112,7 @@ static int check_certificate(const struct identity *id, X509 *certificate,
 	if (X509_check_private_key(certificate, id->key) != 1)
 		return crypto_error_set(err, BIGM_EPERMISSION,
 					"our certificate is for another key");
-	if (X509_check_ca(authority) != 1 ||
-	    X509_verify(authority, X509_get0_pubkey(authority)) != 1)
+	if (X509_check_ca(authority) != 1)
 		return crypto_error_set(
 			err, BIGM_EPERMISSION,
 			"the authority's certificate is no authority's");

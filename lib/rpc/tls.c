@@ -485,10 +485,11 @@ static int handshake(struct tls *tls, struct bigm_error *err)
 static int decrypt(struct tls *tls, struct buffer *plain,
 		   struct bigm_error *err)
 {
-	for (;;) {
+	/* Without read-ahead OpenSSL holds no bytes that it has not told of. */
+	while (tls->input_len > 0 || SSL_pending(tls->ssl) > 0) {
 		size_t room = plain->limit - plain->len, got;
 		uint8_t *place;
-		int rc;
+		int why;
 
 		room = room < RECORD ? room : RECORD;
 		place = buffer_reserve(plain, room ? room : 1, err);
@@ -498,14 +499,15 @@ static int decrypt(struct tls *tls, struct buffer *plain,
 			buffer_commit(plain, got);
 			continue;
 		}
-		rc = SSL_get_error(tls->ssl, 0);
-		if (rc == SSL_ERROR_WANT_READ)
-			return 0;
-		if (rc != SSL_ERROR_ZERO_RETURN)
+		why = SSL_get_error(tls->ssl, 0);
+		if (why == SSL_ERROR_ZERO_RETURN) {
+			tls->closed = true;
+			return 1;
+		}
+		if (why != SSL_ERROR_WANT_READ)
 			return fail(tls, err);
-		tls->closed = true;
-		return 1;
 	}
+	return 0;
 }
 
 int tls_input(struct tls *tls, const void *data, size_t len,
