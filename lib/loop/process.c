@@ -58,14 +58,19 @@ child_fail(const struct child *c, enum step step, int errnum)
 	_exit(127);
 }
 
+/* Set by system call: sigaction(3) refuses the signals that libc keeps to
+ * itself, which may have been ignored when we were started. */
 static void child_reset_signals(bool keep_ignored)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL }, present;
+	static const char kernel_sigaction[64]; /* all zero: SIG_DFL */
+	struct sigaction present;
 
 	for (int sig = 1; sig < NSIG; sig++) {
-		if (!keep_ignored || sigaction(sig, NULL, &present) < 0 ||
-		    present.sa_handler != SIG_IGN)
-			sigaction(sig, &action, NULL);
+		if (keep_ignored && sigaction(sig, NULL, &present) == 0 &&
+		    present.sa_handler == SIG_IGN)
+			continue;
+		syscall(SYS_rt_sigaction, sig, kernel_sigaction, NULL,
+			NSIG / 8);
 	}
 }
 
@@ -356,49 +361,80 @@ char **process_env(char *const *base, char *const *changes)
 
 struct process_watch {
 	uv_poll_t poll;
-	int pidfd;
+	int pidfd; /* -1: there are none here, and the timer looks */
+	struct loop_timer timer;
+	struct loop *loop;
 	pid_t pid;
 	process_exit_fn *fn;
 	void *data;
 };
 
+/* Linux before 5.3, and valgrind, know no pidfds. */
+#define LOOK_EVERY_MS 10
+
+static void look(struct process_watch *watch);
+
 static void on_pidfd(uv_poll_t *poll, int status, int events)
 {
-	struct process_watch *watch = poll->data;
+	look(poll->data);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+	look(loop_container(timer, struct process_watch, timer));
+}
+
+static void look(struct process_watch *watch)
+{
 	int wait_status = -1;
 	pid_t pid = waitpid(watch->pid, &wait_status, WNOHANG | __WALL);
 
+	if (pid == 0 && watch->pidfd < 0)
+		loop_timer_start(watch->loop, &watch->timer, LOOK_EVERY_MS,
+				 on_timer);
 	if (pid == 0)
 		return;
-	uv_poll_stop(&watch->poll);
+	if (watch->pidfd >= 0)
+		uv_poll_stop(&watch->poll);
 	/* The last thing here: fn may free the watch. */
 	watch->fn(watch->pid, pid < 0 ? -1 : wait_status, watch->data);
+}
+
+static int watch_start(struct process_watch *watch)
+{
+	int rc;
+
+	watch->pidfd = (int)syscall(SYS_pidfd_open, watch->pid, 0);
+	if (watch->pidfd < 0) {
+		if (errno != ENOSYS)
+			return -errno;
+		loop_timer_start(watch->loop, &watch->timer, 0, on_timer);
+		return 0;
+	}
+	rc = uv_poll_init(loop_uv(watch->loop), &watch->poll, watch->pidfd);
+	if (rc < 0) {
+		close(watch->pidfd);
+		return rc;
+	}
+	watch->poll.data = watch;
+	return uv_poll_start(&watch->poll, UV_READABLE, on_pidfd);
 }
 
 struct process_watch *process_watch(struct loop *loop, pid_t pid,
 				    process_exit_fn *fn, void *data,
 				    struct bigm_error *err)
 {
-	struct process_watch *watch;
-	int rc, fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct process_watch *watch = xcalloc(1, sizeof(*watch));
+	int rc;
 
-	if (fd < 0) {
-		error_set_errno(err, errno, "cannot watch process %d",
-				(int)pid);
-		return NULL;
-	}
-	watch = xcalloc(1, sizeof(*watch));
-	*watch = (struct process_watch){ .pidfd = fd, .pid = pid, .fn = fn,
+	*watch = (struct process_watch){ .loop = loop, .pid = pid, .fn = fn,
 					 .data = data };
-	rc = uv_poll_init(loop_uv(loop), &watch->poll, fd);
+	rc = watch_start(watch);
 	if (rc < 0) {
 		error_set_errno(err, -rc, "cannot watch process %d", (int)pid);
-		close(fd);
 		free(watch);
 		return NULL;
 	}
-	watch->poll.data = watch;
-	uv_poll_start(&watch->poll, UV_READABLE, on_pidfd);
 	return watch;
 }
 
@@ -412,8 +448,14 @@ static void on_watch_closed(uv_handle_t *handle)
 
 void process_watch_free(struct process_watch *watch)
 {
-	if (watch)
+	if (!watch)
+		return;
+	if (watch->pidfd >= 0) {
 		uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+		return;
+	}
+	loop_timer_stop(watch->loop, &watch->timer);
+	free(watch);
 }
 
 /* ------------------------------------------------------------------ */
