@@ -215,7 +215,8 @@ static void link_ready(void *owner)
 	pump(link->client);
 }
 
-/* The owner of the client may know better why, and fail it from on_lost. */
+/* The owner of the client may know better why, and fail it from on_lost.  A
+ * connection that was given up is no loss where another one can be had. */
 static void tell_lost(struct link *link)
 {
 	struct rpc_client *client = link->client;
@@ -227,7 +228,7 @@ static void tell_lost(struct link *link)
 	fn = client->on_lost;
 	data = client->lost_data;
 	pthread_mutex_unlock(&client->lock);
-	if (fn && !link->given_up)
+	if (fn && (!link->given_up || client->once))
 		fn(client, &link->why, data);
 	get_state(client, &link->why);
 }

@@ -380,7 +380,9 @@ static void all_written(struct connection *c)
 		tls_close(c->tls);
 		flush(c);
 	}
-	if (c->state != CLOSING)
+	/* A socket that was given to us may be held by others, too, whose
+	 * letting go is what its peer waits for. */
+	if (c->state != CLOSING && !c->adopted)
 		uv_shutdown(&c->req.shutdown, &c->u.stream, on_shutdown);
 }
 

@@ -29,6 +29,7 @@ struct connection {
 	enum connection_state state;
 	bool server;
 	bool handle_open; /* u is a libuv handle */
+	bool adopted;	  /* by a server */
 	bool writing;	  /* in_flight is libuv's */
 	bool finishing;
 	bool shut_down; /* our side of the socket is closed */

@@ -17,6 +17,7 @@ void connection_adopt(struct connection *c, int fd, const struct peer *peer)
 	int rc = uv_pipe_init(loop_uv(c->loop), &c->u.pipe, 0);
 
 	c->where = xstrdup("socket");
+	c->adopted = c->server;
 	c->u.handle.data = c;
 	if (rc == 0) {
 		c->handle_open = true;
