@@ -67,7 +67,7 @@ struct bigm_call {
 
 	/* I/O side */
 	struct http2_stream stream;
-	TAILQ_ENTRY(bigm_call) link; /* of the client's waiting */
+	TAILQ_ENTRY(bigm_call) link; /* of the client's waiting or mourning */
 	bool waiting;
 	bool told;
 	bool retired;
@@ -97,6 +97,8 @@ void call_begin(struct bigm_call *call); /* starts the clock */
 void call_travel(struct bigm_call *call, struct http2 *http2,
 		 const char *authority);
 void call_finish(struct bigm_call *call, const struct bigm_error *why);
+/* The same with what was being done in front. */
+void call_fail(struct bigm_call *call, const struct bigm_error *why);
 void call_do(struct bigm_call *call, unsigned work);
 void call_event(struct bigm_call *call);
 

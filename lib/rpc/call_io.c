@@ -14,7 +14,7 @@ static struct bigm_call *from_stream(struct http2_stream *stream)
 	return loop_container(stream, struct bigm_call, stream);
 }
 
-static void call_fail(struct bigm_call *call, const struct bigm_error *why)
+void call_fail(struct bigm_call *call, const struct bigm_error *why)
 {
 	struct bigm_error error = *why;
 
@@ -249,7 +249,8 @@ void call_on_close(void *owner, struct http2_stream *stream, uint32_t code)
 	if (stream->in_ended && call->in && !call->told) {
 		/* It goes on without its stream until it is read. */
 	} else if (link->why.code) {
-		call_fail(call, &link->why);
+		if (!client_mourn(link->client, call, &link->why))
+			call_fail(call, &link->why);
 	} else if (code == NGHTTP2_REFUSED_STREAM) {
 		error_set_retriable(&err, BIGM_EUNAVAILABLE,
 				    "the machine takes no more calls");

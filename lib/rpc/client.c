@@ -29,6 +29,7 @@ struct rpc_client *rpc_client_new(struct loop *loop, const char *name)
 	client->fd = -1;
 	pthread_mutex_init(&client->lock, NULL);
 	TAILQ_INIT(&client->waiting);
+	TAILQ_INIT(&client->mourning);
 	LIST_INIT(&client->links);
 	return client;
 }
@@ -126,6 +127,13 @@ void rpc_client_on_lost(struct rpc_client *client,
 	pthread_mutex_unlock(&client->lock);
 }
 
+void rpc_client_set_grace(struct rpc_client *client, uint64_t grace_ms)
+{
+	pthread_mutex_lock(&client->lock);
+	client->grace_ms = grace_ms;
+	pthread_mutex_unlock(&client->lock);
+}
+
 void rpc_client_free(struct rpc_client *client)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
@@ -197,6 +205,7 @@ static void on_idle(struct loop_timer *timer)
 
 	if (!link->calls &&
 	    !http2_stream_count(connection_http2(link->connection))) {
+		link->left = true;
 		give_up(link);
 		return;
 	}
@@ -215,8 +224,7 @@ static void link_ready(void *owner)
 	pump(link->client);
 }
 
-/* The owner of the client may know better why, and fail it from on_lost.  A
- * connection that was given up is no loss where another one can be had. */
+/* The owner of the client may know better why, and fail it from on_lost. */
 static void tell_lost(struct link *link)
 {
 	struct rpc_client *client = link->client;
@@ -228,7 +236,7 @@ static void tell_lost(struct link *link)
 	fn = client->on_lost;
 	data = client->lost_data;
 	pthread_mutex_unlock(&client->lock);
-	if (fn && (!link->given_up || client->once))
+	if (fn && !link->left)
 		fn(client, &link->why, data);
 	get_state(client, &link->why);
 }
@@ -252,6 +260,53 @@ static void fail_waiting(struct rpc_client *client,
 			     call_method(call));
 		call_finish(call, &error);
 	}
+}
+
+/* ---- calls that were lost ---- */
+
+static void end_mourning(struct rpc_client *client,
+			 const struct bigm_error *why)
+{
+	struct call_list calls;
+	struct bigm_call *call;
+
+	loop_timer_stop(client->loop, &client->grace);
+	TAILQ_INIT(&calls);
+	TAILQ_CONCAT(&calls, &client->mourning, link);
+	while ((call = TAILQ_FIRST(&calls))) {
+		TAILQ_REMOVE(&calls, call, link);
+		call_fail(call, why);
+		call_release(call);
+	}
+}
+
+static void on_grace(struct loop_timer *timer)
+{
+	struct rpc_client *client =
+		loop_container(timer, struct rpc_client, grace);
+	struct bigm_error why = client->mourned;
+
+	end_mourning(client, &why);
+	client_release(client);
+}
+
+bool client_mourn(struct rpc_client *client, struct bigm_call *call,
+		  const struct bigm_error *why)
+{
+	pthread_mutex_lock(&client->lock);
+	uint64_t grace_ms = client->state == CLIENT_OPEN ? client->grace_ms : 0;
+	pthread_mutex_unlock(&client->lock);
+	if (!grace_ms || call_is_over(call))
+		return false;
+	call_hold(call);
+	TAILQ_INSERT_TAIL(&client->mourning, call, link);
+	client->mourned = *why;
+	if (!loop_timer_active(&client->grace)) {
+		atomic_fetch_add(&client->refs, 1);
+		loop_timer_start(client->loop, &client->grace, grace_ms,
+				 on_grace);
+	}
+	return true;
 }
 
 static void link_lost(void *owner, const struct bigm_error *why)
@@ -332,6 +387,7 @@ static struct link *get_link(struct rpc_client *client)
 
 	if (link && link->was_ready &&
 	    !http2_has_room(connection_http2(link->connection))) {
+		link->left = true;
 		give_up(link);
 		link = NULL;
 	}
@@ -372,6 +428,7 @@ static void close_links(struct rpc_client *client,
 
 	LIST_FOREACH(link, &client->links, link) {
 		link->given_up = true;
+		link->left = true;
 		connection_close(link->connection, why);
 	}
 	client->current = NULL;
@@ -383,6 +440,10 @@ static void pump(struct rpc_client *client)
 	enum client_state state = get_state(client, &why);
 
 	if (state == CLIENT_FAILED) {
+		if (loop_timer_active(&client->grace)) {
+			end_mourning(client, &why);
+			client_release(client);
+		}
 		fail_waiting(client, &why);
 		close_links(client, &why);
 	} else if (state == CLIENT_OPEN) {

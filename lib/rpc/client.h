@@ -47,13 +47,23 @@ void rpc_client_fail(struct rpc_client *client, const struct bigm_error *why);
  * replaces itself by exec. */
 void rpc_client_reconnect(struct rpc_client *client);
 
-/* Called on the I/O thread whenever the connection is lost, with the reason;
+/* Called on the I/O thread whenever the connection is lost, with the reason
+ * (the server's going down in good order is a loss, too, our giving up an idle
+ * connection is none);
  * the owner may know better why (the process died) and call
  * rpc_client_fail() itself, now or later. */
 void rpc_client_on_lost(struct rpc_client *client,
 			void (*fn)(struct rpc_client *client,
 				   const struct bigm_error *why, void *data),
 			void *data);
+
+/*
+ * Any thread.  Where the owner will hear why a connection was lost, but only a
+ * moment later than the loss itself: calls that were under way are not failed
+ * at once, but when the owner calls rpc_client_fail(), with its reason, or
+ * after grace_ms, as lost.  0, at first: at once.
+ */
+void rpc_client_set_grace(struct rpc_client *client, uint64_t grace_ms);
 
 /* Any thread.  Fails what is pending (BIGM_ECANCELED) and gives it back; its
  * memory goes when its connection has closed and its last call is freed. */

@@ -21,7 +21,8 @@ struct link {
 	struct connection *connection;
 	LIST_ENTRY(link) link;
 	bool was_ready;
-	bool given_up; /* we end it; its loss is no news */
+	bool given_up; /* takes no more calls, and ends after the last */
+	bool left; /* it was we who gave it up: its loss is no news */
 	size_t buffered; /* bytes that its calls hold */
 	unsigned calls;	 /* made since the last look */
 	struct loop_timer idle;
@@ -48,14 +49,22 @@ struct rpc_client {
 	void (*on_lost)(struct rpc_client *client,
 			const struct bigm_error *why, void *data);
 	void *lost_data;
+	uint64_t grace_ms;
 
 	/* I/O thread */
 	struct call_list waiting;
+	struct call_list mourning; /* lost; may yet hear why */
+	struct bigm_error mourned; /* why they are, for all we know */
+	struct loop_timer grace;
 	struct link *current; /* takes new calls; NULL: none */
 	LIST_HEAD(, link) links;
 };
 
 void client_release(struct rpc_client *client);
+/* I/O thread: keeps a call whose connection was lost for a better reason; false
+ * when there is no such hope. */
+bool client_mourn(struct rpc_client *client, struct bigm_call *call,
+		  const struct bigm_error *why);
 void client_post(struct rpc_client *client, enum client_work work);
 
 #endif
