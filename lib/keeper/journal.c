@@ -52,14 +52,25 @@ struct journal *journal_new(struct loop *loop, const char *path,
 	return j;
 }
 
-void journal_free(struct journal *j)
+static void free_task(struct loop_task *task)
 {
-	if (!j)
-		return;
+	struct journal *j = loop_container(task, struct journal, flush);
+
 	close(j->fd);
 	buffer_release(&j->lines);
 	free(j->path);
 	free(j);
+}
+
+/* A flush that is deferred must find the journal: it becomes the end. */
+void journal_free(struct journal *j)
+{
+	if (!j)
+		return;
+	j->on_written = NULL;
+	journal_flush(j);
+	j->flush.fn = free_task;
+	loop_defer(j->loop, &j->flush);
 }
 
 struct buffer *journal_lines(struct journal *j)

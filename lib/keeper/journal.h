@@ -18,6 +18,7 @@ struct journal;
 
 struct journal *journal_new(struct loop *loop, const char *path,
 			    struct bigm_error *err);
+/* Writes what there is; before loop_free(). */
 void journal_free(struct journal *j);
 
 /* Where output_split() puts lines; journal_touch() after it. */
