@@ -1,5 +1,8 @@
 /* bigm: starts a cluster of throw-away machines and runs a program on it. */
+#include <string.h>
+
 #include "cmd/command.h"
+#include "keeper/keeper.h"
 
 static const struct command *const commands[] = {
 	&command_help,
@@ -9,5 +12,7 @@ static const struct command *const commands[] = {
 
 int main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], KEEPER_ROLE) == 0)
+		return keeper_main(argc - 2, argv + 2);
 	return command_main(argc, argv, commands);
 }

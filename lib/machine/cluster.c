@@ -73,7 +73,7 @@ void cluster_lose(struct cluster *c, const struct bigm_error *why)
 		pthread_cond_broadcast(&c->changed);
 	}
 	void (*on_lost)(const struct bigm_error *, void *) = c->on_lost;
-	bool tell = on_lost && !c->closing;
+	bool tell = on_lost && !asked;
 	pthread_mutex_unlock(&c->lock);
 	if (again)
 		return;
@@ -103,7 +103,7 @@ static void set_on_lost(void *data)
 	pthread_mutex_lock(&c->lock);
 	c->on_lost = on->fn;
 	c->on_lost_data = on->data;
-	bool lost = c->lost && !c->closing;
+	bool lost = c->lost && !c->closing && !c->ended;
 	pthread_mutex_unlock(&c->lock);
 	if (lost)
 		on->fn(&c->why, on->data);

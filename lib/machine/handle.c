@@ -17,8 +17,6 @@
 
 #define PRINT_MS 2000 /* for the last lines of the machines to come out */
 
-extern char **environ;
-
 struct bigm {
 	const struct bigm_service_type *const *types;
 	int argc;

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/wait.h"
 
+#define GRACE_MS 500
+
 struct bigm_machine {
 	struct loop *loop;
 	struct rpc_client *client;
@@ -46,6 +48,9 @@ struct bigm_machine *machine_new(struct loop *loop, const char *name,
 	m->name = xstrdup(name);
 	m->index = index;
 	m->client = rpc_client_new(loop, name);
+	/* The keeper tells why a machine died just after its connections. */
+	if (index != MACHINE_DIALLED)
+		rpc_client_set_grace(m->client, GRACE_MS);
 	m->reason = (struct bigm_error)BIGM_ERROR_INIT;
 	pthread_mutex_init(&m->lock, NULL);
 	wait_cond_init(&m->changed);
@@ -175,10 +180,17 @@ static bool advance(struct bigm_machine *m, enum bigm_state state,
 static void fail_calls(struct bigm_machine *m, const struct bigm_error *reason)
 {
 	struct bigm_error why = *reason;
+	size_t len = strlen(m->name);
 
 	if (why.code == BIGM_OK)
 		bigm_error_set(&why, BIGM_EUNAVAILABLE,
 			       "the machine has been shut down");
+	/* The keeper's reason begins with the machine's name, as every error
+	 * of a call does. */
+	if (strncmp(why.text, m->name, len) == 0 &&
+	    strncmp(why.text + len, ": ", 2) == 0)
+		memmove(why.text, why.text + len + 2,
+			strlen(why.text + len + 2) + 1);
 	rpc_client_fail(m->client, &why);
 }
 

@@ -13,8 +13,6 @@
 #include "base/error.h"
 #include "machine/cluster_private.h"
 
-extern char **environ;
-
 /* ------------------------------------------------------------------ */
 /* The list                                                            */
 
