@@ -244,6 +244,7 @@ void call_on_close(void *owner, struct http2_stream *stream, uint32_t code)
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct link *link = owner;
 
+	call_hold(call);
 	link->buffered -= call->buffered;
 	call->buffered = 0;
 	if (stream->in_ended && call->in && !call->told) {
@@ -262,6 +263,7 @@ void call_on_close(void *owner, struct http2_stream *stream, uint32_t code)
 		call_fail(call, &err);
 	}
 	retire(call);
+	call_release(call);
 }
 
 /* ---- what the user wants ---- */

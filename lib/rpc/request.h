@@ -106,6 +106,7 @@ struct rpc_server {
 	struct requests requests;
 	bool shutting;
 	bool grace_over;
+	bool is_down; /* done is under way, or has run */
 	struct loop_timer grace;
 	struct loop_task done_task;
 	void (*done)(void *data);

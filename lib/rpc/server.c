@@ -214,11 +214,9 @@ static void on_done_task(struct loop_task *task)
 {
 	struct rpc_server *server =
 		loop_container(task, struct rpc_server, done_task);
-	void (*done)(void *data) = server->done;
 
-	server->done = NULL;
-	if (done)
-		done(server->done_data);
+	if (server->done)
+		server->done(server->done_data);
 }
 
 struct rpc_server *rpc_server_new(struct loop *loop,
@@ -242,13 +240,14 @@ struct rpc_server *rpc_server_new(struct loop *loop,
 
 void server_check(struct rpc_server *server, struct caller *caller)
 {
-	if (!server->shutting)
+	if (!server->shutting || server->is_down)
 		return;
 	if (caller && caller->http2 && caller->connection &&
 	    !http2_stream_count(caller->http2))
 		connection_finish(caller->connection);
 	if (LIST_EMPTY(&server->callers) &&
 	    (TAILQ_EMPTY(&server->requests) || server->grace_over)) {
+		server->is_down = true;
 		loop_timer_stop(server->loop, &server->grace);
 		loop_defer(server->loop, &server->done_task);
 	}
