@@ -33,7 +33,6 @@ struct tls {
 	struct peer peer;   /* verified, once there is a role */
 	bool begun;	    /* bytes of the peer were seen */
 	bool established;
-	bool closed;		 /* by the peer, in good order */
 	struct bigm_error error; /* code != 0: the session is over */
 	const uint8_t *input;
 	size_t input_len;
@@ -151,27 +150,31 @@ static void refuse(struct tls *tls, const struct peer *claimed,
 		       why);
 }
 
+static bool same_or_any(const char *name, const char *wanted)
+{
+	return *wanted == '\0' || strcmp(name, wanted) == 0;
+}
+
 /* The rules of our own, for a certificate that the authority has signed. */
 static bool check_peer(struct tls *tls, const struct peer *peer)
 {
 	const struct peer *expect = &tls->expect;
-	const char *cluster =
-		*expect->cluster ? expect->cluster : tls->self->cluster;
-	char wanted[IDENTITY_URI_MAX], why[IDENTITY_URI_MAX + 32];
+	char why[2 * IDENTITY_URI_MAX];
 
-	if (strcmp(peer->cluster, tls->self->cluster) != 0 ||
-	    strcmp(peer->cluster, cluster) != 0) {
-		snprintf(why, sizeof(why), "our cluster is %s", cluster);
+	if (strcmp(peer->cluster, tls->self->cluster) != 0) {
+		snprintf(why, sizeof(why), "our cluster is %s",
+			 tls->self->cluster);
 		refuse(tls, peer, why);
 		return false;
 	}
 	if (!expect->role || (peer->role == expect->role &&
-			      (!*expect->name ||
-			       strcmp(peer->name, expect->name) == 0)))
+			      same_or_any(peer->name, expect->name) &&
+			      same_or_any(peer->cluster, expect->cluster)))
 		return true;
-	snprintf(wanted, sizeof(wanted), "%s%s%s", role_name(expect->role),
-		 *expect->name ? " " : "", expect->name);
-	snprintf(why, sizeof(why), "we dialled %s", wanted);
+	snprintf(why, sizeof(why), "we dialled %s%s%s%s%s",
+		 role_name(expect->role), *expect->name ? " " : "",
+		 expect->name, *expect->cluster ? " of cluster " : "",
+		 expect->cluster);
 	refuse(tls, peer, why);
 	return false;
 }
@@ -500,10 +503,8 @@ static int decrypt(struct tls *tls, struct buffer *plain,
 			continue;
 		}
 		why = SSL_get_error(tls->ssl, 0);
-		if (why == SSL_ERROR_ZERO_RETURN) {
-			tls->closed = true;
+		if (why == SSL_ERROR_ZERO_RETURN)
 			return 1;
-		}
 		if (why != SSL_ERROR_WANT_READ)
 			return fail(tls, err);
 	}
@@ -517,8 +518,6 @@ int tls_input(struct tls *tls, const void *data, size_t len,
 
 	if (tls->error.code)
 		return error_copy(err, &tls->error);
-	if (tls->closed)
-		return 1;
 	if (len == 0)
 		return 0;
 	tls->input = data;

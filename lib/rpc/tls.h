@@ -26,7 +26,8 @@ void tls_context_free(struct tls_context *context);
 
 struct tls *tls_new_server(struct tls_context *context,
 			   struct bigm_error *err);
-/* expect: role and name that the server must have (name "" any). */
+/* expect: role and name that the server must have (name "" any); its cluster
+ * is ours in any case, and must be expect's where that is not "". */
 struct tls *tls_new_client(struct tls_context *context,
 			   const struct peer *expect, struct bigm_error *err);
 void tls_free(struct tls *tls);

@@ -102,9 +102,12 @@ void forge_free(struct forge *forge)
 X509 *forge_certificate(struct forge *forge, EVP_PKEY *key,
 			const struct forge_order *order)
 {
+	/* One that bears its issuer's name would look self-signed. */
+	const char *name = order->authority ? "between" : "peer";
+
 	if (order->self_signed)
-		return sign(key, "peer", order, NULL, key);
-	return sign(key, "peer", order, forge->certificate, forge->key);
+		return sign(key, name, order, NULL, key);
+	return sign(key, name, order, forge->certificate, forge->key);
 }
 
 struct identity *forge_identity(struct forge *forge,

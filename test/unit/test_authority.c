@@ -73,6 +73,7 @@ static void test_it_signs_for_a_machine(void **state)
 	assert_int_equal(peer.role, ROLE_MACHINE);
 	assert_string_equal(peer.cluster, "c1");
 	assert_string_equal(peer.name, "m7");
+	assert_int_equal(X509_check_ca(certificate), 0);
 	assert_int_equal(X509_check_ip_asc(certificate, "127.0.0.1", 0), 1);
 	assert_int_equal(X509_check_ip_asc(certificate, "127.0.0.2", 0), 0);
 	assert_true(chains(a, certificate, X509_PURPOSE_SSL_SERVER));

@@ -221,10 +221,25 @@ static void test_what_is_decrypted_has_a_limit(void **state)
 	pair_free(p);
 }
 
+static void test_what_is_decrypted_may_fill_the_limit(void **state)
+{
+	struct pair *p = pair_new(&driver, &machine, &expect_m0);
+	char data[1000] = { 0 };
+
+	pump(p);
+	p->server.plain.limit = sizeof(data);
+	tls_write(p->client.tls, data, sizeof(data), NULL);
+	carry(&p->client, &p->server, SIZE_MAX);
+	assert_int_equal(p->server.result, 0);
+	assert_int_equal(p->server.plain.len, sizeof(data));
+	pair_free(p);
+}
+
 static void test_a_changed_record_ends_the_session(void **state)
 {
 	struct pair *p = pair_new(&driver, &machine, &expect_m0);
 	struct buffer *out = tls_output(p->client.tls);
+	AUTO_FREE char *text = NULL;
 
 	pump(p);
 	tls_write(p->client.tls, "hello", 5, NULL);
@@ -234,6 +249,11 @@ static void test_a_changed_record_ends_the_session(void **state)
 	assert_int_equal(p->server.plain.len, 0);
 	assert_int_equal(tls_write(p->server.tls, "x", 1, NULL),
 			 BIGM_EPROTOCOL);
+	text = xstrdup(p->server.error.text);
+	assert_int_equal(tls_input(p->server.tls, "x", 1, &p->server.plain,
+				   &p->server.error),
+			 BIGM_EPROTOCOL);
+	assert_string_equal(p->server.error.text, text);
 	/* The client is told, and says so. */
 	pump(p);
 	assert_int_equal(p->client.result, BIGM_EPROTOCOL);
@@ -259,13 +279,15 @@ static SSL_CTX *stranger_new(const struct identity *id, const char *alpn)
 	return ctx;
 }
 
-/* Lets the stranger talk to one of ours until neither has more to say. */
-static void meet(SSL_CTX *ctx, struct end *end, bool as_server)
+/* Lets the stranger talk to one of ours until neither has more to say; tells
+ * whether it believes itself connected. */
+static bool meet(SSL_CTX *ctx, struct end *end, bool as_server)
 {
 	SSL *ssl = SSL_new(ctx);
 	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
 	struct buffer *reply = tls_output(end->tls);
 	char *data;
+	bool connected;
 
 	SSL_set_bio(ssl, in, out);
 	if (as_server)
@@ -283,8 +305,10 @@ static void meet(SSL_CTX *ctx, struct end *end, bool as_server)
 				  &end->plain, &end->error);
 		(void)BIO_reset(out);
 	}
+	connected = SSL_is_init_finished(ssl);
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);
+	return connected;
 }
 
 /* ------------------------------------------------------------------ */
@@ -401,7 +425,21 @@ static void test_a_client_demands_whom_it_dialled(void **state)
 	assert_not_taken_for(&machine, &keeper, "machine m0",
 			     "dialled keeper");
 	assert_not_taken_for(&machine, &elsewhere, "machine m0",
-			     "our cluster is other");
+			     "dialled machine m0 of cluster other");
+}
+
+static void test_a_client_stays_in_its_cluster(void **state)
+{
+	const struct forge_order order = { .uris = { "bigm:other/machine/m0" } };
+	const struct peer other_m0 = { ROLE_MACHINE, "other", "m0" };
+	struct pair *p = pair_new(&driver, &machine, &other_m0);
+	struct identity *id = forge_identity(p->forge, &order);
+
+	meet(stranger_new(id, H2), &p->client, true);
+	assert_refused(&p->client, BIGM_EPERMISSION,
+		       "our cluster is " FORGE_CLUSTER);
+	identity_free(id);
+	pair_free(p);
 }
 
 static void test_another_authority_is_refused_by_both(void **state)
@@ -435,6 +473,28 @@ static void test_a_machine_signs_for_nobody(void **state)
 	pair_free(p);
 }
 
+/* Nor is anyone else but the authority itself. */
+static void test_there_is_nothing_between_us_and_the_authority(void **state)
+{
+	const struct forge_order order = { .authority = true };
+	struct pair *p = pair_new(&driver, &machine, &expect_m0);
+	struct forge between = { .key = EVP_EC_gen("P-256") };
+	struct identity *id;
+	SSL_CTX *stranger;
+
+	between.certificate =
+		forge_certificate(p->forge, between.key, &order);
+	id = forge_identity(&between, &machine);
+	stranger = stranger_new(id, H2);
+	SSL_CTX_add1_chain_cert(stranger, between.certificate);
+	meet(stranger, &p->client, true);
+	assert_refused(&p->client, BIGM_EPERMISSION, "refused machine m0");
+	identity_free(id);
+	X509_free(between.certificate);
+	EVP_PKEY_free(between.key);
+	pair_free(p);
+}
+
 static void test_tls_1_2_is_refused(void **state)
 {
 	struct pair *p = pair_new(&driver, &machine, &expect_m0);
@@ -462,12 +522,16 @@ static void test_no_certificate_is_refused(void **state)
 /* With our identity, but for another protocol, or for none. */
 static void test_another_protocol_is_refused(void **state)
 {
-	static const char *const alpns[] = { "\x08http/1.1", "" };
+	static const char *const alpns[] = { "", "\x08http/1.1" };
 
 	for (int i = 0; i < 2; i++) {
 		struct pair *p = pair_new(&driver, &machine, &expect_m0);
 
-		meet(stranger_new(p->client.id, alpns[i]), &p->server, false);
+		bool met = meet(stranger_new(p->client.id, alpns[i]),
+				&p->server, false);
+
+		/* One that asks for another is told so at once. */
+		assert_int_equal(met, i == 0);
 		assert_false(tls_established(p->server.tls));
 		assert_int_equal(p->server.error.code, BIGM_EPROTOCOL);
 		assert_non_null(strstr(p->server.error.text, "ALPN h2"));
@@ -527,13 +591,17 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_sent_before_the_peer_is_known),
 		cmocka_unit_test(test_no_tickets),
 		cmocka_unit_test(test_what_is_decrypted_has_a_limit),
+		cmocka_unit_test(test_what_is_decrypted_may_fill_the_limit),
 		cmocka_unit_test(test_a_changed_record_ends_the_session),
 		cmocka_unit_test(test_a_client_refuses),
 		cmocka_unit_test(test_a_server_refuses),
 		cmocka_unit_test(test_a_refused_client_is_told),
 		cmocka_unit_test(test_a_client_demands_whom_it_dialled),
+		cmocka_unit_test(test_a_client_stays_in_its_cluster),
 		cmocka_unit_test(test_another_authority_is_refused_by_both),
 		cmocka_unit_test(test_a_machine_signs_for_nobody),
+		cmocka_unit_test(
+			test_there_is_nothing_between_us_and_the_authority),
 		cmocka_unit_test(test_tls_1_2_is_refused),
 		cmocka_unit_test(test_no_certificate_is_refused),
 		cmocka_unit_test(test_another_protocol_is_refused),
