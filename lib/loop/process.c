@@ -545,9 +545,11 @@ int process_kill_descendants(int timeout_ms)
 		while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0)
 			if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 				killed++;
-		if (pid < 0 || loop_now_ns() >= end)
+		if (pid < 0)
 			return killed;
 		kill_children();
+		if (loop_now_ns() >= end)
+			return killed;
 		nanosleep(&pause, NULL);
 	}
 }

@@ -321,6 +321,17 @@ static void test_calls_come_back_while_the_loop_ends(void **state)
 	loop = NULL;
 }
 
+static void test_the_last_turn_s_posts_run_before_the_end(void **state)
+{
+	struct event d = EVENT('d'), c = EVENT('c', .posts = &d);
+	struct event b = EVENT('b', .posts = &c);
+
+	loop_stop(loop);
+	loop_post(loop, &b.task);
+	loop_run(loop);
+	assert_string_equal(trace, "bcd");
+}
+
 static void test_what_is_posted_after_the_end_runs_in_free(void **state)
 {
 	struct event a = EVENT('a'), b = EVENT('b', .posts = &a);
@@ -406,7 +417,15 @@ static void on_last(struct loop_timer *timer)
 static void test_a_stopped_timer_is_free_at_once(void **state)
 {
 	struct loop_timer last = { 0 };
-	struct loop_timer *timer;
+	struct loop_timer *timer = calloc(1, sizeof(*timer));
+	struct loop_timer *other = calloc(1, sizeof(*other));
+
+	loop_timer_start(loop, timer, 1, on_never);
+	loop_timer_start(loop, other, 1, on_never);
+	loop_timer_stop(loop, timer);
+	loop_timer_stop(loop, other);
+	free(timer);
+	free(other);
 
 	for (int round = 0; round < 100; round++) {
 		timer = calloc(1, sizeof(*timer));
@@ -485,6 +504,7 @@ int main(void)
 		IN_THREAD(test_calls_are_waited_for),
 		IN_MAIN(test_a_loop_that_does_not_run_is_called_directly),
 		cmocka_unit_test(test_calls_come_back_while_the_loop_ends),
+		IN_MAIN(test_the_last_turn_s_posts_run_before_the_end),
 		IN_MAIN(test_what_is_posted_after_the_end_runs_in_free),
 		IN_THREAD(test_the_thread_takes_no_signals),
 		IN_MAIN(test_timers_fire_once_each_and_not_early),
