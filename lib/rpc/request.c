@@ -28,6 +28,7 @@ void request_unref(struct bigm_request *req)
 	free_flow(req->in);
 	free_flow(req->out);
 	free(req->reply);
+	free(req->body);
 	free(req->trailer);
 	free(req);
 	caller->requests--;
@@ -94,8 +95,7 @@ void request_call_method(struct bigm_request *req)
 static void send_body(struct bigm_request *req, enum wire_status status,
 		      char *text)
 {
-	free(req->reply);
-	req->reply = text;
+	req->body = text;
 	req->stream.out = NULL;
 	req->stream.body = text;
 	req->stream.body_len = strlen(text);
@@ -181,6 +181,16 @@ static int on_io_thread(const struct bigm_request *req,
 			      req->method->name);
 }
 
+/* A method is done last of all; whoever deferred it may end it any time, so
+ * on the I/O thread nothing of it may stay behind. */
+static void ask(struct bigm_request *req, enum request_work work)
+{
+	if (loop_on_thread(req->server->loop))
+		request_do(req, work);
+	else
+		request_post(req, work);
+}
+
 ssize_t rpc_request_try_read(struct bigm_request *req, void *buf, size_t len,
 			     struct bigm_error *err)
 {
@@ -194,7 +204,7 @@ ssize_t rpc_request_try_read(struct bigm_request *req, void *buf, size_t len,
 		return n;
 	used_up = atomic_fetch_add(&req->used_up, (size_t)n);
 	if (used_up < CREDIT_STEP && used_up + (size_t)n >= CREDIT_STEP)
-		request_post(req, REQUEST_CREDIT);
+		ask(req, REQUEST_CREDIT);
 	return n;
 }
 
@@ -226,7 +236,7 @@ ssize_t rpc_request_try_write(struct bigm_request *req, const void *buf,
 		return no_stream(req, "BIGM_STREAM_REPLY", err);
 	n = flow_write(req->out, buf, len, err);
 	if (n > 0 && flow_feeds(req->out))
-		request_post(req, REQUEST_RESUME);
+		ask(req, REQUEST_RESUME);
 	return n;
 }
 

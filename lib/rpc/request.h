@@ -67,6 +67,7 @@ struct bigm_request {
 	bool running;  /* its method, or whoever deferred it, has it */
 	bool deferred;
 	bool answered;
+	char *body; /* what is sent, JSON text */
 	char *trailer;
 	size_t buffered;
 	struct loop_timer timer;
