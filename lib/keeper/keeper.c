@@ -18,6 +18,7 @@
 #include "keeper/lifeline.h"
 #include "keeper/member.h"
 #include "machine/orphans.h"
+#include "rpc/crypto.h"
 #include "rpc/wire.h"
 
 /* Machines get this long to shut down, then to die of SIGKILL. */
@@ -502,8 +503,10 @@ int keeper_run(struct record *record, const struct keeper_options *options,
 {
 	struct keeper k = { .record = record };
 	struct bigm_error why = BIGM_ERROR_INIT;
-	int rc = begin(&k, options, guard_fd, &why);
+	int rc;
 
+	crypto_init_lean();
+	rc = begin(&k, options, guard_fd, &why);
 	if (rc == 0)
 		loop_run(k.loop);
 	else
