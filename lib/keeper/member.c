@@ -194,8 +194,7 @@ static void on_shutdown_done(struct bigm_call *call, void *data)
 
 void member_stop(struct member *m, bool now)
 {
-	static const char arg[] = "{\"delay_ms\":0,"
-				  "\"message\":\"the cluster ends\"}";
+	static const char arg[] = "{\"delay_ms\":0}";
 	struct bigm_call_options options = {
 		.size = sizeof(options),
 		.timeout_ms = SHUTDOWN_MS,
