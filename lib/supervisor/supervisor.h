@@ -1,9 +1,13 @@
 /*
  * supervisor: the service "Supervisor", on every machine.
  *
+ * bigm-supervisor(7) says more of each.
+ *
  * Ping         any value back                              (inline)
- * Info         system, arch, version, wire, incarnation, pid, hostname, procs,
- *              digest ("sha256:HEX" of the running program)
+ * Info         name, system, arch, version, wire, incarnation, pid, hostname,
+ *              procs, digest ("sha256:HEX" of the running program), types
+ *              (that Register can make), exec_error (why the last Exec did
+ *              not happen; else missing)
  * Getpid       the process id, a number
  * Setargs      ["argv0", …]: arguments for the next Exec
  * Setenv       ["K=V", "K", …]: sets or removes variables at the next Exec
@@ -11,8 +15,9 @@
  * GetBinary    stream out: the running program's bytes
  * Exec         null or {"digest": …}: replies, waits for the peer's close
  *              (bounded), and replaces the process by the program
- * Register     {"services": [{"name", "type", "params"}…]}: makes services;
- *              a second Register of the same name is EEXIST; an init that
+ * Register     {"services": [{"name", "type", "params"}…]}: makes services
+ *              (without a list one of every type, under its name); gives
+ *              their names; a name that is taken is EEXIST; an init that
  *              fails stops the machine with its message
  * Keepalive    {"interval_ms"}: {"lease_ms", "healthy", "incarnation"} (inline)
  * Run          stream both ways, see supervisor/run.h
