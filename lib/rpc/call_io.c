@@ -32,19 +32,28 @@ static void retire(struct bigm_call *call)
 	call_release(call);
 }
 
+/* Wakes whoever still writes an argument that nobody takes any more. */
+static void stop_arg(struct bigm_call *call)
+{
+	const struct bigm_error *why = call->error;
+	struct bigm_error done = BIGM_ERROR_INIT;
+
+	if (!call->out)
+		return;
+	if (!why)
+		bigm_error_set(&done, BIGM_ECANCELED,
+			       "%s: %s: it has replied without reading the "
+			       "rest", call->client->name, call_method(call));
+	flow_drop(call->out, why ? why : &done);
+}
+
 /* What is there of a reply that breaks is read before the error; what was
  * canceled is not read at all. */
 static void stop_flows(struct bigm_call *call)
 {
 	const struct bigm_error *why = call->error;
-	struct bigm_error done = BIGM_ERROR_INIT;
 
-	if (call->out && !why)
-		bigm_error_set(&done, BIGM_ECANCELED,
-			       "%s: %s: it has replied without reading the "
-			       "rest", call->client->name, call_method(call));
-	if (call->out)
-		flow_drop(call->out, why ? why : &done);
+	stop_arg(call);
 	if (!call->in)
 		return;
 	if (!why)
@@ -249,6 +258,7 @@ void call_on_close(void *owner, struct http2_stream *stream, uint32_t code)
 	call->buffered = 0;
 	if (stream->in_ended && call->in && !call->told) {
 		/* It goes on without its stream until it is read. */
+		stop_arg(call);
 	} else if (link->why.code) {
 		if (!client_mourn(link->client, call, &link->why))
 			call_fail(call, &link->why);
