@@ -1,0 +1,521 @@
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "loop/process.h"
+#include "rpc/client.h"
+#include "supervisor/job.h"
+#include "supervisor/job_order.h"
+#include "supervisor/run.h"
+
+#define PIECE 65536u
+#define INPUT_MAX (RUN_HEADER + RUN_MAX_PAYLOAD)
+#define DRAIN_MS 500 /* for output held open by somebody outside the group */
+
+/* Our end of one of the process's pipes. */
+struct job_stream {
+	uv_poll_t poll;
+	struct job *job;
+	int fd; /* -1: closed, or never there */
+	char kind;
+};
+
+struct job {
+	struct job *next;
+	struct job_list *jobs;
+	struct bigm_request *req; /* NULL once ended */
+	struct process_watch *watch;
+	pid_t pid; /* group, too; 0 when there is no process.  Under jobs->lock */
+	struct job_stream streams[STREAMS];
+	struct buffer in;  /* frames from the caller */
+	size_t taken;	   /* by the process, of the first 'i' frame's payload */
+	struct buffer out; /* frames not yet taken by the request */
+	struct loop_timer drain;
+	struct bigm_error failure; /* code 0: none */
+	int wait_status;
+	int open_handles;
+	bool started;
+	bool input_over; /* the caller's stream has ended */
+	bool last_frame; /* 'x' is in out, or has been */
+};
+
+static void job_pump(struct job *job);
+
+void job_list_init(struct job_list *jobs, struct loop *loop, char *const *env)
+{
+	jobs->loop = loop;
+	jobs->env = env;
+	jobs->first = NULL;
+	pthread_mutex_init(&jobs->lock, NULL);
+}
+
+static void kill_group(struct job *job, int sig)
+{
+	if (job->pid > 0)
+		kill(-job->pid, sig);
+}
+
+void job_list_kill(struct job_list *jobs)
+{
+	pthread_mutex_lock(&jobs->lock);
+	for (struct job *job = jobs->first; job; job = job->next)
+		kill_group(job, SIGKILL);
+	pthread_mutex_unlock(&jobs->lock);
+}
+
+static void set_pid(struct job *job, pid_t pid)
+{
+	pthread_mutex_lock(&job->jobs->lock);
+	job->pid = pid;
+	pthread_mutex_unlock(&job->jobs->lock);
+}
+
+static void job_free(struct job *job)
+{
+	struct job **at;
+
+	pthread_mutex_lock(&job->jobs->lock);
+	for (at = &job->jobs->first; *at != job; at = &(*at)->next)
+		;
+	*at = job->next;
+	pthread_mutex_unlock(&job->jobs->lock);
+	buffer_release(&job->in);
+	buffer_release(&job->out);
+	free(job);
+}
+
+static void free_if_over(struct job *job)
+{
+	if (!job->req && job->open_handles == 0)
+		job_free(job);
+}
+
+static void stream_closed(uv_handle_t *handle)
+{
+	struct job_stream *stream = handle->data;
+
+	stream->job->open_handles--;
+	free_if_over(stream->job);
+}
+
+static void stream_close(struct job_stream *stream)
+{
+	if (stream->fd < 0)
+		return;
+	uv_close((uv_handle_t *)&stream->poll, stream_closed);
+	close(stream->fd);
+	stream->fd = -1;
+}
+
+/* Answers the call and lets go of it. */
+static void job_end(struct job *job)
+{
+	struct bigm_request *req = job->req;
+
+	loop_timer_stop(job->jobs->loop, &job->drain);
+	for (int i = 0; i < STREAMS; i++)
+		stream_close(&job->streams[i]);
+	job->req = NULL;
+	if (job->failure.code)
+		rpc_request_fail(req, &job->failure);
+	else
+		rpc_request_end(req);
+	free_if_over(job);
+}
+
+/* What cannot go on ends with the process; the call is answered when it is
+ * reaped. */
+static void job_fail(struct job *job, const struct bigm_error *why)
+{
+	if (!job->failure.code)
+		error_copy(&job->failure, why);
+	kill_group(job, SIGKILL);
+	for (int i = 0; i < STREAMS; i++)
+		stream_close(&job->streams[i]);
+}
+
+/* The caller gets the frame when the output before it has been taken. */
+static void add_last_frame(struct job *job, cJSON *json)
+{
+	char *text = json_print(json);
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	cJSON_Delete(json);
+	if (run_frame_append(&job->out, 'x', text, strlen(text), &err) < 0)
+		job_fail(job, &err);
+	free(text);
+	job->last_frame = true;
+}
+
+static void add_status(struct job *job, int wait_status)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	if (WIFSIGNALED(wait_status))
+		json_add_uint64(json, "signal", (uint64_t)WTERMSIG(wait_status));
+	else
+		json_add_uint64(json, "status",
+				(uint64_t)WEXITSTATUS(wait_status));
+	add_last_frame(job, json);
+}
+
+static void add_failed(struct job *job, const struct bigm_error *why)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	if (!cJSON_AddStringToObject(json, "failed", why->text) ||
+	    !cJSON_AddStringToObject(json, "code", bigm_code_name(why->code)))
+		alloc_failed();
+	add_last_frame(job, json);
+}
+
+/* ------------------------------------------------------------------ */
+/* From the process to the caller                                      */
+
+/* Hands frames to the request.  Returns true when all are taken. */
+static bool flush(struct job *job)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	while (job->out.len > 0) {
+		ssize_t n = rpc_request_try_write(job->req,
+						  buffer_data(&job->out),
+						  job->out.len, &err);
+
+		if (n < 0)
+			job_fail(job, &err);
+		if (n <= 0)
+			return false;
+		buffer_consume(&job->out, (size_t)n);
+	}
+	return true;
+}
+
+/* Reads one piece of a stream into a frame. */
+static void read_piece(struct job_stream *stream)
+{
+	struct job *job = stream->job;
+	uint8_t *place = buffer_reserve(&job->out, RUN_HEADER + PIECE, NULL);
+	ssize_t n;
+
+	if (!place)
+		return;
+	n = read(stream->fd, place + RUN_HEADER, PIECE);
+	if (n > 0) {
+		run_frame_header(place, stream->kind, (size_t)n);
+		buffer_commit(&job->out, RUN_HEADER + (size_t)n);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		stream_close(stream);
+	}
+}
+
+static void output_ready(uv_poll_t *poll, int status, int events)
+{
+	struct job_stream *stream = poll->data;
+
+	(void)status;
+	(void)events;
+	if (stream->job->out.len == 0)
+		read_piece(stream);
+	job_pump(stream->job);
+}
+
+/* Listens to the process just when the caller takes what it says. */
+static void poll_output(struct job *job, bool on)
+{
+	for (int i = OUT; i <= ERR; i++) {
+		struct job_stream *stream = &job->streams[i];
+
+		if (stream->fd < 0)
+			continue;
+		if (on)
+			uv_poll_start(&stream->poll, UV_READABLE, output_ready);
+		else
+			uv_poll_stop(&stream->poll);
+	}
+}
+
+/* ------------------------------------------------------------------ */
+/* From the caller to the process                                      */
+
+static void stdin_ready(uv_poll_t *poll, int status, int events)
+{
+	struct job_stream *stream = poll->data;
+
+	(void)status;
+	(void)events;
+	uv_poll_stop(poll);
+	job_pump(stream->job);
+}
+
+/* Returns true when the frame is done with. */
+static bool take_stdin(struct job *job, const uint8_t *data, size_t len)
+{
+	struct job_stream *in = &job->streams[IN];
+
+	if (len == 0)
+		stream_close(in);
+	while (in->fd >= 0 && job->taken < len) {
+		ssize_t n = write(in->fd, data + job->taken, len - job->taken);
+
+		if (n >= 0) {
+			job->taken += (size_t)n;
+		} else if (errno == EAGAIN) {
+			uv_poll_start(&in->poll, UV_WRITABLE, stdin_ready);
+			return false;
+		} else if (errno != EINTR) {
+			stream_close(in); /* it reads no more: not our error */
+		}
+	}
+	job->taken = 0;
+	return true;
+}
+
+static int take_signal(struct job *job, const uint8_t *data, size_t len,
+		       struct bigm_error *err)
+{
+	AUTO_JSON cJSON *json = json_parse(data, len, err);
+	int64_t sig;
+
+	if (!json || bigm_json_get_int64(json, NULL, &sig, err) < 0)
+		return error_prefix(err, "the signal");
+	if (sig < 1 || sig > SIGRTMAX)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "%lld is no signal's number",
+				      (long long)sig);
+	kill_group(job, (int)sig);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* The process                                                         */
+
+static void watch_streams(struct job *job, const int *ours)
+{
+	static const char stream_kinds[STREAMS] = { 'i', 'o', 'e' };
+
+	for (int i = 0; i < STREAMS; i++) {
+		struct job_stream *stream = &job->streams[i];
+
+		if (ours[i] < 0)
+			continue;
+		stream->kind = stream_kinds[i];
+		stream->job = job;
+		stream->poll.data = stream;
+		stream->fd = ours[i];
+		uv_poll_init(loop_uv(job->jobs->loop), &stream->poll, ours[i]);
+		job->open_handles++;
+	}
+}
+
+/* Somebody outside the group may hold the output open for ever, and a slow
+ * caller may need for ever to take it: only silence counts. */
+static void drain_over(struct loop_timer *timer)
+{
+	struct job *job = loop_container(timer, struct job, drain);
+	bool more = job->out.len > 0;
+
+	for (int i = OUT; i <= ERR && !more; i++) {
+		int bytes = 0;
+
+		if (job->streams[i].fd >= 0 &&
+		    ioctl(job->streams[i].fd, FIONREAD, &bytes) == 0)
+			more = bytes > 0;
+	}
+	if (more) {
+		loop_timer_start(job->jobs->loop, timer, DRAIN_MS, drain_over);
+		return;
+	}
+	stream_close(&job->streams[OUT]);
+	stream_close(&job->streams[ERR]);
+	job_pump(job);
+}
+
+static void process_ended(pid_t pid, int wait_status, void *data)
+{
+	struct job *job = data;
+
+	(void)pid;
+	kill_group(job, SIGKILL); /* what it left behind */
+	set_pid(job, 0);
+	process_watch_free(job->watch);
+	job->watch = NULL;
+	job->wait_status = wait_status;
+	stream_close(&job->streams[IN]);
+	loop_timer_start(job->jobs->loop, &job->drain, DRAIN_MS, drain_over);
+	job_pump(job);
+}
+
+/* Returns what prevents the process from being; the caller of Run learns it
+ * from the last frame. */
+static int start_process(struct job *job, const struct job_order *order,
+			 struct bigm_error *err)
+{
+	int ours[STREAMS];
+	pid_t pid = job_order_spawn(order, ours, err);
+
+	if (pid < 0)
+		return pid;
+	set_pid(job, pid);
+	watch_streams(job, ours);
+	job->watch = process_watch(job->jobs->loop, pid, process_ended, job,
+				   err);
+	if (job->watch)
+		return 0;
+	kill_group(job, SIGKILL);
+	waitpid(pid, NULL, 0);
+	set_pid(job, 0);
+	return BIGM_EIO;
+}
+
+static int take_order(struct job *job, const uint8_t *data, size_t len,
+		      struct bigm_error *err)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	AUTO_JSON cJSON *json = json_parse(data, len, err);
+	struct job_order order = { 0 };
+	int rc;
+
+	if (!json)
+		return error_prefix(err, "the first frame");
+	rc = job_order_read(&order, json, job->jobs->env, err);
+	if (rc == 0 && start_process(job, &order, &why) < 0)
+		add_failed(job, &why);
+	job_order_release(&order);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* Frames in                                                           */
+
+/* Returns 1 when the frame is done with, 0 when it has to wait. */
+static int take_frame(struct job *job, char kind, const uint8_t *data,
+		      size_t len, struct bigm_error *err)
+{
+	if (job->started != (kind != 's') || !strchr("sik", kind))
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "a frame '%c' is out of place", kind);
+	if (kind == 'i')
+		return take_stdin(job, data, len);
+	if (kind == 'k')
+		return take_signal(job, data, len, err) < 0 ? -1 : 1;
+	job->started = true;
+	return take_order(job, data, len, err) < 0 ? -1 : 1;
+}
+
+/* Reads what the caller has sent; returns 1 when there is more now. */
+static int read_input(struct job *job, struct bigm_error *err)
+{
+	size_t room = INPUT_MAX - job->in.len;
+	uint8_t *place;
+	ssize_t n;
+
+	if (job->input_over)
+		return 0;
+	if (room > PIECE)
+		room = PIECE;
+	place = buffer_reserve(&job->in, room, err);
+	if (!place)
+		return BIGM_EEXHAUSTED;
+	n = rpc_request_try_read(job->req, place, room, err);
+	if (n == RPC_AGAIN)
+		return 0;
+	if (n < 0)
+		return (int)n;
+	if (n > 0) {
+		buffer_commit(&job->in, (size_t)n);
+		return 1;
+	}
+	job->input_over = true;
+	stream_close(&job->streams[IN]);
+	if (job->in.len > 0 || !job->started)
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "the stream ended within a frame, or "
+				      "before its first");
+	return 0;
+}
+
+static void pump_input(struct job *job)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	int rc = 1;
+
+	while (rc > 0 && !job->failure.code) {
+		const uint8_t *data;
+		size_t len, frame_len;
+		char kind;
+
+		rc = run_frame_next(&job->in, &kind, &data, &len, &frame_len,
+				    &err);
+		if (rc == 0) {
+			rc = read_input(job, &err);
+		} else if (rc > 0) {
+			rc = take_frame(job, kind, data, len, &err);
+			if (rc > 0)
+				buffer_consume(&job->in, frame_len);
+		}
+	}
+	if (rc < 0)
+		job_fail(job, &err);
+}
+
+/* ------------------------------------------------------------------ */
+
+/* Moves what can be moved, either way, and ends what is over. */
+static void job_pump(struct job *job)
+{
+	bool running, silent, flushed;
+
+	if (!job->req)
+		return;
+	if (bigm_request_canceled(job->req) && !job->failure.code) {
+		struct bigm_error err = BIGM_ERROR_INIT;
+
+		bigm_error_set(&err, BIGM_ECANCELED, "the call was canceled");
+		job_fail(job, &err);
+	}
+	pump_input(job);
+	running = job->watch != NULL;
+	silent = job->streams[OUT].fd < 0 && job->streams[ERR].fd < 0;
+	if (job->started && !running && silent && !job->last_frame)
+		add_status(job, job->wait_status);
+	flushed = job->failure.code || flush(job);
+	poll_output(job, flushed);
+	if (!running && (job->failure.code || (job->last_frame && flushed)))
+		job_end(job);
+}
+
+static void request_event(struct bigm_request *req, void *data)
+{
+	(void)req;
+	job_pump(data);
+}
+
+void job_start(struct job_list *jobs, struct bigm_request *req)
+{
+	struct job *job = xcalloc(1, sizeof(*job));
+
+	job->jobs = jobs;
+	job->req = req;
+	job->failure = (struct bigm_error)BIGM_ERROR_INIT;
+	buffer_init(&job->in, INPUT_MAX);
+	buffer_init(&job->out, 2 * (RUN_HEADER + RUN_MAX_PAYLOAD));
+	for (int i = 0; i < STREAMS; i++)
+		job->streams[i].fd = -1;
+	pthread_mutex_lock(&jobs->lock);
+	job->next = jobs->first;
+	jobs->first = job;
+	pthread_mutex_unlock(&jobs->lock);
+	rpc_request_defer(req);
+	rpc_request_on_event(req, request_event, job);
+	job_pump(job);
+}

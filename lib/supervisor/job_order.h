@@ -1,0 +1,29 @@
+/*
+ * job_order: what the first frame of a Run asks for, and its process.
+ */
+#ifndef SUPERVISOR_JOB_ORDER_H
+#define SUPERVISOR_JOB_ORDER_H
+
+#include "base/json.h"
+
+enum { IN, OUT, ERR, STREAMS };
+
+struct job_order {
+	char **argv;
+	char **env;
+	const char *dir; /* into the JSON */
+	bool wants_stdin;
+};
+
+/* Zero-initialise; env is what the frame's own amends.  To be released even
+ * after an error. */
+int job_order_read(struct job_order *order, const cJSON *json,
+		   char *const *env, struct bigm_error *err);
+void job_order_release(struct job_order *order);
+
+/* Starts the process, as the leader of a group of its own.  ours: our ends of
+ * its streams, -1 for none.  Returns its pid or a code. */
+pid_t job_order_spawn(const struct job_order *order, int ours[STREAMS],
+		      struct bigm_error *err);
+
+#endif

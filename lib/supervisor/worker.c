@@ -1,0 +1,341 @@
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "loop/process.h"
+#include "machine/handle.h"
+#include "supervisor/exec.h"
+#include "supervisor/service.h"
+#include "supervisor/supervisor.h"
+
+#define NS_PER_MS 1000000ull
+#define SLACK_MS 500	/* on top of the grace, for a loop that hangs */
+#define RELEASE_S 30	/* for the services to be released */
+#define LAST_S 2	/* for the last words */
+
+void worker_wake(struct worker *worker)
+{
+	uint64_t one = 1;
+	ssize_t n = write(worker->wake_fd, &one, sizeof(one));
+
+	(void)n; /* a counter that is full wakes as well */
+}
+
+static void server_ended(void *data)
+{
+	struct worker *worker = data;
+
+	atomic_store(&worker->ended, true);
+	worker_wake(worker);
+}
+
+bool worker_end(struct worker *worker, enum worker_end end, int exit_status)
+{
+	int serving = WORKER_SERVING;
+
+	if (!atomic_compare_exchange_strong(&worker->end, &serving, (int)end))
+		return false;
+	worker->exit_status = exit_status;
+	loop_timer_stop(worker->loop, &worker->delay);
+	atomic_store(&worker->end_by_ns,
+		     loop_now_ns() + (WORKER_GRACE_MS + SLACK_MS) * NS_PER_MS);
+	worker_wake(worker);
+	rpc_server_shutdown(worker->server, WORKER_GRACE_MS, server_ended,
+			    worker);
+	return true;
+}
+
+/* ------------------------------------------------------------------ */
+/* Ends                                                                */
+
+/* Whatever the main thread does from now on, it is over in so many seconds:
+ * a full pipe, a lock or a user's release may hold it. */
+static void end_within(unsigned seconds)
+{
+	sigset_t set;
+
+	signal(SIGALRM, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	alarm(seconds);
+}
+
+/* What services have forked is of our group, unless the keeper did not give
+ * us one of our own. */
+static void signal_own_group(int sig)
+{
+	if (getpgrp() == getpid())
+		kill(0, sig);
+}
+
+static void __attribute__((noreturn)) end_orphaned(struct worker *worker)
+{
+	job_list_kill(&worker->jobs);
+	signal_own_group(SIGKILL);
+	_exit(1);
+}
+
+static void __attribute__((noreturn)) leave(int status)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal_own_group(SIGTERM);
+	_exit(status);
+}
+
+static void __attribute__((noreturn)) end_of_lease(struct worker *worker)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	job_list_kill(&worker->jobs);
+	end_within(LAST_S);
+	bigm_error_set(&why, BIGM_EDEADLINE,
+		       "the lease is over: no Keepalive from the keeper for "
+		       "%llu ms; the machine ends itself",
+		       (unsigned long long)atomic_load(&worker->lease.ms));
+	boot_tell_failed(worker->boot->parent_fd, &why);
+	leave(1);
+}
+
+static void write_marker(const char *marker)
+{
+	AUTO_FREE char *line = xasprintf("%s\n", marker);
+	size_t len = strlen(line), done = 0;
+
+	while (*marker && done < len) {
+		ssize_t n = write(STDOUT_FILENO, line + done, len - done);
+
+		if (n < 0 && errno != EINTR)
+			return;
+		done += n < 0 ? 0 : (size_t)n;
+	}
+}
+
+/* The services' threads must be out of them. */
+static void release_services(struct worker *worker)
+{
+	if (rpc_server_busy(worker->server))
+		log_warn("methods are still at work: their services are not "
+			 "released");
+	else
+		registry_release(&worker->registry);
+}
+
+static void __attribute__((noreturn)) stop(struct worker *worker)
+{
+	end_within(RELEASE_S);
+	job_list_kill(&worker->jobs);
+	release_services(worker);
+	end_within(LAST_S);
+	fflush(NULL);
+	write_marker(worker->boot->marker);
+	leave(worker->exit_status);
+}
+
+/* ------------------------------------------------------------------ */
+/* Waiting                                                             */
+
+static bool keeper_is_gone(const struct worker *worker)
+{
+	char byte;
+	ssize_t n = recv(worker->boot->parent_fd, &byte, 1, MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* Milliseconds until there is something to be decided; 0: now. */
+static uint64_t time_left(struct worker *worker)
+{
+	uint64_t left = lease_left_ms(&worker->lease);
+	uint64_t end_by = atomic_load(&worker->end_by_ns), now = loop_now_ns();
+	uint64_t end_left;
+
+	if (left == 0)
+		end_of_lease(worker);
+	if (end_by == 0)
+		return left;
+	end_left = end_by <= now ? 0 : (end_by - now) / NS_PER_MS;
+	return end_left < left ? end_left : left;
+}
+
+static void wait_for_end(struct worker *worker)
+{
+	struct pollfd fds[2] = {
+		{ .fd = worker->boot->parent_fd, .events = POLLIN },
+		{ .fd = worker->wake_fd, .events = POLLIN },
+	};
+	uint64_t left, count;
+
+	while (!atomic_load(&worker->ended) &&
+	       (left = time_left(worker)) > 0) {
+		if (poll(fds, 2, (int)left) <= 0)
+			continue;
+		if (fds[0].revents && keeper_is_gone(worker))
+			end_orphaned(worker);
+		if (fds[1].revents &&
+		    read(worker->wake_fd, &count, sizeof(count)) < 0)
+			continue;
+	}
+}
+
+/* ------------------------------------------------------------------ */
+/* Beginning                                                           */
+
+/* Makes a server with the Supervisor on boot's socket.  On the loop's thread,
+ * or before it runs. */
+static int serve(struct worker *worker, struct bigm_error *err)
+{
+	const struct rpc_server_options options = {
+		.bigm = worker->bigm,
+		.tls = worker->tls,
+	};
+	struct rpc_service service = supervisor_service(worker);
+	/* The server closes its own when it ends; ours outlives an Exec. */
+	int fd = fcntl(worker->boot->listen_fd, F_DUPFD_CLOEXEC, 3);
+
+	worker->server = rpc_server_new(worker->loop, &options);
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot listen");
+	if (rpc_server_add(worker->server, &service, err) < 0 ||
+	    rpc_server_listen(worker->server, fd, err) < 0)
+		return BIGM_EIO;
+	return 0;
+}
+
+static char **copy_strings(char *const *strings, size_t n)
+{
+	char **copy = xcalloc(n + 1, sizeof(*copy));
+
+	for (size_t i = 0; i < n; i++)
+		copy[i] = xstrdup(strings[i]);
+	return copy;
+}
+
+static int begin(struct worker *worker, struct bigm_error *err)
+{
+	worker->loop = loop_new(err);
+	worker->tls = tls_context_new(worker->boot->identity, err);
+	if (!worker->loop || !worker->tls)
+		return BIGM_EFAILED;
+	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->wake_fd < 0)
+		return error_set_errno(err, errno, "eventfd");
+	worker->bigm = handle_new_machine(worker->loop, worker->tls,
+					  worker->boot->cluster, worker->argc,
+					  worker->argv);
+	job_list_init(&worker->jobs, worker->loop, worker->env);
+	registry_init(&worker->registry, worker->types, worker->bigm);
+	lease_grant(&worker->lease, worker->boot->lease_ms);
+	if (serve(worker, err) < 0)
+		return BIGM_EIO;
+	return loop_start_thread(worker->loop, "bigm-io", err);
+}
+
+/* ------------------------------------------------------------------ */
+/* Exec                                                                */
+
+static void serve_again(void *data)
+{
+	struct worker *worker = data;
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	/* It would wait for a method that does not end. */
+	if (!rpc_server_busy(worker->server))
+		rpc_server_free(worker->server);
+	if (serve(worker, &err) == 0)
+		return;
+	log_error("%s", err.text);
+	_exit(1);
+}
+
+/* The program cannot be executed, although it looked so: the machine goes on
+ * as it is, so that its caller can learn why. */
+static void go_on(struct worker *worker, const struct bigm_error *why)
+{
+	log_error("Exec: %s; going on with the old program", why->text);
+	pthread_mutex_lock(&worker->lock);
+	free(worker->exec_error);
+	worker->exec_error = xstrdup(why->text);
+	pthread_mutex_unlock(&worker->lock);
+	free(worker->next_path);
+	worker->next_path = NULL;
+	atomic_store(&worker->end_by_ns, 0);
+	atomic_store(&worker->ended, false);
+	atomic_store(&worker->end, WORKER_SERVING);
+	loop_call(worker->loop, serve_again, worker);
+}
+
+static void replace(struct worker *worker)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	end_within(RELEASE_S);
+	job_list_kill(&worker->jobs);
+	release_services(worker);
+	fflush(NULL);
+	alarm(0); /* the next image would inherit it */
+	exec_replace(worker->boot, worker->next_path, worker->next_argv,
+		     worker->next_env, &err);
+	go_on(worker, &err);
+}
+
+/* The kernel names a program after its file, which is a digest. */
+static void set_name(const struct worker *worker)
+{
+	const char *name = strrchr(worker->next_argv[0], '/');
+
+	if (worker->boot->incarnation > 1)
+		prctl(PR_SET_NAME, name ? name + 1 : worker->next_argv[0]);
+}
+
+static struct worker *worker_new(struct boot *boot, int argc, char **argv,
+				 const struct bigm_service_type *const *types)
+{
+	struct worker *worker = xcalloc(1, sizeof(*worker));
+	char *own_argv[] = { boot->name };
+
+	worker->boot = boot;
+	worker->env = process_env(NULL, NULL);
+	worker->next_env = process_env(worker->env, NULL);
+	worker->next_argv = argc > 0 ? copy_strings(argv, (size_t)argc) :
+				       copy_strings(own_argv, 1);
+	pthread_mutex_init(&worker->lock, NULL);
+	binary_store_init(&worker->binaries, boot->dir);
+	worker->types = types;
+	worker->argc = argc;
+	worker->argv = argv;
+	return worker;
+}
+
+void worker_main(struct boot *boot, int argc, char **argv,
+		 const struct bigm_service_type *const *types)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct worker *worker = worker_new(boot, argc, argv, types);
+
+	set_name(worker);
+	if (begin(worker, &err) < 0) {
+		error_prefix(&err, "the machine cannot begin");
+		boot_tell_failed(boot->parent_fd, &err);
+		_exit(1);
+	}
+	for (;;) {
+		wait_for_end(worker);
+		if (atomic_load(&worker->end) == WORKER_STOP)
+			stop(worker);
+		replace(worker);
+	}
+}

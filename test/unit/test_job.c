@@ -1,0 +1,498 @@
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "supervisor/run.h"
+#include "worker_fixture.h"
+
+#define LIMIT (64u << 20)
+
+/* One call of Run, and what came of it. */
+struct run {
+	struct bigm_call *call;
+	struct buffer in;	/* frames not yet taken apart */
+	struct buffer out, err; /* of the process */
+	char last[512];		/* 'x' */
+	struct bigm_error error;
+};
+
+static int setup(void **state)
+{
+	*state = fixture_new(120000);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_free(*state);
+	return 0;
+}
+
+static void send_frame(struct run *run, char kind, const void *data, size_t len)
+{
+	struct buffer b = BUFFER_INIT(2 * RUN_MAX_PAYLOAD);
+
+	assert_int_equal(run_frame_append(&b, kind, data, len, NULL), 0);
+	/* The call may be over; its end says so. */
+	bigm_call_write(run->call, buffer_data(&b), b.len, NULL);
+	buffer_release(&b);
+}
+
+static struct run *run_raw(struct fixture *f)
+{
+	const struct bigm_call_options options = {
+		.size = sizeof(options), .timeout_ms = 30000,
+		.stream_arg = true, .stream_reply = true,
+	};
+	struct run *run = xcalloc(1, sizeof(*run));
+
+	run->error = (struct bigm_error)BIGM_ERROR_INIT;
+	buffer_init(&run->in, LIMIT);
+	buffer_init(&run->out, LIMIT);
+	buffer_init(&run->err, LIMIT);
+	run->call = rpc_call_start(f->client, "Supervisor.Run", NULL, 0,
+				   &options);
+	return run;
+}
+
+static struct run *run_start(struct fixture *f, const char *order)
+{
+	struct run *run = run_raw(f);
+
+	send_frame(run, 's', order, strlen(order));
+	return run;
+}
+
+/* sh -c SCRIPT, without stdin. */
+static struct run *run_script(struct fixture *f, const char *script)
+{
+	AUTO_JSON cJSON *json = cJSON_CreateObject();
+	AUTO_FREE char *text = NULL;
+
+	cJSON_AddItemToObject(json, "argv", json_strings(
+		(const char *const[]){ "sh", "-c", script, NULL }));
+	text = json_print(json);
+	return run_start(f, text);
+}
+
+static void take_frames(struct run *run)
+{
+	const uint8_t *data;
+	size_t len, frame_len;
+	char kind;
+
+	while (run_frame_next(&run->in, &kind, &data, &len, &frame_len,
+			      NULL) > 0) {
+		assert_string_equal(run->last, ""); /* 'x' is the last */
+		assert_non_null(strchr("oex", kind));
+		if (kind == 'x')
+			memcpy(run->last, data, len);
+		else
+			buffer_append(kind == 'o' ? &run->out : &run->err,
+				      data, len, NULL);
+		buffer_consume(&run->in, frame_len);
+	}
+}
+
+/* Reads once; false at the end, whatever it is. */
+static bool read_some(struct run *run)
+{
+	static char piece[65536];
+	ssize_t n = bigm_call_read(run->call, piece, sizeof(piece),
+				   &run->error);
+
+	if (n <= 0)
+		return false;
+	buffer_append(&run->in, piece, (size_t)n, NULL);
+	take_frames(run);
+	return true;
+}
+
+/* To the end; its code. */
+static int run_wait(struct run *run)
+{
+	while (read_some(run))
+		;
+	return bigm_call_wait(run->call, &run->error);
+}
+
+static void run_free(struct run *run)
+{
+	bigm_call_free(run->call);
+	buffer_release(&run->in);
+	buffer_release(&run->out);
+	buffer_release(&run->err);
+	free(run);
+}
+
+static void assert_run(struct run *run, const char *out, const char *err,
+		       const char *last)
+{
+	if (run_wait(run) < 0)
+		fail_msg("%s", run->error.text);
+	assert_string_equal(buffer_string(&run->out), out);
+	assert_string_equal(buffer_string(&run->err), err);
+	assert_string_equal(run->last, last);
+	run_free(run);
+}
+
+static void output_error_and_status_come_back(void **state)
+{
+	assert_run(run_script(*state, "echo out; echo err >&2; exit 3"),
+		   "out\n", "err\n", "{\"status\":3}");
+	assert_run(run_script(*state, "printf 'no newline'"), "no newline", "",
+		   "{\"status\":0}");
+	assert_run(run_script(*state, "kill -SEGV $$"), "", "",
+		   "{\"signal\":11}");
+}
+
+static void environment_and_folder_are_as_asked(void **state)
+{
+	assert_run(run_start(*state,
+			     "{\"argv\": [\"sh\", \"-c\", "
+			     "\"pwd; echo $A-$B-${HOME-none}-$BIGM_BOOT\"], "
+			     "\"env\": [\"A=1\", \"HOME\", \"B=x\", \"B=2\"], "
+			     "\"dir\": \"/usr\"}"),
+		   "/usr\n1-2-none-\n", "", "{\"status\":0}");
+}
+
+static void without_stdin_it_reads_nothing(void **state)
+{
+	assert_run(run_script(*state, "cat; echo end"), "end\n", "",
+		   "{\"status\":0}");
+}
+
+static void stdin_goes_through_and_ends(void **state)
+{
+	struct run *run = run_start(*state, "{\"argv\": [\"cat\"], "
+					    "\"stdin\": true}");
+
+	send_frame(run, 'i', "one\n", 4);
+	while (run->out.len < 4)
+		assert_true(read_some(run));
+	send_frame(run, 'i', "two\n", 4);
+	send_frame(run, 'i', NULL, 0);
+	assert_run(run, "one\ntwo\n", "", "{\"status\":0}");
+	/* the stream's own end does as well */
+	run = run_start(*state, "{\"argv\": [\"cat\"], \"stdin\": true}");
+	send_frame(run, 'i', "three", 5);
+	bigm_call_end(run->call, NULL);
+	assert_run(run, "three", "", "{\"status\":0}");
+}
+
+static void stdin_that_nobody_reads_is_no_error(void **state)
+{
+	static char megabyte[RUN_MAX_PAYLOAD];
+	struct run *run = run_start(*state, "{\"argv\": [\"true\"], "
+					    "\"stdin\": true}");
+
+	for (int i = 0; i < 4; i++)
+		send_frame(run, 'i', megabyte, sizeof(megabyte));
+	bigm_call_end(run->call, NULL);
+	assert_run(run, "", "", "{\"status\":0}");
+}
+
+static void large_output_comes_whole(void **state)
+{
+	struct run *run = run_script(*state, "head -c 20000000 /dev/zero; "
+					     "head -c 3000000 /dev/zero >&2");
+
+	assert_int_equal(run_wait(run), 0);
+	assert_int_equal(run->out.len, 20000000);
+	assert_int_equal(run->err.len, 3000000);
+	assert_string_equal(run->last, "{\"status\":0}");
+	run_free(run);
+}
+
+/* How far the file's writer has come. */
+static long position(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	long n = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%ld", &n) != 1)
+		n = 0;
+	fclose(file);
+	return n;
+}
+
+/* A process is held back while its caller does not read: what is on the way
+ * is bounded by windows, pipes and buffers, not by what it has to say. */
+static void a_slow_caller_holds_the_process_back(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_FREE char *path = xasprintf("%s/position", f->dir);
+	AUTO_FREE char *script = xasprintf(
+		"i=0; while [ $i -lt 640 ]; do head -c 65536 /dev/zero; "
+		"i=$((i + 1)); echo $i >%s.new; mv %s.new %s; done",
+		path, path, path);
+	struct run *run = run_script(f, script);
+	long at = 0, before;
+
+	do { /* until it comes no further */
+		before = at;
+		poll(NULL, 0, 400);
+		at = position(path);
+	} while (at == 0 || at > before);
+	assert_true(at < 200);
+	assert_int_equal(run_wait(run), 0);
+	assert_int_equal(run->out.len, 640 * 65536);
+	assert_int_equal(position(path), 640);
+	run_free(run);
+}
+
+static void a_signal_reaches_the_whole_group(void **state)
+{
+	struct run *run = run_script(*state, "echo on; sleep 100 & wait");
+
+	while (run->out.len < 3)
+		assert_true(read_some(run));
+	send_frame(run, 'k', "15", 2);
+	assert_run(run, "on\n", "", "{\"signal\":15}");
+}
+
+static void what_cannot_be_started_is_said(void **state)
+{
+	assert_run(run_start(*state, "{\"argv\": [\"/no/such\"]}"), "", "",
+		   "{\"failed\":\"cannot execute /no/such: No such file or "
+		   "directory\",\"code\":\"NOTFOUND\"}");
+	assert_run(run_start(*state, "{\"argv\": [\"/etc/passwd\"]}"), "", "",
+		   "{\"failed\":\"cannot execute /etc/passwd: Permission "
+		   "denied\",\"code\":\"PERMISSION\"}");
+}
+
+static pid_t pid_in(const struct buffer *b)
+{
+	return (pid_t)atol(buffer_string((struct buffer *)b));
+}
+
+/* Whether the process is gone, or as good as: a zombie that waits for its
+ * new parent. */
+static bool is_gone(pid_t pid)
+{
+	AUTO_FREE char *path = xasprintf("/proc/%d/stat", (int)pid);
+	char line[512], *state;
+	FILE *file = fopen(path, "r");
+
+	if (!file)
+		return true;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	state = strrchr(line, ')');
+	return !state || state[2] == 'Z' || state[2] == 'X';
+}
+
+static void wait_gone(pid_t pid)
+{
+	uint64_t end = loop_now_ns() + 5000000000ull;
+
+	assert_true(pid > 1);
+	while (!is_gone(pid)) {
+		if (loop_now_ns() > end) {
+			kill(pid, SIGKILL);
+			fail_msg("process %d lives", (int)pid);
+		}
+		poll(NULL, 0, 5);
+	}
+}
+
+/* A job with a child of its own, whose pid it prints. */
+static struct run *run_family(struct fixture *f, pid_t *child)
+{
+	struct run *run = run_script(f, "sleep 1000 & echo $!; wait");
+
+	while (!memchr(buffer_string(&run->out), '\n', run->out.len))
+		assert_true(read_some(run));
+	*child = pid_in(&run->out);
+	assert_false(is_gone(*child));
+	return run;
+}
+
+static void canceling_kills_the_group(void **state)
+{
+	pid_t child;
+	struct run *run = run_family(*state, &child);
+
+	bigm_call_cancel(run->call);
+	assert_int_equal(run_wait(run), BIGM_ECANCELED);
+	wait_gone(child);
+	run_free(run);
+	cJSON_Delete(call_ok(*state, "Supervisor.Ping", NULL));
+}
+
+static void a_lost_connection_kills_the_group(void **state)
+{
+	pid_t child;
+	struct run *run = run_family(*state, &child);
+	struct fixture *f = *state;
+
+	rpc_client_reconnect(f->client);
+	wait_gone(child);
+	run_wait(run);
+	run_free(run);
+}
+
+static void the_keepers_end_kills_the_group(void **state)
+{
+	pid_t child;
+	struct run *run = run_family(*state, &child);
+	struct fixture *f = *state;
+
+	close(f->keeper_fd);
+	f->keeper_fd = -1;
+	assert_true(fixture_wait(f, 2000) != -1);
+	wait_gone(child);
+	run_free(run);
+}
+
+static void shutdown_kills_the_group(void **state)
+{
+	pid_t child;
+	struct run *run = run_family(*state, &child);
+	struct fixture *f = *state;
+
+	cJSON_Delete(call_ok(f, "Supervisor.Shutdown", NULL));
+	assert_int_equal(fixture_wait(f, 3000), 0);
+	wait_gone(child);
+	run_free(run);
+}
+
+static void exec_kills_the_group(void **state)
+{
+	pid_t child;
+	struct run *run = run_family(*state, &child);
+
+	cJSON_Delete(call_ok(*state, "Supervisor.Exec", NULL));
+	wait_gone(child);
+	run_free(run);
+}
+
+static void what_it_leaves_behind_is_killed(void **state)
+{
+	struct run *run = run_script(*state, "sleep 1000 & echo $!");
+
+	assert_int_equal(run_wait(run), 0);
+	assert_string_equal(run->last, "{\"status\":0}");
+	wait_gone(pid_in(&run->out));
+	run_free(run);
+}
+
+/* Who leaves the group keeps the output open, but nobody waits for it. */
+static void an_escaped_process_does_not_hold_the_call(void **state)
+{
+	struct run *run = run_script(*state, "setsid sleep 30 & echo $!; "
+					     "exit 5");
+	uint64_t start = loop_now_ns();
+
+	assert_int_equal(run_wait(run), 0);
+	assert_string_equal(run->last, "{\"status\":5}");
+	assert_true(loop_now_ns() - start < 10000000000ull);
+	kill(pid_in(&run->out), SIGKILL);
+	run_free(run);
+}
+
+static void refused(struct fixture *f, int code, const char *word,
+		    const char *frames, size_t len)
+{
+	struct run *run = run_raw(f);
+
+	bigm_call_write(run->call, frames, len, NULL);
+	bigm_call_end(run->call, NULL);
+	assert_int_equal(run_wait(run), code);
+	if (!strstr(run->error.text, word))
+		fail_msg("%s", run->error.text);
+	run_free(run);
+}
+
+#define REFUSED(f, code, word, frames)                                        \
+	refused(f, code, word, frames, sizeof(frames) - 1)
+
+static void hostile_frames_are_refused(void **state)
+{
+	REFUSED(*state, BIGM_EPROTOCOL, "ended", "");
+	REFUSED(*state, BIGM_EPROTOCOL, "ended", "s\0\0");
+	REFUSED(*state, BIGM_EPROTOCOL, "out of place", "i\0\0\0\0");
+	REFUSED(*state, BIGM_EPROTOCOL, "out of place", "o\0\0\0\0");
+	REFUSED(*state, BIGM_EPROTOCOL, "kind", "GET / HTTP/1.1");
+	REFUSED(*state, BIGM_EPROTOCOL, "bytes", "s\x7f\0\0\0");
+	REFUSED(*state, BIGM_EINVALID, "first frame", "s\0\0\0\1{");
+	REFUSED(*state, BIGM_EINVALID, "argv", "s\0\0\0\2{}");
+	REFUSED(*state, BIGM_EINVALID, "argv", "s\0\0\0\x0b{\"argv\":[]}");
+	REFUSED(*state, BIGM_EINVALID, "argv", "s\0\0\0\x0d{\"argv\":[\"\"]}");
+	REFUSED(*state, BIGM_EINVALID, "env",
+		"s\0\0\0\x1a{\"argv\":[\"true\"],\"env\":7}   ");
+	REFUSED(*state, BIGM_EINVALID, "no variable",
+		"s\0\0\0\x1d{\"argv\":[\"true\"],\"env\":[\"=\"]} ");
+	cJSON_Delete(call_ok(*state, "Supervisor.Ping", NULL));
+}
+
+static void a_frame_out_of_place_ends_the_process(void **state)
+{
+	pid_t child;
+	struct run *run = run_family(*state, &child);
+
+	send_frame(run, 's', "{}", 2);
+	assert_int_equal(run_wait(run), BIGM_EPROTOCOL);
+	wait_gone(child);
+	run_free(run);
+	run = run_family(*state, &child);
+	send_frame(run, 'k', "99", 2);
+	assert_int_equal(run_wait(run), BIGM_EINVALID);
+	wait_gone(child);
+	run_free(run);
+}
+
+static void many_jobs_run_side_by_side(void **state)
+{
+	struct run *runs[40];
+
+	for (int i = 0; i < 40; i++)
+		runs[i] = run_script(*state, "cat; echo done");
+	for (int i = 0; i < 40; i++)
+		assert_run(runs[i], "done\n", "", "{\"status\":0}");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(output_error_and_status_come_back),
+		TEST(environment_and_folder_are_as_asked),
+		TEST(without_stdin_it_reads_nothing),
+		TEST(stdin_goes_through_and_ends),
+		TEST(stdin_that_nobody_reads_is_no_error),
+		TEST(large_output_comes_whole),
+		TEST(a_slow_caller_holds_the_process_back),
+		TEST(a_signal_reaches_the_whole_group),
+		TEST(what_cannot_be_started_is_said),
+		TEST(canceling_kills_the_group),
+		TEST(a_lost_connection_kills_the_group),
+		TEST(the_keepers_end_kills_the_group),
+		TEST(shutdown_kills_the_group),
+		TEST(exec_kills_the_group),
+		TEST(what_it_leaves_behind_is_killed),
+		TEST(an_escaped_process_does_not_hold_the_call),
+		TEST(hostile_frames_are_refused),
+		TEST(a_frame_out_of_place_ends_the_process),
+		TEST(many_jobs_run_side_by_side),
+	};
+
+	fixture_main(argc, argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

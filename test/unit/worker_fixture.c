@@ -1,0 +1,477 @@
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "loop/process.h"
+#include "supervisor/supervisor.h"
+#include "worker_fixture.h"
+
+#define CALL_MS 20000
+
+/* ------------------------------------------------------------------ */
+/* The machine                                                         */
+
+/* A service with a greeting for a state. */
+static int echo_init(struct bigm *b, const cJSON *params, void **state,
+		     struct bigm_error *err)
+{
+	const char *greeting = "hello";
+
+	if (!b)
+		return bigm_error_set(err, BIGM_EFAILED, "no handle");
+	if (json_opt_string(params, "greeting", &greeting, err) < 0)
+		return BIGM_EINVALID;
+	*state = xstrdup(greeting);
+	return 0;
+}
+
+static void echo_release(void *state)
+{
+	printf("released %s\n", (char *)state);
+	printf("no newline");
+	free(state);
+}
+
+static int echo_greet(struct bigm_request *req, const cJSON *arg,
+		      cJSON **reply, struct bigm_error *err)
+{
+	*reply = cJSON_CreateString(bigm_request_state(req));
+	return 0;
+}
+
+static int echo_getenv(struct bigm_request *req, const cJSON *arg,
+		       cJSON **reply, struct bigm_error *err)
+{
+	const char *name, *value;
+
+	if (bigm_json_get_string(arg, NULL, &name, err) < 0)
+		return BIGM_EINVALID;
+	value = getenv(name);
+	*reply = value ? cJSON_CreateString(value) : cJSON_CreateNull();
+	return 0;
+}
+
+static int echo_command_line(struct bigm_request *req, const cJSON *arg,
+			     cJSON **reply, struct bigm_error *err)
+{
+	char line[4096];
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, line, sizeof(line) - 1);
+
+	close(fd);
+	for (ssize_t i = 0; i + 1 < n; i++)
+		if (line[i] == '\0')
+			line[i] = ' ';
+	line[n > 0 ? n : 0] = '\0';
+	*reply = cJSON_CreateString(line);
+	return 0;
+}
+
+/* The signals that are blocked or ignored, and the descriptors that are open:
+ * what an image inherits. */
+static int echo_inherited(struct bigm_request *req, const cJSON *arg,
+			  cJSON **reply, struct bigm_error *err)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		n += flags >= 0 && !(flags & FD_CLOEXEC);
+	}
+	*reply = cJSON_CreateNumber(n);
+	return 0;
+}
+
+static int echo_exit(struct bigm_request *req, const cJSON *arg,
+		     cJSON **reply, struct bigm_error *err)
+{
+	printf("last words");
+	fflush(stdout);
+	exit(3);
+}
+
+/* Runs until nobody waits for it any more. */
+static int echo_hang(struct bigm_request *req, const cJSON *arg,
+		     cJSON **reply, struct bigm_error *err)
+{
+	printf("hanging\n");
+	fflush(stdout);
+	while (!bigm_request_canceled(req))
+		usleep(2000);
+	return bigm_error_set(err, BIGM_ECANCELED, "canceled");
+}
+
+/* Runs whatever happens. */
+static int echo_stay(struct bigm_request *req, const cJSON *arg,
+		     cJSON **reply, struct bigm_error *err)
+{
+	printf("staying\n");
+	fflush(stdout);
+	while (pause() < 0)
+		;
+	return 0;
+}
+
+static int bad_init(struct bigm *b, const cJSON *params, void **state,
+		    struct bigm_error *err)
+{
+	return bigm_error_set(err, BIGM_EFAILED, "the moon is missing");
+}
+
+static const struct bigm_method echo_methods[] = {
+	{ "Greet", echo_greet, 0 },
+	{ "Getenv", echo_getenv, 0 },
+	{ "CommandLine", echo_command_line, 0 },
+	{ "Inherited", echo_inherited, 0 },
+	{ "Exit", echo_exit, 0 },
+	{ "Hang", echo_hang, 0 },
+	{ "Stay", echo_stay, 0 },
+	{ 0 }
+};
+
+static const struct bigm_service_type echo_type = {
+	.size = sizeof(echo_type),
+	.name = "Echo",
+	.methods = echo_methods,
+	.init = echo_init,
+	.release = echo_release,
+};
+
+static const struct bigm_service_type bad_type = {
+	.size = sizeof(bad_type),
+	.name = "Bad",
+	.methods = (const struct bigm_method[]){ { 0 } },
+	.init = bad_init,
+};
+
+void fixture_main(int argc, char **argv)
+{
+	static const struct bigm_service_type *const types[] = {
+		&echo_type, &bad_type, NULL
+	};
+	struct boot *boot;
+
+	if (!boot_wanted())
+		return;
+	boot = boot_receive(NULL);
+	if (!boot)
+		exit(1);
+	worker_main(boot, argc, argv, types);
+}
+
+/* ------------------------------------------------------------------ */
+/* Its keeper                                                          */
+
+static int listen_anywhere(char **address)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	socklen_t len = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, len), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	*address = xasprintf("https://127.0.0.1:%d/", ntohs(in.sin_port));
+	return fd;
+}
+
+static void spawn(struct fixture *f)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	char *argv[] = { (char *)"worker", (char *)"first", NULL };
+	AUTO_FREE char *boot = xasprintf("BIGM_BOOT=listen:3,parent:4");
+	char *changes[] = { boot, NULL };
+	char **env = process_env(NULL, changes);
+	int listen_fd = listen_anywhere(&f->address), pair[2], out[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+				    pair), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	const struct process_fd fds[] = {
+		{ out[1], 1 }, { out[1], 2 }, { listen_fd, 3 }, { pair[1], 4 },
+	};
+	const struct process_options options = {
+		.program = "/proc/self/exe",
+		.argv = argv,
+		.env = env,
+		.fds = fds,
+		.nfds = 4,
+		.session = true,
+		.death_signal = SIGKILL,
+	};
+
+	f->pid = process_spawn(&options, &err);
+	assert_true(f->pid > 0);
+	json_strings_free(env);
+	close(listen_fd);
+	close(pair[1]);
+	close(out[1]);
+	f->keeper_fd = pair[0];
+	f->out_fd = out[0];
+}
+
+static cJSON *receive(struct fixture *f)
+{
+	AUTO_FREE char *packet = xmalloc(65536);
+	ssize_t n = recv(f->keeper_fd, packet, 65536, 0);
+
+	return n > 0 ? json_parse(packet, (size_t)n, NULL) : NULL;
+}
+
+static void answer(struct fixture *f, uint64_t lease_ms)
+{
+	AUTO_JSON cJSON *request = receive(f);
+	AUTO_JSON cJSON *json = bigm_json(
+		"{\"name\": \"m0\", \"cluster\": \"%s\", \"procs\": 1, "
+		"\"dir\": \"%s\", \"lease_ms\": %llu, \"address\": \"%s\", "
+		"\"marker\": \"" FIXTURE_MARKER "\"}",
+		authority_cluster(f->authority), f->dir,
+		(unsigned long long)lease_ms, f->address);
+	AUTO_FREE char *certificate = NULL, *text = NULL;
+	const char *pem;
+
+	assert_int_equal(bigm_json_get_string(request, "request", &pem, NULL),
+			 0);
+	assert_int_equal(authority_sign(f->authority, pem, ROLE_MACHINE, "m0",
+					"127.0.0.1", &certificate, NULL), 0);
+	cJSON_AddStringToObject(json, "certificate", certificate);
+	cJSON_AddStringToObject(json, "authority", authority_pem(f->authority));
+	text = json_print(json);
+	assert_true(send(f->keeper_fd, text, strlen(text), 0) > 0);
+}
+
+struct rpc_client *fixture_client(struct fixture *f, enum role role)
+{
+	struct caller *caller = &f->callers[f->ncallers++];
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct rpc_target target = { .address = f->address, .fd = -1 };
+
+	caller->id = authority_issue(f->authority, role, role_name(role), NULL,
+				     &err);
+	caller->tls = tls_context_new(caller->id, &err);
+	target.tls = caller->tls;
+	target.expect.role = ROLE_MACHINE;
+	snprintf(target.expect.cluster, sizeof(target.expect.cluster), "%s",
+		 authority_cluster(f->authority));
+	snprintf(target.expect.name, sizeof(target.expect.name), "m0");
+	caller->client = rpc_client_new(f->loop, "m0");
+	assert_int_equal(rpc_client_open(caller->client, &target, &err), 0);
+	return caller->client;
+}
+
+struct fixture *fixture_new(uint64_t lease_ms)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct bigm_error err = BIGM_ERROR_INIT;
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(f->dir, sizeof(f->dir), "%s/worker-XXXXXX",
+		 tmp ? tmp : "/tmp");
+	assert_non_null(mkdtemp(f->dir));
+	f->authority = authority_new(NULL, &err);
+	spawn(f);
+	answer(f, lease_ms);
+	f->loop = loop_new(&err);
+	assert_int_equal(loop_start_thread(f->loop, "test", &err), 0);
+	f->client = fixture_client(f, ROLE_KEEPER);
+	return f;
+}
+
+static void remove_dir(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	rmdir(path);
+}
+
+void fixture_free(struct fixture *f)
+{
+	if (f->pid > 0) {
+		kill(-f->pid, SIGKILL);
+		waitpid(f->pid, NULL, 0);
+	}
+	for (int i = 0; i < f->ncallers; i++)
+		rpc_client_free(f->callers[i].client);
+	loop_stop(f->loop);
+	loop_free(f->loop);
+	for (int i = 0; i < f->ncallers; i++) {
+		tls_context_free(f->callers[i].tls);
+		identity_free(f->callers[i].id);
+	}
+	authority_free(f->authority);
+	if (f->keeper_fd >= 0)
+		close(f->keeper_fd);
+	if (f->out_fd >= 0)
+		close(f->out_fd);
+	remove_dir(f->dir);
+	free(f->address);
+	free(f);
+}
+
+/* ------------------------------------------------------------------ */
+/* Calls                                                               */
+
+static cJSON *reply_of(struct bigm_call *c, struct bigm_error *err)
+{
+	cJSON *reply = NULL;
+	size_t len;
+
+	if (bigm_call_wait(c, err) == 0) {
+		const char *text = rpc_call_reply_text(c, &len);
+
+		reply = json_parse(text, len, err);
+		assert_non_null(reply);
+	}
+	bigm_call_free(c);
+	return reply;
+}
+
+cJSON *call_as(struct rpc_client *client, const char *method, const char *arg,
+	       struct bigm_error *err)
+{
+	const struct bigm_call_options options = {
+		.size = sizeof(options), .timeout_ms = CALL_MS,
+	};
+
+	return reply_of(rpc_call_start(client, method, arg,
+				       arg ? strlen(arg) : 0, &options), err);
+}
+
+cJSON *call(struct fixture *f, const char *method, const char *arg,
+	    struct bigm_error *err)
+{
+	return call_as(f->client, method, arg, err);
+}
+
+cJSON *call_ok(struct fixture *f, const char *method, const char *arg)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	cJSON *reply = call(f, method, arg, &err);
+
+	if (!reply)
+		fail_msg("%s: %s", method, err.text);
+	return reply;
+}
+
+void call_fails(struct fixture *f, const char *method, const char *arg,
+		int code, const char *word)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	assert_null(call(f, method, arg, &err));
+	if (err.code != code || !strstr(err.text, word))
+		fail_msg("%s: %s: %s", method, bigm_code_name(err.code),
+			 err.text);
+}
+
+cJSON *call_stream(struct fixture *f, const char *method, const void *bytes,
+		   size_t len, struct bigm_error *err)
+{
+	const struct bigm_call_options options = {
+		.size = sizeof(options), .timeout_ms = CALL_MS,
+		.stream_arg = true,
+	};
+	struct bigm_call *c = rpc_call_start(f->client, method, NULL, 0,
+					     &options);
+
+	/* An error here is told by the wait, and better. */
+	if (bigm_call_write(c, bytes, len, NULL) == 0)
+		bigm_call_end(c, NULL);
+	return reply_of(c, err);
+}
+
+int call_read(struct fixture *f, const char *method, struct buffer *reply,
+	      struct bigm_error *err)
+{
+	const struct bigm_call_options options = {
+		.size = sizeof(options), .timeout_ms = CALL_MS,
+		.stream_reply = true,
+	};
+	struct bigm_call *c = rpc_call_start(f->client, method, NULL, 0,
+					     &options);
+	static char piece[65536];
+	ssize_t n;
+	int rc;
+
+	while ((n = bigm_call_read(c, piece, sizeof(piece), err)) > 0)
+		assert_int_equal(buffer_append(reply, piece, (size_t)n, err),
+				 0);
+	rc = n < 0 ? (int)n : bigm_call_wait(c, err);
+	bigm_call_free(c);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* Ends                                                                */
+
+void fixture_await(struct fixture *f, const char *text)
+{
+	size_t len = strlen(text);
+	AUTO_FREE char *got = xcalloc(1, len + 1);
+
+	for (size_t n = 0; n < len; n++)
+		assert_int_equal(read(f->out_fd, got + n, 1), 1);
+	assert_string_equal(got, text);
+}
+
+char *fixture_output(struct fixture *f)
+{
+	struct buffer b = BUFFER_INIT(1 << 20);
+	char piece[4096], *text;
+	ssize_t n;
+
+	while ((n = read(f->out_fd, piece, sizeof(piece))) > 0)
+		buffer_append(&b, piece, (size_t)n, NULL);
+	text = xstrdup(buffer_string(&b));
+	buffer_release(&b);
+	return text;
+}
+
+int fixture_wait(struct fixture *f, int timeout_ms)
+{
+	uint64_t end = loop_now_ns() + (uint64_t)timeout_ms * 1000000;
+	int status;
+
+	while (waitpid(f->pid, &status, WNOHANG) == 0) {
+		if (loop_now_ns() > end)
+			return -1;
+		poll(NULL, 0, 2);
+	}
+	f->pid = 0;
+	return status;
+}
+
+char *fixture_failed(struct fixture *f)
+{
+	AUTO_JSON cJSON *json = receive(f);
+	const char *why = "(nothing)";
+
+	bigm_json_get_string(json, "failed", &why, NULL);
+	return xstrdup(why);
+}
