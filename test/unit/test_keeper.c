@@ -1,0 +1,616 @@
+/*
+ * The keeper as its clients meet it: a real one, a real guard and real
+ * machines, all of them this program in other roles, see main().  After each
+ * test nothing is left: no process, no record, no socket.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "keeper/keeper.h"
+#include "keeper/output.h"
+#include "keeper/record.h"
+#include "keeper_world.h"
+#include "supervisor/boot.h"
+#include "supervisor/supervisor.h"
+
+/* What the issue demands for all ends. */
+#define END_MS 2000
+
+/* ------------------------------------------------------------------ */
+/* What the machines serve                                             */
+
+static int toy_init(struct bigm *b, const cJSON *params, void **state,
+		    struct bigm_error *err)
+{
+	if (cJSON_IsString(params))
+		return bigm_error_set(err, BIGM_EINVALID, "%s",
+				      params->valuestring);
+	return 0;
+}
+
+static int toy_say(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		   struct bigm_error *err)
+{
+	const char *text;
+
+	if (bigm_json_get_string(arg, NULL, &text, err) < 0)
+		return BIGM_EINVALID;
+	return write(1, text, strlen(text)) < 0 ? BIGM_EIO : 0;
+}
+
+static int toy_die(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		   struct bigm_error *err)
+{
+	toy_say(req, arg, reply, err);
+	abort();
+}
+
+/* A child that ignores what can be ignored and holds the output; its pid. */
+static int toy_fork(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		    struct bigm_error *err)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		signal(SIGTERM, SIG_IGN);
+		signal(SIGHUP, SIG_IGN);
+		if (cJSON_IsTrue(arg))
+			setsid();
+		else
+			setpgid(0, 0);
+		for (;;)
+			pause();
+	}
+	*reply = cJSON_CreateNumber(pid);
+	return 0;
+}
+
+static int toy_env(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		   struct bigm_error *err)
+{
+	const char *value = getenv("TOY");
+
+	*reply = cJSON_CreateString(value ? value : "");
+	return 0;
+}
+
+static const struct bigm_method toy_methods[] = {
+	{ "Say", toy_say, 0 },
+	{ "Die", toy_die, 0 },
+	{ "Fork", toy_fork, 0 },
+	{ "Env", toy_env, 0 },
+	{ NULL, NULL, 0 },
+};
+
+static const struct bigm_service_type toy = {
+	.size = sizeof(toy),
+	.name = "Toy",
+	.methods = toy_methods,
+	.init = toy_init,
+};
+
+static const struct bigm_service_type *const types[] = { &toy, NULL };
+
+#define TOYS(n) "{\"n\":" #n ",\"program\":\"/proc/self/exe\"," \
+		"\"services\":[{\"name\":\"Toy\"}]}"
+
+/* ------------------------------------------------------------------ */
+/* A whole life                                                        */
+
+static void test_life(void **state)
+{
+	struct world *w = world_new();
+	AUTO_JSON cJSON *status = NULL;
+	const cJSON *m;
+	struct record *found;
+
+	world_start(w, TOYS(3));
+	world_expect_state(w, "m0", "RUNNING");
+	world_expect_state(w, "m1", "RUNNING");
+	world_expect_state(w, "m2", "RUNNING");
+	status = world_ask(w, "Status", NULL);
+	m = cJSON_GetArrayItem(cJSON_GetObjectItem(status, "machines"), 2);
+	assert_string_equal(cJSON_GetObjectItem(m, "machine")->valuestring,
+			    "m2");
+	assert_int_equal(cJSON_GetObjectItem(m, "procs")->valueint, 1);
+	assert_true(cJSON_GetObjectItem(m, "pid")->valueint > 1);
+	found = record_find(NULL, NULL);
+	assert_non_null(found);
+	assert_string_equal(found->dir, w->record);
+	assert_string_equal(found->socket_path, w->socket);
+	record_free(found);
+	world_shutdown(w);
+	assert_true(world_wait_end(w) < END_MS);
+	world_expect_state(w, "m0", "STOPPED");
+	assert_string_equal(world_reason(w, "m0"), "");
+	world_free(w);
+}
+
+static void test_record_of_a_driver(void **state)
+{
+	struct world *w = world_new();
+	static const char *const files[] = { "driver.pem", "authority.pem",
+					     "info.json", "keeper.log" };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		AUTO_FREE char *path = xasprintf("%s/%s", w->record, files[i]);
+
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 077, 0);
+	}
+	world_shutdown(w);
+	world_free(w);
+}
+
+/* Two lots of machines, numbered on. */
+static void test_more_machines(void **state)
+{
+	struct world *w = world_new();
+
+	world_start(w, TOYS(1));
+	world_start(w, "{\"n\":2}");
+	world_expect_state(w, "m2", "RUNNING");
+	world_expect_state(w, "m0", "RUNNING");
+	world_shutdown(w);
+	world_free(w);
+}
+
+static void test_bad_order(void **state)
+{
+	struct world *w = world_new();
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	assert_int_equal(world_try(w, "Start", "{\"n\":0}", NULL, &err),
+			 BIGM_EINVALID);
+	assert_int_equal(world_try(w, "Tail", "{\"machines\":[\"m7\"]}", NULL,
+				   &err), BIGM_ENOTFOUND);
+	assert_int_equal(world_try(w, "Nothing", NULL, NULL, &err),
+			 BIGM_ENOTFOUND);
+	world_shutdown(w);
+	world_free(w);
+}
+
+/* ------------------------------------------------------------------ */
+/* Machines that fail                                                  */
+
+static void expect_failure(const char *order, const char *reason)
+{
+	struct world *w = world_new();
+
+	world_start(w, order);
+	world_expect_state(w, "m0", "STOPPED");
+	if (!strstr(world_reason(w, "m0"), reason))
+		fail_msg("\"%s\" lacks \"%s\"", world_reason(w, "m0"), reason);
+	world_shutdown(w);
+	world_free(w);
+}
+
+static void test_failing_machines(void **state)
+{
+	expect_failure("{\"n\":1,\"program\":\"/bin/false\"}",
+		       "m0: exited with status 1 while starting");
+	expect_failure("{\"n\":1,\"program\":\"/bin/true\"}",
+		       "m0: exited with status 0 while starting: does "
+		       "/bin/true call bigm_init()");
+	expect_failure("{\"n\":1,\"program\":\"/nonexistent/x\"}",
+		       "/nonexistent/x");
+	expect_failure("{\"n\":1,\"program\":\"/proc/self/exe\",\"services\":"
+		       "[{\"name\":\"Toy\",\"params\":\"no luck today\"}]}",
+		       "no luck today");
+	expect_failure("{\"n\":1,\"program\":\"/proc/self/exe\",\"services\":"
+		       "[{\"name\":\"A\",\"type\":\"Nosuch\"}]}", "Nosuch");
+}
+
+static void test_killed_machine(void **state)
+{
+	struct world *w = world_new();
+	AUTO_JSON cJSON *child = NULL;
+
+	world_start(w, TOYS(3));
+	world_expect_state(w, "m0", "RUNNING");
+	world_expect_state(w, "m1", "RUNNING");
+	world_expect_state(w, "m2", "RUNNING");
+	child = world_call(w, "m1", "Toy.Fork", "false");
+	kill(world_pid(w, "m1"), SIGKILL);
+	world_expect_state(w, "m1", "STOPPED");
+	assert_string_equal(world_reason(w, "m1"),
+			    "m1: killed by signal 9 (Killed)");
+	/* What it had forked went with it, and the others are well. */
+	assert_int_equal(kill(child->valueint, 0), -1);
+	cJSON_Delete(world_call(w, "m0", "Supervisor.Ping", "7"));
+	cJSON_Delete(world_call(w, "m2", "Supervisor.Ping", "7"));
+	world_shutdown(w);
+	world_free(w);
+}
+
+/* ------------------------------------------------------------------ */
+/* Output                                                              */
+
+static void test_output(void **state)
+{
+	struct world *w = world_new();
+	AUTO_FREE char *all = NULL, *last = NULL, *one = NULL;
+
+	world_start(w, TOYS(2));
+	world_expect_state(w, "m0", "RUNNING");
+	world_expect_state(w, "m1", "RUNNING");
+	cJSON_Delete(world_call(w, "m0", "Toy.Say", "\"one\\ntwo\\n\""));
+	cJSON_Delete(world_call(w, "m1", "Toy.Say", "\"no newline\""));
+	world_call_fails(w, "m1", "Toy.Die", "\" and death\"");
+	world_expect_state(w, "m1", "STOPPED");
+	assert_non_null(strstr(world_reason(w, "m1"), "signal 6 (Aborted"));
+	all = world_tail(w, "{\"follow\":false}");
+	assert_non_null(strstr(all, "m0 . one\n"));
+	assert_non_null(strstr(all, "m0 . two\n"));
+	assert_non_null(strstr(all, "m1 + no newline and death\n"));
+	last = world_tail(w, "{\"follow\":false,\"lines\":1,"
+			     "\"machines\":[\"m0\"]}");
+	assert_null(strstr(last, "m1 "));
+	assert_null(strstr(last, "one"));
+	assert_non_null(strstr(last, "m0 . two\n"));
+	/* Ends by itself, since m1 is dead. */
+	one = world_tail(w, "{\"machines\":[\"m1\"]}");
+	assert_null(strstr(one, "m0 "));
+	assert_non_null(strstr(one, " and death"));
+	world_shutdown(w);
+	world_free(w);
+}
+
+/* A follower gets the last line of each machine before the cluster ends. */
+static void test_output_to_the_end(void **state)
+{
+	struct world *w = world_new();
+	struct bigm_call *tail;
+	AUTO_FREE char *text = NULL;
+
+	tail = world_tail_start(w, NULL);
+	world_start(w, TOYS(2));
+	world_expect_state(w, "m0", "RUNNING");
+	world_expect_state(w, "m1", "RUNNING");
+	cJSON_Delete(world_call(w, "m0", "Toy.Say", "\"zero\""));
+	cJSON_Delete(world_call(w, "m1", "Toy.Say", "\"one\""));
+	world_shutdown(w);
+	text = world_tail_finish(tail);
+	if (!strstr(text, "zero\n"))
+		fail_msg("%s", text);
+	assert_non_null(strstr(text, "one\n"));
+	assert_null(strstr(text, "bigm-end"));
+	world_free(w);
+}
+
+/* A flood arrives whole, though nobody reads while it comes. */
+static void test_much_output(void **state)
+{
+	struct world *w = world_new();
+	AUTO_FREE char *line = xmalloc(100004), *text = NULL;
+	size_t seen = 0;
+
+	memset(line, 'y', 100003);
+	memcpy(line, "\"", 1);
+	memcpy(line + 100000, "\\n\"", 4);
+	world_start(w, TOYS(1));
+	world_expect_state(w, "m0", "RUNNING");
+	for (int i = 0; i < 100; i++)
+		cJSON_Delete(world_call(w, "m0", "Toy.Say", line));
+	/* With its end, what is in the pipe has been read. */
+	kill(world_pid(w, "m0"), SIGKILL);
+	world_expect_state(w, "m0", "STOPPED");
+	text = world_tail(w, "{\"follow\":false}");
+	for (char *p = text; *p; p++)
+		seen += *p == 'y';
+	assert_in_range(seen, 100 * 99999, 100 * 99999 + 100);
+	world_shutdown(w);
+	world_free(w);
+}
+
+/* ------------------------------------------------------------------ */
+/* Ends                                                                */
+
+/* Machines with children, in their session and out of it. */
+static struct world *busy_world(void)
+{
+	struct world *w = world_new();
+
+	world_start(w, TOYS(2));
+	world_expect_state(w, "m0", "RUNNING");
+	world_expect_state(w, "m1", "RUNNING");
+	cJSON_Delete(world_call(w, "m0", "Toy.Fork", "false"));
+	cJSON_Delete(world_call(w, "m1", "Toy.Fork", "true"));
+	return w;
+}
+
+static void expect_end(struct world *w)
+{
+	int64_t ms = world_wait_end(w);
+
+	if (ms >= END_MS)
+		fail_msg("it took %lld ms", (long long)ms);
+	world_free(w);
+}
+
+static void test_client_goes(void **state)
+{
+	struct world *w = busy_world();
+
+	world_let_go(w);
+	expect_end(w);
+}
+
+static void test_keeper_killed(void **state)
+{
+	struct world *w = busy_world();
+
+	kill(w->keeper, SIGKILL);
+	world_expect_status(w, "signal 9 (Killed)");
+	expect_end(w);
+}
+
+static void test_keeper_terminated(void **state)
+{
+	struct world *w = busy_world();
+
+	kill(w->keeper, SIGTERM);
+	expect_end(w);
+}
+
+static void test_guard_killed(void **state)
+{
+	struct world *w = busy_world();
+
+	kill(w->guard, SIGKILL);
+	expect_end(w);
+}
+
+static void test_guard_terminated(void **state)
+{
+	struct world *w = busy_world();
+
+	kill(w->guard, SIGTERM);
+	expect_end(w);
+}
+
+/* Nobody is left to clean up the record: whoever lists clusters next does. */
+static void test_both_killed(void **state)
+{
+	struct world *w = world_new();
+	char **names;
+
+	world_start(w, TOYS(2));
+	world_expect_state(w, "m0", "RUNNING");
+	world_expect_state(w, "m1", "RUNNING");
+	kill(w->guard, SIGKILL);
+	kill(w->keeper, SIGKILL);
+	world_wait_processes(w);
+	names = record_list(NULL);
+	assert_null(names[0]);
+	json_strings_free(names);
+	expect_end(w);
+}
+
+static void test_shutdown_now(void **state)
+{
+	struct world *w = busy_world();
+
+	cJSON_Delete(world_ask(w, "Shutdown", "{\"now\":true}"));
+	expect_end(w);
+}
+
+static void test_shutdown_with_children(void **state)
+{
+	struct world *w = busy_world();
+
+	world_shutdown(w);
+	expect_end(w);
+}
+
+/* While machines start, and some hang. */
+static void test_early_end(void **state)
+{
+	struct world *w = world_new();
+
+	world_start(w, TOYS(4));
+	world_start(w, "{\"n\":1,\"program\":\"/bin/sleep\","
+		       "\"argv\":[\"sleep\",\"60\"]}");
+	world_let_go(w);
+	expect_end(w);
+}
+
+static void test_stopped_machine(void **state)
+{
+	struct world *w = world_new();
+
+	world_start(w, TOYS(2));
+	world_expect_state(w, "m0", "RUNNING");
+	world_expect_state(w, "m1", "RUNNING");
+	kill(world_pid(w, "m1"), SIGSTOP);
+	world_let_go(w);
+	expect_end(w);
+}
+
+static void test_release(void **state)
+{
+	struct world *w = world_new();
+
+	world_start(w, TOYS(1));
+	world_expect_state(w, "m0", "RUNNING");
+	cJSON_Delete(world_ask(w, "Release", NULL));
+	world_let_go(w);
+	world_attach(w);
+	cJSON_Delete(world_call(w, "m0", "Supervisor.Ping", "1"));
+	cJSON_Delete(world_ask(w, "Shutdown", NULL));
+	expect_end(w);
+}
+
+/* A client on the control socket comes and goes without consequence. */
+static void test_visitors(void **state)
+{
+	struct world *w = world_new();
+
+	world_start(w, TOYS(1));
+	world_expect_state(w, "m0", "RUNNING");
+	for (int i = 0; i < 5; i++) {
+		struct world_visitor *v = world_visit(w);
+		AUTO_JSON cJSON *info = world_visitor_ask(v, "Info");
+
+		assert_string_equal(
+			cJSON_GetObjectItem(info, "record")->valuestring,
+			w->record);
+		world_visitor_free(v);
+	}
+	cJSON_Delete(world_call(w, "m0", "Supervisor.Ping", "1"));
+	world_shutdown(w);
+	world_free(w);
+}
+
+/* ------------------------------------------------------------------ */
+/* Setbinary and Exec                                                  */
+
+static void test_ship(void **state)
+{
+	const char *const args[] = { "--ship", NULL };
+	struct world *w = world_new_with(args);
+	AUTO_JSON cJSON *info = NULL, *env = NULL;
+	AUTO_FREE char *order = xasprintf(
+		"{\"n\":2,\"program\":\"%s\",\"argv\":[\"toy\",\"-x\"],"
+		"\"env\":[\"TOY=shipped\",\"ASAN_OPTIONS=%s\"],"
+		"\"services\":[{\"name\":\"Toy\"}]}",
+		w->self, getenv("ASAN_OPTIONS") ? getenv("ASAN_OPTIONS") : "");
+
+	world_start(w, order);
+	world_expect_state(w, "m0", "RUNNING");
+	world_expect_state(w, "m1", "RUNNING");
+	info = world_call(w, "m1", "Supervisor.Info", "null");
+	assert_int_equal(cJSON_GetObjectItem(info, "incarnation")->valueint,
+			 2);
+	assert_int_equal(cJSON_GetObjectItem(info, "pid")->valueint,
+			 world_pid(w, "m1"));
+	env = world_call(w, "m0", "Toy.Env", "null");
+	assert_string_equal(env->valuestring, "shipped");
+	cJSON_Delete(world_call(w, "m0", "Toy.Say", "\"still heard\""));
+	world_shutdown(w);
+	assert_true(world_wait_end(w) < END_MS);
+	world_free(w);
+}
+
+static void test_ship_fails(void **state)
+{
+	const char *const args[] = { "--ship", NULL };
+	struct world *w = world_new_with(args);
+
+	world_start(w, "{\"n\":1,\"program\":\"/nonexistent/x\"}");
+	world_start(w, "{\"n\":1,\"program\":\"/etc/passwd\"}");
+	world_expect_state(w, "m0", "STOPPED");
+	assert_non_null(strstr(world_reason(w, "m0"), "/nonexistent/x"));
+	world_expect_state(w, "m1", "STOPPED");
+	assert_non_null(strstr(world_reason(w, "m1"), "/etc/passwd"));
+	world_shutdown(w);
+	world_free(w);
+}
+
+/* ------------------------------------------------------------------ */
+/* Keepers that cannot start                                           */
+
+static void test_cannot_start(void **state)
+{
+	const char *const bad_name[] = { "--name", "Not Good", NULL };
+	const char *const system[] = { "--system", "nosuch", NULL };
+	const char *const version[] = { "--version", "0.0.0", NULL };
+	const char *const option[] = { "--nosuch", NULL };
+	const char *const plain[] = { NULL };
+	AUTO_FREE char *state_home = xstrdup(getenv("XDG_STATE_HOME"));
+
+	world_expect_refusal(bad_name, "Not Good");
+	world_expect_refusal(system, "nosuch");
+	world_expect_refusal(version, "0.0.0");
+	world_expect_refusal(option, "option");
+	setenv("XDG_STATE_HOME", "/proc/nowhere", 1);
+	world_expect_refusal(plain, "/proc/nowhere");
+	setenv("XDG_STATE_HOME", state_home, 1);
+}
+
+static void test_name_is_taken(void **state)
+{
+	const char *const args[] = { "--name", "mine", NULL };
+	struct world *w = world_new_with(args);
+
+	world_expect_refusal(args, "mine");
+	world_shutdown(w);
+	world_free(w);
+}
+
+static void test_logs_are_kept(void **state)
+{
+	AUTO_FREE char *dir = xasprintf("%s/logs", getenv("XDG_STATE_HOME"));
+	AUTO_FREE char *file = xasprintf("%s/mine/output", dir);
+	const char *const args[] = { "--name", "mine", "--log-dir", dir,
+				     NULL };
+	struct world *w = world_new_with(args);
+	struct stat st;
+
+	world_start(w, TOYS(1));
+	world_expect_state(w, "m0", "RUNNING");
+	cJSON_Delete(world_call(w, "m0", "Toy.Say", "\"kept\""));
+	world_shutdown(w);
+	world_wait_end(w);
+	assert_int_equal(stat(file, &st), 0);
+	assert_true(st.st_size > 4);
+	world_free(w);
+}
+
+int main(int argc, char **argv)
+{
+#define TEST(f) cmocka_unit_test_teardown(f, world_clean)
+	const struct CMUnitTest tests[] = {
+		TEST(test_life),
+		TEST(test_record_of_a_driver),
+		TEST(test_more_machines),
+		TEST(test_bad_order),
+		TEST(test_failing_machines),
+		TEST(test_killed_machine),
+		TEST(test_output),
+		TEST(test_output_to_the_end),
+		TEST(test_much_output),
+		TEST(test_client_goes),
+		TEST(test_keeper_killed),
+		TEST(test_keeper_terminated),
+		TEST(test_guard_killed),
+		TEST(test_guard_terminated),
+		TEST(test_both_killed),
+		TEST(test_shutdown_now),
+		TEST(test_shutdown_with_children),
+		TEST(test_early_end),
+		TEST(test_stopped_machine),
+		TEST(test_release),
+		TEST(test_visitors),
+		TEST(test_ship),
+		TEST(test_ship_fails),
+		TEST(test_cannot_start),
+		TEST(test_name_is_taken),
+		TEST(test_logs_are_kept),
+	};
+
+	if (boot_wanted()) {
+		struct boot *boot = boot_receive(NULL);
+
+		if (!boot)
+			return 1;
+		worker_main(boot, argc, argv, types);
+	}
+	if (argc > 1 && !strcmp(argv[1], KEEPER_ROLE))
+		return keeper_main(argc - 2, argv + 2);
+	return cmocka_run_group_tests(tests, world_setup, world_teardown);
+}
