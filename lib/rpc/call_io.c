@@ -75,7 +75,8 @@ static void tell(struct bigm_call *call)
 		TAILQ_REMOVE(&call->client->waiting, call, link);
 	call->waiting = false;
 	stop_flows(call);
-	http2_reset(&call->stream, NGHTTP2_CANCEL);
+	if (!call->stream.in_ended || !call->stream.out_ended)
+		http2_reset(&call->stream, NGHTTP2_CANCEL);
 	call_event(call);
 	if (call->queue)
 		queue_put(call->queue, call);
@@ -256,7 +257,9 @@ void call_on_close(void *owner, struct http2_stream *stream, uint32_t code)
 	call_hold(call);
 	link->buffered -= call->buffered;
 	call->buffered = 0;
-	if (stream->in_ended && call->in && !call->told) {
+	if (call->told) {
+		/* The common case: nothing is left to say. */
+	} else if (stream->in_ended && call->in) {
 		/* It goes on without its stream until it is read. */
 		stop_arg(call);
 	} else if (link->why.code) {
