@@ -35,7 +35,7 @@ static void take_options(struct bigm_call *call,
 	/* Members that an older caller does not know are zero. */
 	memcpy(&o, options,
 	       options->size < sizeof(o) ? options->size : sizeof(o));
-	if (o.timeout_ms)
+	if (o.timeout_ms && o.timeout_ms <= WIRE_MAX_TIMEOUT)
 		call->deadline_ns = loop_now_ns() + o.timeout_ms * 1000000u;
 	call->on_done = o.on_done;
 	call->data = o.data;
