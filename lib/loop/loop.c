@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -28,6 +29,15 @@
  * at `asleep` after pushing.
  */
 
+/*
+ * After a turn in which something happened the loop looks again and again for
+ * up to SPIN_NS before it sleeps: waking a sleeping thread costs more than a
+ * small call does.  Credit keeps it from doing so where that does not pay.
+ */
+#define SPIN_NS 40000
+#define SPIN_MAX_CREDIT 8
+#define SPIN_RETRY 64 /* without credit, every so many times it tries again */
+
 /* Deferred tasks may defer others; after so many rounds I/O has its turn. */
 #define DEFER_ROUNDS 16
 
@@ -49,6 +59,12 @@ struct loop {
 	_Atomic(struct loop_task *) posted; /* newest first */
 	atomic_bool asleep;
 	struct loop_task *deferred, **deferred_end;
+
+	bool spin_off;	     /* there is one processor */
+	bool stirred;	     /* something happened in this turn */
+	uint64_t spin_until; /* ns; 0: not spinning */
+	int spin_credit;
+	unsigned spin_skipped;
 
 	struct slot *slots, *free_slots;
 
@@ -113,6 +129,7 @@ static void run_posted(struct loop *loop)
 
 	if (!atomic_load_explicit(&loop->posted, memory_order_relaxed))
 		return;
+	loop->stirred = true;
 	newest = atomic_exchange(&loop->posted, NULL);
 	while ((task = newest) != NULL) {
 		newest = task->next;
@@ -152,12 +169,52 @@ static void on_wake(uv_async_t *handle)
 	/* on_check() comes next. */
 }
 
+void loop_stir(struct loop *loop)
+{
+	loop->stirred = true;
+}
+
+static bool may_spin(struct loop *loop)
+{
+	if (loop->spin_off)
+		return false;
+	return loop->spin_credit > 0 ||
+	       loop->spin_skipped++ % SPIN_RETRY == SPIN_RETRY - 1;
+}
+
+/* Yields between looks: who is waited for may need our processor. */
+static bool spins(struct loop *loop)
+{
+	if (loop->stirred) {
+		loop->stirred = false;
+		if (loop->spin_until && loop->spin_credit < SPIN_MAX_CREDIT)
+			loop->spin_credit++;
+		loop->spin_until = may_spin(loop) ? loop_now_ns() + SPIN_NS :
+						    0;
+		return loop->spin_until != 0;
+	}
+	if (!loop->spin_until)
+		return false;
+	if (loop_now_ns() < loop->spin_until) {
+		sched_yield();
+		return true;
+	}
+	if (loop->spin_credit > 0)
+		loop->spin_credit--;
+	loop->spin_until = 0;
+	return false;
+}
+
 static void on_prepare(uv_prepare_t *handle)
 {
 	struct loop *loop = handle->data;
 
 	run_posted(loop);
 	run_deferred(loop);
+	if (spins(loop)) {
+		uv_idle_start(&loop->hurry, on_hurry);
+		return;
+	}
 	atomic_store(&loop->asleep, true);
 	if (atomic_load(&loop->posted) || loop->deferred) {
 		atomic_store_explicit(&loop->asleep, false,
@@ -342,6 +399,7 @@ static void init_handles(struct loop *loop)
 struct loop *loop_new(struct bigm_error *err)
 {
 	struct loop *loop = xcalloc(1, sizeof(*loop));
+	cpu_set_t cpus;
 	int rc = uv_loop_init(&loop->uv);
 
 	if (rc < 0) {
@@ -359,6 +417,9 @@ struct loop *loop_new(struct bigm_error *err)
 	loop->wake.data = loop;
 	init_handles(loop);
 	loop->deferred_end = &loop->deferred;
+	loop->spin_credit = SPIN_MAX_CREDIT;
+	loop->spin_off = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
+			 CPU_COUNT(&cpus) < 2;
 	loop->stop.fn = on_stop;
 	pthread_mutex_init(&loop->lock, NULL);
 	return loop;

@@ -62,6 +62,11 @@ void loop_post(struct loop *loop, struct loop_task *task);
  * again: what coalesces the output of a turn into one write. */
 void loop_defer(struct loop *loop, struct loop_task *task);
 
+/* Loop thread.  Something came that more is likely to follow soon: the loop
+ * may poll for up to 40 µs before it sleeps.  Posted tasks say so themselves.
+ */
+void loop_stir(struct loop *loop);
+
 /* Runs fn(data) on the loop's thread and waits for it; runs it directly when
  * already there or when the loop does not run yet. */
 void loop_call(struct loop *loop, void (*fn)(void *data), void *data);

@@ -240,6 +240,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 	if (c->state == CLOSING || n == 0)
 		return;
+	loop_stir(c->loop);
 	if (n < 0) {
 		close_lost(c, n == UV_EOF ? "the peer closed the connection" :
 					    uv_strerror((int)n));

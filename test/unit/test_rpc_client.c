@@ -23,6 +23,8 @@ struct shared {
 	_Atomic int canceled;
 	_Atomic int64_t time_left;
 	_Atomic bool gate; /* Wait returns once it is open */
+	const struct peer *peer; /* who called Peer last */
+	int changes;		 /* how often that was another one */
 };
 
 static int echo(struct bigm_request *req, const struct cJSON *arg,
@@ -55,8 +57,21 @@ static int wait_canceled(struct bigm_request *req, const struct cJSON *arg,
 	return 0;
 }
 
+/* A connection has its own. */
+static int note_peer(struct bigm_request *req, const struct cJSON *arg,
+		     struct cJSON **reply, struct bigm_error *err)
+{
+	struct shared *s = bigm_request_state(req);
+
+	if (s->peer != rpc_request_peer(req))
+		s->changes++;
+	s->peer = rpc_request_peer(req);
+	return 0;
+}
+
 static const struct bigm_method methods[] = {
 	{ "Echo", echo, 0 },
+	{ "Peer", note_peer, BIGM_INLINE },
 	{ "EchoInline", echo, BIGM_INLINE },
 	{ "Refuse", refuse, 0 },
 	{ "Wait", wait_canceled, 0 },
@@ -349,10 +364,12 @@ static void test_a_connection_is_replaced_in_time(void **state)
 
 	rpc_client_on_lost(p->client, count_lost, (void *)&lost);
 	for (int i = 0; i < 50; i++)
-		assert_int_equal(pair_call(p, "T.Echo", NULL, NULL, NULL), 0);
+		assert_int_equal(pair_call(p, "T.Peer", NULL, NULL, NULL), 0);
 	s.gate = true;
 	assert_int_equal(pair_finish(call, NULL, NULL), 0);
 	assert_int_equal(lost, 0);
+	/* An address may be used again, so not every change shows. */
+	assert_in_range(s.changes, 2, 11);
 	pair_free(p);
 }
 
