@@ -40,6 +40,8 @@
 
 /* Deferred tasks may defer others; after so many rounds I/O has its turn. */
 #define DEFER_ROUNDS 16
+/* What is still under way when a loop is freed has so many turns to end. */
+#define SETTLE_TURNS 1000
 
 struct slot {
 	uv_timer_t uv;
@@ -488,16 +490,24 @@ static void find_closing(uv_handle_t *handle, void *data)
 		*(bool *)data = true;
 }
 
-/* Lets close callbacks run, which may close more. */
-static void finish_closing(struct loop *loop)
+static bool is_busy(struct loop *loop)
 {
-	bool closing;
+	bool busy = atomic_load(&loop->posted) || loop->deferred;
 
-	do {
+	uv_walk(&loop->uv, find_closing, &busy);
+	return busy;
+}
+
+/* Lets close callbacks and tasks run, which may lead to more of either. */
+static void settle(struct loop *loop)
+{
+	for (int i = 0; i < SETTLE_TURNS; i++) {
+		run_posted(loop);
+		run_deferred(loop);
+		if (!is_busy(loop))
+			return;
 		uv_run(&loop->uv, UV_RUN_NOWAIT);
-		closing = false;
-		uv_walk(&loop->uv, find_closing, &closing);
-	} while (closing);
+	}
 }
 
 static void report_open(uv_handle_t *handle, void *data)
@@ -515,14 +525,10 @@ void loop_free(struct loop *loop)
 		pthread_join(loop->joined, NULL);
 	}
 	atomic_store(&loop->thread, pthread_self());
-	for (int i = 0; i < DEFER_ROUNDS; i++) {
-		run_posted(loop);
-		run_deferred(loop);
-	}
-	finish_closing(loop);
+	settle(loop);
 	close_handles(loop);
 	while (loop->open_handles > 0)
-		finish_closing(loop);
+		uv_run(&loop->uv, UV_RUN_NOWAIT);
 	pthread_mutex_destroy(&loop->lock);
 	if (uv_loop_close(&loop->uv) < 0) {
 		/* Whoever owns them may touch them yet: nothing is freed. */

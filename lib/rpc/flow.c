@@ -147,6 +147,8 @@ bool flow_starves(struct flow *flow)
 	if (flow_held(flow) || !flow_is_open(flow))
 		return false;
 	atomic_store(&flow->starved, true);
+	/* With flow_feeds()': one of us sees what the other has done. */
+	atomic_thread_fence(memory_order_seq_cst);
 	if (!flow_held(flow) && flow_is_open(flow))
 		return true;
 	atomic_store(&flow->starved, false);

@@ -466,6 +466,48 @@ static void test_free_stops_timers(void **state)
 
 /* ------------------------------------------------------------------ */
 
+/* An owner that is closed late, and whose memory goes in a deferred task. */
+struct owner {
+	uv_timer_t handle;
+	struct loop_task task;
+};
+
+static void on_owner_task(struct loop_task *task)
+{
+	note('f');
+	free(loop_container(task, struct owner, task));
+}
+
+static void on_owner_closed(uv_handle_t *handle)
+{
+	struct owner *owner = handle->data;
+
+	note('c');
+	owner->task.fn = on_owner_task;
+	loop_defer(loop, &owner->task);
+}
+
+static void on_owner_posted(struct loop_task *task)
+{
+	struct owner *owner = loop_container(task, struct owner, task);
+
+	note('p');
+	uv_close((uv_handle_t *)&owner->handle, on_owner_closed);
+}
+
+static void test_free_lets_owners_close(void **state)
+{
+	struct owner *owner = calloc(1, sizeof(*owner));
+
+	uv_timer_init(loop_uv(loop), &owner->handle);
+	owner->handle.data = owner;
+	owner->task.fn = on_owner_posted;
+	loop_post(loop, &owner->task);
+	loop_free(loop);
+	loop = NULL;
+	assert_string_equal(trace, "pcf");
+}
+
 static char reported[200];
 
 static void remember(enum log_level level, const char *line, void *data)
@@ -511,6 +553,7 @@ int main(void)
 		IN_MAIN(test_a_stopped_timer_is_free_at_once),
 		IN_MAIN(test_a_timer_may_free_itself),
 		IN_MAIN(test_free_stops_timers),
+		IN_MAIN(test_free_lets_owners_close),
 		IN_MAIN(test_a_handle_left_open_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
