@@ -3,6 +3,7 @@
 
 #include "cmd/command.h"
 #include "keeper/keeper.h"
+#include "supervisor/boot.h"
 
 static const struct command *const commands[] = {
 	&command_help,
@@ -12,6 +13,9 @@ static const struct command *const commands[] = {
 
 int main(int argc, char **argv)
 {
+	/* A machine without a program, with nothing but its Supervisor. */
+	if (boot_wanted())
+		bigm_init(&argc, &argv, NULL, NULL);
 	if (argc > 1 && strcmp(argv[1], KEEPER_ROLE) == 0)
 		return keeper_main(argc - 2, argv + 2);
 	return command_main(argc, argv, commands);

@@ -47,16 +47,19 @@ static bool read_status(struct cluster *c, struct bigm_error *why)
 static void explain_loss(struct cluster *c, const struct bigm_error *why,
 			 struct bigm_error *reason)
 {
-	const char *name = c->info.name ? c->info.name : "of the cluster";
-
 	if (read_status(c, reason))
 		return;
-	if (c->closing || c->ended)
+	if (!c->info.name)
+		bigm_error_set(reason, BIGM_EUNAVAILABLE,
+			       "not a word from it; is it bigm %s? (%s)",
+			       bigm_version(), why->text);
+	else if (c->closing || c->ended)
 		bigm_error_set(reason, BIGM_EUNAVAILABLE,
 			       "the cluster has been shut down");
 	else
 		bigm_error_set(reason, BIGM_EUNAVAILABLE,
-			       "the keeper %s is gone: %s", name, why->text);
+			       "the keeper of %s is gone: %s", c->info.name,
+			       why->text);
 }
 
 void cluster_lose(struct cluster *c, const struct bigm_error *why)
@@ -316,10 +319,11 @@ static void reap(pid_t pid, bool failed, const char *program,
 	do
 		r = waitpid(pid, &status, 0);
 	while (r < 0 && errno == EINTR);
-	if (failed && status != 0)
-		error_prefix(err, "%s, started as the keeper, ended with %s",
-			     program, process_describe_status(status, text,
-							      sizeof(text)));
+	if (!failed)
+		return;
+	process_describe_status(status, text, sizeof(text));
+	error_prefix(err, "%s, started as the keeper, ended with %s", program,
+		     text);
 }
 
 /* False when the keeper is still there after that time. */

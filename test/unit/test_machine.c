@@ -1,0 +1,385 @@
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "machine/machine.h"
+#include "rpc_pair.h"
+
+static int echo(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		struct bigm_error *err)
+{
+	*reply = cJSON_Duplicate(arg, true);
+	return 0;
+}
+
+/* Until nobody waits for it. */
+static int hang(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		struct bigm_error *err)
+{
+	while (!bigm_request_canceled(req))
+		sched_yield();
+	return 0;
+}
+
+static const struct bigm_method methods[] = {
+	{ "Echo", echo, 0 },
+	{ "Hang", hang, 0 },
+	{ NULL, NULL, 0 },
+};
+
+struct fixture {
+	struct pair *pair;
+	struct bigm_machine *m;
+	struct bigm_error err;
+};
+
+static int set_up(void **state)
+{
+	static const struct pair_options options = { .kind = PAIR_TLS,
+						     .parked = true };
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	f->pair = pair_new(&options, methods, NULL, NULL);
+	f->m = machine_new(f->pair->client_loop, "m0", 0);
+	f->err = (struct bigm_error)BIGM_ERROR_INIT;
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	machine_free(f->m);
+	pair_free(f->pair);
+	free(f);
+	return 0;
+}
+
+/* The machine comes to a state, as the keeper tells it. */
+static bool come(struct fixture *f, enum bigm_state to)
+{
+	struct machine_facts facts = { .state = to,
+				       .reason = BIGM_ERROR_INIT };
+
+	if (to >= BIGM_STARTING) {
+		facts.address = f->pair->address;
+		facts.procs = 3;
+		facts.pid = 1234;
+	}
+	return machine_update(f->m, &facts, f->pair->client_tls,
+			      FORGE_CLUSTER);
+}
+
+static void stop(struct fixture *f, int code, const char *text)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (code != BIGM_OK)
+		bigm_error_set(&why, code, "%s", text);
+	assert_true(machine_stop(f->m, &why));
+}
+
+static void states_only_move_forward(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(bigm_machine_state(f->m), BIGM_UNSTARTED);
+	assert_string_equal(bigm_machine_address(f->m), "");
+	assert_true(come(f, BIGM_STARTING));
+	assert_false(come(f, BIGM_STARTING));
+	assert_true(come(f, BIGM_RUNNING));
+	assert_false(come(f, BIGM_STARTING));
+	assert_int_equal(bigm_machine_state(f->m), BIGM_RUNNING);
+	assert_string_equal(bigm_machine_address(f->m), f->pair->address);
+	assert_int_equal(bigm_machine_maxprocs(f->m), 3);
+	assert_int_equal(machine_pid(f->m), 1234);
+	stop(f, BIGM_EUNAVAILABLE, "m0: gone");
+	assert_false(come(f, BIGM_RUNNING));
+	assert_int_equal(bigm_machine_state(f->m), BIGM_STOPPED);
+}
+
+static void passed_states_are_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+
+	come(f, BIGM_RUNNING);
+	assert_int_equal(bigm_machine_wait(f->m, BIGM_STARTING, -1, NULL), 0);
+	assert_int_equal(bigm_machine_wait(f->m, BIGM_RUNNING, -1, NULL), 0);
+	stop(f, BIGM_OK, NULL);
+	assert_int_equal(bigm_machine_wait(f->m, BIGM_STARTING, -1, NULL), 0);
+	assert_int_equal(bigm_machine_wait(f->m, BIGM_STOPPED, -1, NULL), 0);
+}
+
+static void running_is_not_to_be_had_of_a_stopped_one(void **state)
+{
+	struct fixture *f = *state;
+
+	stop(f, BIGM_EFAILED, "m0: killed by signal 9 (Killed)");
+	assert_int_equal(bigm_machine_wait(f->m, BIGM_RUNNING, -1, &f->err),
+			 BIGM_EFAILED);
+	assert_string_equal(f->err.text, "m0: killed by signal 9 (Killed)");
+	assert_int_equal(bigm_machine_error(f->m, NULL), BIGM_EFAILED);
+}
+
+static void an_end_as_asked_has_no_reason(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(bigm_machine_error(f->m, &f->err), 0);
+	stop(f, BIGM_OK, NULL);
+	assert_int_equal(bigm_machine_error(f->m, &f->err), 0);
+	assert_int_equal(bigm_machine_wait(f->m, BIGM_RUNNING, -1, &f->err),
+			 BIGM_EUNAVAILABLE);
+	assert_string_equal(f->err.text, "m0: the machine has been shut down");
+	assert_int_equal(bigm_call(f->m, "T.Echo", NULL, NULL, &f->err),
+			 BIGM_EUNAVAILABLE);
+	assert_string_equal(f->err.text,
+			    "m0: T.Echo: the machine has been shut down");
+}
+
+static void the_first_reason_stays(void **state)
+{
+	struct fixture *f = *state;
+	struct bigm_error second = BIGM_ERROR_INIT;
+
+	stop(f, BIGM_EFAILED, "m0: first");
+	bigm_error_set(&second, BIGM_EIO, "m0: second");
+	assert_false(machine_stop(f->m, &second));
+	bigm_machine_error(f->m, &f->err);
+	assert_string_equal(f->err.text, "m0: first");
+}
+
+static void waiting_ends_with_the_time(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(bigm_machine_wait(f->m, BIGM_RUNNING, 0, &f->err),
+			 BIGM_EDEADLINE);
+	assert_int_equal(bigm_machine_wait(f->m, BIGM_RUNNING, 20, &f->err),
+			 BIGM_EDEADLINE);
+	assert_non_null(strstr(f->err.text, "UNSTARTED"));
+}
+
+struct waiter {
+	struct fixture *f;
+	pthread_t thread;
+	enum bigm_state state;
+	int r;
+};
+
+static void *wait_thread(void *data)
+{
+	struct waiter *w = data;
+
+	w->r = bigm_machine_wait(w->f->m, w->state, 10000, NULL);
+	return NULL;
+}
+
+static void waiters_wake(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter waiters[] = {
+		{ .f = f, .state = BIGM_STARTING },
+		{ .f = f, .state = BIGM_RUNNING },
+		{ .f = f, .state = BIGM_STOPPED },
+	};
+
+	for (int i = 0; i < 3; i++)
+		pthread_create(&waiters[i].thread, NULL, wait_thread,
+			       &waiters[i]);
+	come(f, BIGM_STARTING);
+	pthread_join(waiters[0].thread, NULL);
+	assert_int_equal(waiters[0].r, 0);
+	stop(f, BIGM_EIO, "m0: broken");
+	pthread_join(waiters[1].thread, NULL);
+	assert_int_equal(waiters[1].r, BIGM_EIO);
+	pthread_join(waiters[2].thread, NULL);
+	assert_int_equal(waiters[2].r, 0);
+}
+
+struct on_loop {
+	struct fixture *f;
+	int wait, call, passed;
+};
+
+static void block_on_loop(void *data)
+{
+	struct on_loop *on = data;
+
+	on->wait = bigm_machine_wait(on->f->m, BIGM_RUNNING, -1, NULL);
+	on->call = bigm_call(on->f->m, "T.Echo", NULL, NULL, NULL);
+	on->passed = bigm_machine_wait(on->f->m, BIGM_UNSTARTED, -1, NULL);
+}
+
+static void the_io_thread_may_not_block(void **state)
+{
+	struct fixture *f = *state;
+	struct on_loop on = { .f = f };
+
+	loop_call(f->pair->client_loop, block_on_loop, &on);
+	assert_int_equal(on.wait, BIGM_EDEADLOCK);
+	assert_int_equal(on.call, BIGM_EDEADLOCK);
+	assert_int_equal(on.passed, 0);
+}
+
+static void calls_wait_for_running(void **state)
+{
+	struct fixture *f = *state;
+	cJSON *arg = bigm_json("[1, \"two\"]"), *reply;
+	struct bigm_call *call = bigm_call_start(f->m, "T.Echo", arg, NULL);
+
+	come(f, BIGM_STARTING);
+	assert_int_equal(bigm_call_status(call, NULL), 1);
+	come(f, BIGM_RUNNING);
+	assert_int_equal(bigm_call_wait(call, &f->err), 0);
+	reply = bigm_call_take_reply(call);
+	assert_true(cJSON_Compare(arg, reply, true));
+	bigm_json_free(reply);
+	bigm_json_free(arg);
+	bigm_call_free(call);
+}
+
+static void calls_fail_with_the_machines_reason(void **state)
+{
+	struct fixture *f = *state;
+	struct bigm_call *parked = bigm_call_start(f->m, "T.Echo", NULL, NULL);
+
+	stop(f, BIGM_EUNAVAILABLE, "m0: killed by signal 11");
+	assert_int_equal(bigm_call_wait(parked, &f->err), BIGM_EUNAVAILABLE);
+	assert_string_equal(f->err.text, "m0: T.Echo: killed by signal 11");
+	bigm_call_free(parked);
+	assert_int_equal(bigm_call(f->m, "T.Hang", NULL, NULL, &f->err),
+			 BIGM_EUNAVAILABLE);
+	assert_string_equal(f->err.text, "m0: T.Hang: killed by signal 11");
+}
+
+/* The connection breaks first; the keeper's word comes a moment later. */
+static void a_lost_call_waits_for_the_reason(void **state)
+{
+	struct fixture *f = *state;
+	struct bigm_call *call;
+
+	come(f, BIGM_RUNNING);
+	assert_int_equal(bigm_call(f->m, "T.Echo", NULL, NULL, NULL), 0);
+	call = bigm_call_start(f->m, "T.Hang", NULL, NULL);
+	pair_stop_server(f->pair, 0);
+	stop(f, BIGM_EUNAVAILABLE, "m0: killed by signal 9");
+	assert_int_equal(bigm_call_wait(call, &f->err), BIGM_EUNAVAILABLE);
+	assert_string_equal(f->err.text, "m0: T.Hang: killed by signal 9");
+	bigm_call_free(call);
+}
+
+static void a_lost_call_does_not_wait_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct bigm_call *call;
+
+	come(f, BIGM_RUNNING);
+	assert_int_equal(bigm_call(f->m, "T.Echo", NULL, NULL, NULL), 0);
+	call = bigm_call_start(f->m, "T.Hang", NULL, NULL);
+	pair_stop_server(f->pair, 0);
+	assert_true(bigm_call_wait(call, &f->err) < 0);
+	bigm_call_free(call);
+	assert_int_equal(bigm_machine_state(f->m), BIGM_RUNNING);
+}
+
+static void a_bad_address_stops_the_machine(void **state)
+{
+	struct fixture *f = *state;
+	struct machine_facts facts = { .state = BIGM_RUNNING,
+				       .address = "gopher://x/",
+				       .reason = BIGM_ERROR_INIT };
+
+	assert_true(machine_update(f->m, &facts, f->pair->client_tls,
+				   FORGE_CLUSTER));
+	assert_int_equal(bigm_machine_state(f->m), BIGM_STOPPED);
+	assert_int_equal(bigm_machine_error(f->m, &f->err), BIGM_EINVALID);
+	assert_non_null(strstr(f->err.text, "gopher"));
+}
+
+static int read_facts(struct machine_facts *facts, const char *text,
+		      struct bigm_error *err)
+{
+	static cJSON *json;
+
+	cJSON_Delete(json);
+	json = *text ? json_parse(text, strlen(text), NULL) : NULL;
+	return *text ? machine_facts_read(json, facts, err) : 0;
+}
+
+static void facts_are_read(void **state)
+{
+	struct machine_facts facts;
+
+	assert_int_equal(
+		read_facts(&facts,
+			   "{\"machine\":\"m1\",\"state\":\"STOPPED\","
+			   "\"address\":\"https://h/\",\"procs\":2,\"pid\":7,"
+			   "\"reason\":{\"code\":\"UNAVAILABLE\",\"message\":"
+			   "\"m1: killed\",\"retriable\":true}}", NULL), 0);
+	assert_int_equal(facts.state, BIGM_STOPPED);
+	assert_string_equal(facts.address, "https://h/");
+	assert_int_equal(facts.procs, 2);
+	assert_int_equal(facts.pid, 7);
+	assert_int_equal(facts.reason.code, BIGM_EUNAVAILABLE);
+	assert_true(facts.reason.retriable);
+	assert_string_equal(facts.reason.text, "m1: killed");
+	assert_int_equal(read_facts(&facts, "{\"state\":\"STARTING\"}", NULL),
+			 0);
+	assert_null(facts.address);
+	assert_int_equal(facts.reason.code, BIGM_OK);
+	read_facts(&facts, "", NULL);
+}
+
+static void bad_facts_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		"{}", "[]", "{\"state\":3}", "{\"state\":\"FLYING\"}",
+		"{\"state\":\"RUNNING\",\"address\":7}",
+		"{\"state\":\"RUNNING\",\"procs\":-1}",
+		"{\"state\":\"RUNNING\",\"procs\":99999999999}",
+		"{\"state\":\"STOPPED\",\"reason\":{\"code\":1}}",
+	};
+	struct machine_facts facts;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_true(read_facts(&facts, bad[i], NULL) < 0);
+	read_facts(&facts, "", NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(states_only_move_forward),
+		TEST(passed_states_are_not_waited_for),
+		TEST(running_is_not_to_be_had_of_a_stopped_one),
+		TEST(an_end_as_asked_has_no_reason),
+		TEST(the_first_reason_stays),
+		TEST(waiting_ends_with_the_time),
+		TEST(waiters_wake),
+		TEST(the_io_thread_may_not_block),
+		TEST(calls_wait_for_running),
+		TEST(calls_fail_with_the_machines_reason),
+		TEST(a_lost_call_waits_for_the_reason),
+		TEST(a_lost_call_does_not_wait_for_ever),
+		TEST(a_bad_address_stops_the_machine),
+		cmocka_unit_test(facts_are_read),
+		cmocka_unit_test(bad_facts_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
