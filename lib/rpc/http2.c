@@ -133,6 +133,21 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame,
 	return 0;
 }
 
+/*
+ * An answer given before the whole request came: the rest is not wanted.  A
+ * reset says so, but curl takes it for a failure of the call; so it waits
+ * until the peer has used up half of its window, which gets no credit now.
+ */
+static void refuse_rest(struct http2_stream *stream)
+{
+	struct http2 *h = stream->http2;
+
+	if (h->server && stream->out_ended && !stream->in_ended &&
+	    nghttp2_session_get_stream_effective_recv_data_length(
+		    h->session, stream->id) > (int32_t)WIRE_STREAM_WINDOW / 2)
+		http2_reset(stream, NGHTTP2_NO_ERROR);
+}
+
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id,
 		   const uint8_t *bytes, size_t len, void *data)
 {
@@ -140,8 +155,10 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id,
 	struct http2_stream *stream = find(h, id);
 
 	nghttp2_session_consume_connection(session, len);
-	if (stream)
-		h->ops->data(stream, bytes, len);
+	if (!stream)
+		return 0;
+	refuse_rest(stream);
+	h->ops->data(stream, bytes, len);
 	return 0;
 }
 
@@ -165,7 +182,6 @@ static int on_invalid_frame(nghttp2_session *session,
 	return 0;
 }
 
-/* An answer given before the whole request came: the rest is not wanted. */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame,
 			 void *data)
 {
@@ -180,8 +196,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame,
 	if (!stream)
 		return 0;
 	stream->out_ended = true;
-	if (h->server && !stream->in_ended)
-		http2_reset(stream, NGHTTP2_NO_ERROR);
+	refuse_rest(stream);
 	return 0;
 }
 

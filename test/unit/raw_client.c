@@ -21,6 +21,7 @@ struct raw {
 	int fd;
 	const char *body;
 	struct raw_reply *reply;
+	bool held; /* the body waits for the reply */
 	bool over;
 };
 
@@ -58,6 +59,18 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id,
 	return 0;
 }
 
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame,
+		    void *user)
+{
+	struct raw *raw = user;
+
+	if (!raw->held || frame->hd.stream_id == 0 ||
+	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		return 0;
+	raw->held = false;
+	return nghttp2_session_resume_data(session, frame->hd.stream_id);
+}
+
 static int on_close(nghttp2_session *session, int32_t id, uint32_t code,
 		    void *user)
 {
@@ -75,10 +88,13 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf,
 	struct raw *raw = user;
 	size_t n = strlen(raw->body);
 
+	if (raw->held)
+		return NGHTTP2_ERR_DEFERRED;
 	if (n > len)
 		n = len;
 	memcpy(buf, raw->body, n);
 	raw->body += n;
+	raw->reply->all_sent = !*raw->body;
 	if (!*raw->body)
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 	return (ssize_t)n;
@@ -94,6 +110,7 @@ static nghttp2_session *new_session(struct raw *raw)
 	nghttp2_session_callbacks_set_send_callback(cb, on_send);
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
 	nghttp2_option_new(&option);
 	nghttp2_option_set_max_send_header_block_length(option, 1 << 20);
@@ -117,7 +134,8 @@ static void exchange(nghttp2_session *session, struct raw *raw)
 	ssize_t n;
 
 	while (!raw->over) {
-		if (nghttp2_session_send(session) != 0)
+		/* The end of our body may be the end of the stream. */
+		if (nghttp2_session_send(session) != 0 || raw->over)
 			break;
 		assert_int_equal(poll(&p, 1, 10000), 1);
 		n = read(raw->fd, buf, sizeof(buf));
@@ -128,11 +146,10 @@ static void exchange(nghttp2_session *session, struct raw *raw)
 	raw->reply->connection_ended = !raw->over;
 }
 
-void raw_request(int fd, const char *path, const struct raw_header *headers,
-		 const char *body, struct raw_reply *reply)
+static void request(struct raw *raw, const char *path,
+		    const struct raw_header *headers)
 {
-	struct raw raw = { .fd = fd, .body = body, .reply = reply };
-	nghttp2_session *session = new_session(&raw);
+	nghttp2_session *session = new_session(raw);
 	const nghttp2_data_provider provider = { .read_callback = read_body };
 	nghttp2_nv nv[MAX_HEADERS] = {
 		to_nv(":method", "POST"), to_nv(":scheme", "https"),
@@ -140,13 +157,31 @@ void raw_request(int fd, const char *path, const struct raw_header *headers,
 	};
 	size_t n = 4;
 
-	memset(reply, 0, sizeof(*reply));
+	memset(raw->reply, 0, sizeof(*raw->reply));
 	for (; headers && headers->name && n < MAX_HEADERS; headers++)
 		nv[n++] = to_nv(headers->name, headers->value);
 	assert_true(nghttp2_submit_request(session, NULL, nv, n,
-					   body ? &provider : NULL,
+					   raw->body ? &provider : NULL,
 					   NULL) > 0);
-	exchange(session, &raw);
+	exchange(session, raw);
 	nghttp2_session_del(session);
-	close(fd);
+	close(raw->fd);
+}
+
+void raw_request(int fd, const char *path, const struct raw_header *headers,
+		 const char *body, struct raw_reply *reply)
+{
+	struct raw raw = { .fd = fd, .body = body, .reply = reply };
+
+	request(&raw, path, headers);
+}
+
+void raw_request_late(int fd, const char *path, const char *body,
+		      struct raw_reply *reply)
+{
+	struct raw raw = {
+		.fd = fd, .body = body, .reply = reply, .held = true
+	};
+
+	request(&raw, path, NULL);
 }

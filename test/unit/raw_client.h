@@ -16,6 +16,7 @@ struct raw_reply {
 	int status;	  /* 0: none came */
 	bool reset;	  /* the stream was, without a status */
 	bool connection_ended;
+	bool all_sent; /* the whole body was */
 	char body[8192];
 	size_t len;
 };
@@ -24,5 +25,9 @@ struct raw_reply {
  * fresh session over fd, which is closed; body NULL: none. */
 void raw_request(int fd, const char *path, const struct raw_header *headers,
 		 const char *body, struct raw_reply *reply);
+
+/* The same, but sends the body only when the whole reply is there. */
+void raw_request_late(int fd, const char *path, const char *body,
+		      struct raw_reply *reply);
 
 #endif

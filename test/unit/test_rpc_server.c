@@ -208,7 +208,34 @@ static void test_statuses_on_the_wire(void **state)
 	check_raw(p, "/other", NULL, "[1]", 404, "/other");
 	check_raw(p, "/bigrpc/T.KeeperOnly", NULL, "[1]", 403, "PERMISSION");
 	check_raw(p, "/bigrpc/T.Silent", NULL, "[1]", 590, "\"IO\"");
+	/* A method that looks at its deadline could still answer in time. */
+	s.ignore_cancel = true;
 	check_raw(p, "/bigrpc/T.Wait", quick, NULL, 590, "\"DEADLINE\"");
+	s.gate = true;
+	pair_free(p);
+}
+
+/* A small argument that comes after its refusal is let pass, since curl takes
+ * a reset for a failure of the call; a large one is not. */
+static void test_an_answer_before_the_argument(void **state)
+{
+	const size_t much = 2u << 20; /* more than a window */
+	struct pair *p = new_pair(NULL);
+	char *body = xmalloc(much + 1);
+	struct raw_reply reply;
+
+	raw_request_late(pair_raw_socket(p), "/bigrpc/T.No", "[1]", &reply);
+	assert_int_equal(reply.status, 404);
+	assert_non_null(strstr(reply.body, "NOTFOUND"));
+	assert_true(reply.all_sent);
+	assert_false(reply.reset);
+	memset(body, '1', much);
+	body[much] = '\0';
+	raw_request_late(pair_raw_socket(p), "/bigrpc/T.No", body, &reply);
+	assert_int_equal(reply.status, 404);
+	assert_false(reply.all_sent);
+	assert_false(reply.reset);
+	free(body);
 	pair_free(p);
 }
 
@@ -500,6 +527,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals_say_what),
 		cmocka_unit_test(test_statuses_on_the_wire),
+		cmocka_unit_test(test_an_answer_before_the_argument),
 		cmocka_unit_test(test_huge_headers),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_an_unending_argument_is_bounded),
