@@ -1,268 +1,255 @@
 /*
- * bench_rpc: what a program sees of libbigm, as "NAME VALUE" lines.
+ * bench_rpc: the figures of one machine and of starting many, through the
+ * whole of libbigm: a keeper, machines of their own processes, mutual TLS.
  *
- *   bench_rpc calls        calls and streams, between this process and one machine
- *   bench_rpc ready N T    milliseconds from T (CLOCK_REALTIME, in nanoseconds) until
- *                          N machines are RUNNING, and the memory of an idle one
+ *	bench_rpc calls		rpc_call_p50, rpc_call_p99 (us), one at a time;
+ *				rpc_depth64 (calls/s), 64 in flight
+ *	bench_rpc streams	stream_to, stream_from (GB/s), 1 GiB each way
+ *	bench_rpc start N AT	start_N (ms), process start to all RUNNING; AT
+ *				is CLOCK_MONOTONIC just before it, in seconds
+ *	bench_rpc idle		idle_private_dirty (MB) of a machine that
+ *				serves and has nothing to do
  */
 #include <bigm.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <cjson/cJSON.h>
 #include <string.h>
-#include <time.h>
 
-enum {
-	WARM_UP = 1000,
-	PINGS = 20000,
-	DEPTH = 64,
-	DEEP_CALLS = 200000,
-	CHUNK = 256 * 1024,
-};
-#define BULK ((int64_t)1 << 30)
+#include "stats.h"
 
-static _Noreturn void fail(const char *what, const struct bigm_error *err)
+#define CHUNK (64 << 10)
+#define BULK (1L << 30)
+#define WARM_UP 2000
+#define ROUNDS 20000
+#define DEPTH 64
+#define DEEP_CALLS 300000
+
+/* --- the service ---------------------------------------------------- */
+
+static int echo(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		struct bigm_error *err)
 {
-	fprintf(stderr, "bench_rpc: %s: %s\n", what, err->text);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static void *chunk(void)
-{
-	void *buf = calloc(1, CHUNK);
-
-	if (!buf)
-		abort();
-	return buf;
-}
-
-/* ------------------------------------------------------------------ */
-/* The service                                                         */
-
-static int nothing(struct bigm_request *req, const struct cJSON *arg,
-		   struct cJSON **reply, struct bigm_error *err)
-{
+	(void)req, (void)err;
+	*reply = cJSON_Duplicate(arg, true);
 	return 0;
 }
 
-static int take(struct bigm_request *req, const struct cJSON *arg,
-		struct cJSON **reply, struct bigm_error *err)
+static int sink(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		struct bigm_error *err)
 {
-	char *buf = chunk();
-	int64_t total = 0;
+	char buf[CHUNK];
+	double total = 0;
 	ssize_t n;
 
-	while ((n = bigm_request_read(req, buf, CHUNK, err)) > 0)
-		total += n;
-	free(buf);
-	*reply = bigm_json("%" PRId64, total);
-	return (int)n;
+	(void)arg;
+	while ((n = bigm_request_read(req, buf, sizeof(buf), err)) > 0)
+		total += (double)n;
+	*reply = cJSON_CreateNumber(total);
+	return n < 0 ? (int)n : 0;
 }
 
-static int give(struct bigm_request *req, const struct cJSON *arg,
-		struct cJSON **reply, struct bigm_error *err)
+static int source(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		  struct bigm_error *err)
 {
-	char *buf = chunk();
+	static const char buf[CHUNK];
 	int rc = 0;
 
-	for (int64_t left = BULK; left > 0 && rc == 0; left -= CHUNK)
+	(void)arg, (void)reply;
+	for (long done = 0; done < BULK && rc == 0; done += CHUNK)
 		rc = bigm_request_write(req, buf, CHUNK, err);
-	free(buf);
 	return rc;
 }
 
+/* Kilobytes of this process that nobody shares. */
+static int private_dirty(struct bigm_request *req, const cJSON *arg,
+			 cJSON **reply, struct bigm_error *err)
+{
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
+	char line[256];
+	long kb = -1;
+
+	(void)req, (void)arg;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Private_Dirty: %ld", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	if (kb < 0)
+		return bigm_error_set(err, BIGM_EUNSUPPORTED,
+				      "no Private_Dirty in smaps_rollup");
+	*reply = cJSON_CreateNumber((double)kb);
+	return 0;
+}
+
 static const struct bigm_method methods[] = {
-	{ "Nothing", nothing, 0 },
-	{ "Take", take, BIGM_STREAM_ARG },
-	{ "Give", give, BIGM_STREAM_REPLY },
+	{ "Echo", echo, 0 },
+	{ "Sink", sink, BIGM_STREAM_ARG },
+	{ "Source", source, BIGM_STREAM_REPLY },
+	{ "PrivateDirty", private_dirty, 0 },
 	{ NULL, NULL, 0 },
 };
-static const struct bigm_service_type bench = {
-	sizeof(bench), "Bench", methods, NULL, NULL,
+
+static const struct bigm_service_type bench_type = {
+	.size = sizeof(bench_type),
+	.name = "Bench",
+	.methods = methods,
 };
-static const struct bigm_service_type *const types[] = { &bench, NULL };
 
-/* ------------------------------------------------------------------ */
-/* The driver                                                          */
+static const struct bigm_service_type *const types[] = { &bench_type, NULL };
 
-static int by_value(const void *a, const void *b)
+/* --- the driver ----------------------------------------------------- */
+
+static struct bigm_error err = BIGM_ERROR_INIT;
+
+static void check(int rc)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
+	if (rc >= 0)
+		return;
+	fprintf(stderr, "bench_rpc: %s\n", err.text);
+	exit(1);
 }
 
 static void one_at_a_time(struct bigm_machine *m)
 {
-	static double took[PINGS];
-	struct bigm_error err = BIGM_ERROR_INIT;
-	double begin, all = 0;
+	static double micros[ROUNDS];
+	cJSON *arg = bigm_json("{\"n\": %d}", 7), *reply;
 
-	for (int i = -WARM_UP; i < PINGS; i++) {
-		begin = now();
-		if (bigm_call(m, "Bench.Nothing", NULL, NULL, &err) < 0)
-			fail("Nothing", &err);
-		if (i < 0)
-			continue;
-		took[i] = now() - begin;
-		all += took[i];
+	for (int i = -WARM_UP; i < ROUNDS; i++) {
+		double begin = stats_seconds();
+
+		check(bigm_call(m, "Bench.Echo", arg, &reply, &err));
+		bigm_json_free(reply);
+		if (i >= 0)
+			micros[i] = (stats_seconds() - begin) * 1e6;
 	}
-	qsort(took, PINGS, sizeof(took[0]), by_value);
-	printf("call_p50_us %.1f\n", took[PINGS / 2] * 1e6);
-	printf("call_p99_us %.1f\n", took[PINGS / 100 * 99] * 1e6);
-	printf("calls_s %.0f\n", PINGS / all);
+	bigm_json_free(arg);
+	stats_print("rpc_call_p50", stats_percentile(micros, ROUNDS, .5), "us");
+	stats_print("rpc_call_p99", stats_percentile(micros, ROUNDS, .99),
+		    "us");
 }
 
-static void many_in_flight(struct bigm_machine *m)
+static void in_flight(struct bigm_machine *m)
 {
 	struct bigm_queue *queue = bigm_queue_new();
 	struct bigm_call_options options = { .size = sizeof(options),
 					     .queue = queue };
-	struct bigm_error err = BIGM_ERROR_INIT;
-	struct bigm_call *call;
-	double begin = now();
+	cJSON *arg = bigm_json("{\"n\": %d}", 7);
+	double begin = stats_seconds();
 	int started = 0;
 
-	while (started < DEPTH) {
-		bigm_call_start(m, "Bench.Nothing", NULL, &options);
-		started++;
-	}
-	for (int finished = 0; finished < DEEP_CALLS; finished++) {
-		call = bigm_queue_next(queue, -1);
-		if (bigm_call_status(call, &err) < 0)
-			fail("Nothing", &err);
+	for (; started < DEPTH; started++)
+		bigm_call_start(m, "Bench.Echo", arg, &options);
+	for (int done = 0; done < DEEP_CALLS; done++) {
+		struct bigm_call *call = bigm_queue_next(queue, -1);
+
+		check(bigm_call_wait(call, &err));
+		bigm_json_free(bigm_call_take_reply(call));
 		bigm_call_free(call);
 		if (started < DEEP_CALLS) {
-			bigm_call_start(m, "Bench.Nothing", NULL, &options);
+			bigm_call_start(m, "Bench.Echo", arg, &options);
 			started++;
 		}
 	}
-	printf("calls_64_s %.0f\n", DEEP_CALLS / (now() - begin));
+	stats_print("rpc_depth64", DEEP_CALLS / (stats_seconds() - begin),
+		    "calls/s");
+	bigm_json_free(arg);
 	bigm_queue_free(queue);
 }
 
-static void upload(struct bigm_machine *m)
+static void calls(struct bigm_machine *m)
 {
+	one_at_a_time(m);
+	in_flight(m);
+}
+
+static void stream_to(struct bigm_machine *m)
+{
+	static const char buf[CHUNK];
 	struct bigm_call_options options = { .size = sizeof(options),
 					     .stream_arg = true };
-	struct bigm_error err = BIGM_ERROR_INIT;
-	struct bigm_call *call;
-	double begin = now();
-	char *buf = chunk();
+	double begin = stats_seconds();
+	struct bigm_call *call =
+		bigm_call_start(m, "Bench.Sink", NULL, &options);
 
-	call = bigm_call_start(m, "Bench.Take", NULL, &options);
-	for (int64_t left = BULK; left > 0; left -= CHUNK)
-		if (bigm_call_write(call, buf, CHUNK, &err) < 0)
-			fail("Take", &err);
-	if (bigm_call_end(call, &err) < 0 || bigm_call_wait(call, &err) < 0)
-		fail("Take", &err);
-	printf("upload_mb_s %.0f\n", (double)BULK / (now() - begin) / 1e6);
+	for (long done = 0; done < BULK; done += CHUNK)
+		check(bigm_call_write(call, buf, CHUNK, &err));
+	check(bigm_call_end(call, &err));
+	check(bigm_call_wait(call, &err));
 	bigm_call_free(call);
-	free(buf);
+	stats_print("stream_to",
+		    (double)BULK / 1e9 / (stats_seconds() - begin), "GB/s");
 }
 
-static void download(struct bigm_machine *m)
+static void stream_from(struct bigm_machine *m)
 {
+	static char buf[CHUNK];
 	struct bigm_call_options options = { .size = sizeof(options),
 					     .stream_reply = true };
-	struct bigm_error err = BIGM_ERROR_INIT;
-	struct bigm_call *call;
-	double begin = now();
-	char *buf = chunk();
-	int64_t total = 0;
+	double begin = stats_seconds();
+	struct bigm_call *call =
+		bigm_call_start(m, "Bench.Source", NULL, &options);
+	long done = 0;
 	ssize_t n;
 
-	call = bigm_call_start(m, "Bench.Give", NULL, &options);
-	while ((n = bigm_call_read(call, buf, CHUNK, &err)) > 0)
-		total += n;
-	if (n < 0 || total != BULK)
-		fail("Give", &err);
-	printf("download_mb_s %.0f\n", (double)BULK / (now() - begin) / 1e6);
+	while ((n = bigm_call_read(call, buf, sizeof(buf), &err)) > 0)
+		done += n;
+	check((int)n);
 	bigm_call_free(call);
-	free(buf);
+	if (done != BULK) {
+		fprintf(stderr, "bench_rpc: %ld bytes came\n", done);
+		exit(1);
+	}
+	stats_print("stream_from",
+		    (double)BULK / 1e9 / (stats_seconds() - begin), "GB/s");
 }
 
-/* The machine's process, from the kernel's view. */
-static void memory(struct bigm_machine *m)
+static void streams(struct bigm_machine *m)
 {
-	struct bigm_error err = BIGM_ERROR_INIT;
-	struct cJSON *reply;
-	char path[64], line[256];
-	int64_t pid;
-	FILE *file;
-	int kb;
+	stream_to(m);
+	stream_from(m);
+}
 
-	if (bigm_call(m, "Supervisor.Getpid", NULL, &reply, &err) < 0 ||
-	    bigm_json_get_int64(reply, NULL, &pid, &err) < 0)
-		fail("Getpid", &err);
+static void idle(struct bigm_machine *m)
+{
+	cJSON *reply;
+	double kb;
+
+	check(bigm_call(m, "Bench.PrivateDirty", NULL, &reply, &err));
+	check(bigm_json_get_double(reply, NULL, &kb, &err));
+	stats_print("idle_private_dirty", kb / 1000, "MB");
 	bigm_json_free(reply);
-	snprintf(path, sizeof(path), "/proc/%" PRId64 "/smaps_rollup", pid);
-	file = fopen(path, "r");
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "Private_Dirty: %d", &kb) == 1)
-			printf("worker_private_dirty_kb %d\n", kb);
-	if (file)
-		fclose(file);
-}
-
-static void ready(struct bigm_machine **m, int n, int64_t since)
-{
-	struct bigm_error err = BIGM_ERROR_INIT;
-	struct timespec ts;
-
-	for (int i = 0; i < n; i++)
-		if (bigm_machine_wait(m[i], BIGM_RUNNING, -1, &err) < 0)
-			fail(bigm_machine_name(m[i]), &err);
-	clock_gettime(CLOCK_REALTIME, &ts);
-	printf("ready_%d_ms %.1f\n", n,
-	       (double)(ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec - since) / 1e6);
-	memory(m[0]);
-}
-
-static void calls(struct bigm_machine **m, int n, int64_t since)
-{
-	one_at_a_time(m[0]);
-	many_in_flight(m[0]);
-	upload(m[0]);
-	download(m[0]);
 }
 
 int main(int argc, char **argv)
 {
-	struct bigm_service services[] = { { "Bench", NULL, NULL },
-					   { NULL, NULL, NULL } };
-	struct bigm_error err = BIGM_ERROR_INIT;
+	static const struct {
+		const char *name;
+		void (*fn)(struct bigm_machine *m);
+	} benches[] = { { "calls", calls },
+			{ "streams", streams },
+			{ "idle", idle } };
+	static const struct bigm_service services[] = { { "Bench", NULL, NULL },
+							{ 0 } };
 	struct bigm *b = bigm_init(&argc, &argv, types, &err);
-	void (*measure)(struct bigm_machine **m, int n, int64_t since) = calls;
-	struct bigm_machine **m;
-	int64_t since = 0;
-	int n = 1;
+	bool start = argc > 3 && strcmp(argv[1], "start") == 0;
+	int n = start ? atoi(argv[2]) : 1;
+	struct bigm_machine **machines;
+	char name[32];
 
 	if (!b)
-		fail("bigm_init", &err);
-	if (argc == 4 && strcmp(argv[1], "ready") == 0) {
-		measure = ready;
-		n = atoi(argv[2]);
-		since = atoll(argv[3]);
-	} else if (argc != 2 || strcmp(argv[1], "calls") != 0) {
-		fputs("usage: bench_rpc calls | bench_rpc ready N T\n", stderr);
-		return 2;
+		check(err.code);
+	check(n = bigm_start(b, n, services, NULL, &machines, &err));
+	for (int i = 0; i < n; i++)
+		check(bigm_machine_wait(machines[i], BIGM_RUNNING, -1, &err));
+	if (start) {
+		snprintf(name, sizeof(name), "start_%d", n);
+		stats_print(name, (stats_seconds() - atof(argv[3])) * 1e3,
+			    "ms");
 	}
-	n = bigm_start(b, n, services, NULL, &m, &err);
-	if (n < 0)
-		fail("bigm_start", &err);
-	measure(m, n, since);
-	free(m);
-	if (bigm_shutdown(b, &err) < 0)
-		fail("bigm_shutdown", &err);
+	for (size_t i = 0; i < sizeof(benches) / sizeof(*benches); i++)
+		if (argc > 1 && strcmp(argv[1], benches[i].name) == 0)
+			benches[i].fn(machines[0]);
+	free(machines);
+	check(bigm_shutdown(b, &err));
 	bigm_free(b);
 	return 0;
 }
