@@ -305,22 +305,49 @@ static void fail_it(struct rpc_client *client, const struct bigm_error *why,
 	atomic_fetch_add((_Atomic int *)data, 1);
 }
 
+static bool is_lost(void *data)
+{
+	return *(_Atomic int *)data > 0;
+}
+
+/* Even one that ends in good order, without a call. */
+static void test_every_loss_is_told(void **state)
+{
+	struct pair *p = new_pair(NULL);
+	_Atomic int lost = 0;
+
+	rpc_client_on_lost(p->client, count_lost, (void *)&lost);
+	assert_int_equal(pair_call(p, "T.Echo", NULL, NULL, NULL), 0);
+	pair_stop_server(p, 5000);
+	wait_until(is_lost, (void *)&lost);
+	assert_int_equal(lost, 1);
+	pair_free(p);
+}
+
 /* The owner knows better than the socket why the machine is gone. */
 static void test_the_loss_is_told_once_and_named(void **state)
 {
-	struct shared s = { 0 };
-	struct pair *p = new_pair(&s);
-	struct bigm_call *call = pair_start(p, "T.Wait", NULL);
+	struct pair *p = pair_new(&(struct pair_options){ .parked = true },
+				  methods, NULL, NULL);
+	struct rpc_target target = { 0 };
 	struct bigm_error err = BIGM_ERROR_INIT;
+	struct bigm_call *call;
+	struct pollfd peer = { .events = POLLIN };
 	_Atomic int told = 0;
+	int fds[2];
 
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				    fds), 0);
+	target.fd = fds[0];
+	peer.fd = fds[1];
 	rpc_client_on_lost(p->client, fail_it, (void *)&told);
-	wait_until(has_begun, &s);
-	pair_stop_server(p, 0);
+	assert_int_equal(rpc_client_open(p->client, &target, NULL), 0);
+	call = pair_start(p, "T.Echo", NULL);
+	assert_int_equal(poll(&peer, 1, 10000), 1);
+	close(peer.fd);
 	assert_int_equal(pair_finish(call, NULL, &err), BIGM_EUNAVAILABLE);
-	assert_string_equal(err.text, "m0: T.Wait: killed by signal 9");
+	assert_string_equal(err.text, "m0: T.Echo: killed by signal 9");
 	assert_int_equal(told, 1);
-	wait_until(was_canceled, &s);
 	pair_free(p);
 }
 
@@ -547,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_five_thousand_cancels),
 		cmocka_unit_test(test_a_parked_call_waits),
 		cmocka_unit_test(test_a_failed_client_says_why),
+		cmocka_unit_test(test_every_loss_is_told),
 		cmocka_unit_test(test_the_loss_is_told_once_and_named),
 		cmocka_unit_test(test_nobody_at_the_address),
 		cmocka_unit_test(test_a_reconnect_dials_anew),
