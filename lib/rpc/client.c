@@ -322,6 +322,10 @@ static void link_lost(void *owner, const struct bigm_error *why)
 	tell_lost(link);
 	if (current && !link->was_ready)
 		fail_waiting(client, &link->why);
+	else if (!TAILQ_EMPTY(&client->waiting))
+		/* Calls came while it was closing, or the server said goodbye
+		 * before it was ready: they need another one. */
+		client_post(client, CLIENT_CHANGED);
 }
 
 static void link_closed(void *owner)
