@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "rpc/request.h"
 
 struct caller *caller_new(struct rpc_server *server, const struct peer *peer)
@@ -60,6 +61,8 @@ static void on_lost(void *owner, const struct bigm_error *why)
 	struct caller *caller = owner;
 
 	caller->http2 = NULL;
+	if (!caller->peer.role)
+		log_debug("refused a connection: %s", why->text);
 }
 
 static void on_closed(void *owner)

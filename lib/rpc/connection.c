@@ -169,7 +169,9 @@ static void on_timeout(struct loop_timer *timer)
 	struct connection *c = loop_container(timer, struct connection, timer);
 	struct bigm_error why = BIGM_ERROR_INIT;
 
-	if (c->finishing)
+	if (c->refused)
+		why = c->why;
+	else if (c->finishing)
 		bigm_error_set(&why, BIGM_ECANCELED, "%s: closed", c->where);
 	else
 		error_set_retriable(&why, BIGM_EUNAVAILABLE,
@@ -192,15 +194,41 @@ static void become_ready(struct connection *c)
 	connection_wake(c);
 }
 
-/* The peer shall still learn why: the alert, or GOAWAY. */
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+}
+
+/*
+ * The peer shall still learn why: the alert, or GOAWAY.  A client that showed
+ * the wrong certificate is already sending requests by then; closing on it at
+ * once would make the kernel reset the connection and the client's writes
+ * fail before it has read the alert.  So the server waits until it goes.
+ */
 static void fail_after_flush(struct connection *c,
 			     const struct bigm_error *why)
 {
 	struct bigm_error copy = *why;
+	bool refused = c->server && c->state == HANDSHAKE;
 
 	flush(c);
 	error_prefix(&copy, "%s", c->where);
-	connection_close(c, &copy);
+	if (!refused || c->writing || c->state == CLOSING ||
+	    uv_shutdown(&c->req.shutdown, &c->u.stream, on_shutdown) < 0) {
+		connection_close(c, &copy);
+		return;
+	}
+	c->refused = true;
+	c->why = copy;
+	connection_start_timer(c, FINISH_MS);
+}
+
+/* What a refused peer still sends is of no interest; its end is. */
+static void read_refused(struct connection *c, ssize_t n)
+{
+	struct bigm_error why = c->why;
+
+	if (n < 0)
+		connection_close(c, &why);
 }
 
 static int input_plain(struct connection *c, const void *data, size_t len,
@@ -241,6 +269,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	if (c->state == CLOSING || n == 0)
 		return;
 	loop_stir(c->loop);
+	if (c->refused) {
+		read_refused(c, n);
+		return;
+	}
 	if (n < 0) {
 		close_lost(c, n == UV_EOF ? "the peer closed the connection" :
 					    uv_strerror((int)n));
@@ -359,10 +391,6 @@ static int send_output(struct connection *c)
 	c->write.data = c;
 	c->writing = true;
 	return uv_write(&c->write, &c->u.stream, &buf, 1, on_written);
-}
-
-static void on_shutdown(uv_shutdown_t *req, int status)
-{
 }
 
 static void all_written(struct connection *c)

@@ -32,6 +32,7 @@ struct connection {
 	bool adopted;	  /* by a server */
 	bool writing;	  /* in_flight is libuv's */
 	bool finishing;
+	bool refused; /* waits for the peer to read why, and to go */
 	bool shut_down; /* our side of the socket is closed */
 	union stream_handle u;
 	union {
