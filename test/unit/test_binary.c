@@ -236,7 +236,7 @@ static int fill_a_disk(const char *dir)
 
 	if (unshare(geteuid() == 0 ? CLONE_NEWNS :
 				     CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "/", "", MS_REC | MS_PRIVATE, "") < 0 ||
 	    mount("none", dir, "tmpfs", 0, "size=64k") < 0)
 		return 77;
 	binary_store_init(&store, dir);

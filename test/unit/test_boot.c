@@ -107,7 +107,7 @@ static void send_json(int fd, const cJSON *json)
 /* In a child: what a keeper does. */
 static void answer_as_keeper(struct fixture *f, cJSON *answer)
 {
-	AUTO_JSON cJSON *request = receive(f->keeper_fd);
+	cJSON *request = receive(f->keeper_fd);
 	char *certificate = NULL;
 	const char *pem = NULL, *version = NULL;
 	int64_t wire = 0;
@@ -122,6 +122,9 @@ static void answer_as_keeper(struct fixture *f, cJSON *answer)
 	cJSON_AddStringToObject(answer, "authority",
 				authority_pem(f->authority));
 	send_json(f->keeper_fd, answer);
+	cJSON_Delete(answer);
+	free(certificate);
+	cJSON_Delete(request);
 	_exit(0);
 }
 
