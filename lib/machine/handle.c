@@ -13,6 +13,7 @@
 #include "machine/cluster.h"
 #include "machine/machine.h"
 #include "machine/settings.h"
+#include "rpc/crypto.h"
 #include "supervisor/supervisor.h"
 
 #define PRINT_MS 2000 /* for the last lines of the machines to come out */
@@ -64,8 +65,11 @@ struct bigm *handle_new_machine(struct loop *loop, struct tls_context *tls,
 static _Noreturn void be_machine(int argc, char **argv,
 				 const struct bigm_service_type *const *types)
 {
-	struct boot *boot = boot_receive(NULL);
+	struct boot *boot;
 
+	if (!types)
+		crypto_init_lean(); /* the bare worker is nobody's program */
+	boot = boot_receive(NULL);
 	if (boot)
 		worker_main(boot, argc, argv, types);
 	_exit(EXIT_FAILURE);
