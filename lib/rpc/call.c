@@ -10,19 +10,17 @@
 
 /* ---- lifecycle ---- */
 
-static struct flow *new_flow(size_t size)
+static void ask(void *owner, enum flow_ask what)
 {
-	struct flow *flow = xmalloc(sizeof(*flow));
-
-	flow_init(flow, size);
-	return flow;
+	call_post(owner, what == FLOW_SEND ? CALL_RESUME : CALL_CREDIT);
 }
 
-static void free_flow(struct flow *flow)
+static struct flow *new_flow(struct bigm_call *call, size_t size)
 {
-	if (flow)
-		flow_release(flow);
-	free(flow);
+	const struct flow_user user = { ask, call, call->client->loop,
+					call_method(call) };
+
+	return flow_new(size, &user);
 }
 
 static void take_options(struct bigm_call *call,
@@ -43,9 +41,9 @@ static void take_options(struct bigm_call *call,
 	if (o.queue)
 		queue_hold(o.queue);
 	if (o.stream_reply)
-		call->in = new_flow(WIRE_STREAM_WINDOW);
+		call->in = new_flow(call, WIRE_STREAM_WINDOW);
 	if (o.stream_arg)
-		call->out = new_flow(CALL_OUT_SIZE);
+		call->out = new_flow(call, CALL_OUT_SIZE);
 }
 
 struct bigm_call *rpc_call_start(struct rpc_client *client, const char *method,
@@ -84,8 +82,8 @@ void call_release(struct bigm_call *call)
 		return;
 	cJSON_Delete(call->parsed);
 	buffer_release(&call->reply);
-	free_flow(call->in);
-	free_flow(call->out);
+	flow_free(call->in);
+	flow_free(call->out);
 	wire_head_release(&call->stream.head);
 	queue_release(call->queue);
 	client_release(call->client);

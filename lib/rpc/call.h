@@ -57,7 +57,6 @@ struct bigm_call {
 	struct buffer reply;
 	struct bell bell;
 	_Atomic bool freed;	/* the user has given it back */
-	_Atomic size_t used_up; /* bytes read, not yet credited */
 	pthread_mutex_t lock;	/* parsed, tried */
 	cJSON *parsed;
 	bool tried;

@@ -283,7 +283,7 @@ void call_on_close(void *owner, struct http2_stream *stream, uint32_t code)
 
 static void give_credit(struct bigm_call *call)
 {
-	size_t n = atomic_exchange(&call->used_up, 0);
+	size_t n = atomic_exchange(&call->in->used_up, 0);
 
 	uncount_bytes(call, n);
 	http2_credit(&call->stream, n);

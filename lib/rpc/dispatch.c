@@ -69,14 +69,6 @@ static void begin(struct bigm_request *req)
 		request_do(req, REQUEST_DONE);
 }
 
-static struct flow *new_flow(size_t size)
-{
-	struct flow *flow = xmalloc(sizeof(*flow));
-
-	flow_init(flow, size);
-	return flow;
-}
-
 static void expire(struct bigm_request *req)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
@@ -142,9 +134,9 @@ void request_on_head(struct http2_stream *stream)
 				 head->timeout_ms, on_deadline);
 	}
 	if (req->method->flags & BIGM_STREAM_REPLY)
-		req->out = new_flow(REQUEST_OUT_SIZE);
+		req->out = request_new_flow(req, REQUEST_OUT_SIZE);
 	if (req->method->flags & BIGM_STREAM_ARG) {
-		req->in = new_flow(WIRE_STREAM_WINDOW);
+		req->in = request_new_flow(req, WIRE_STREAM_WINDOW);
 		begin(req);
 	}
 }
@@ -266,7 +258,7 @@ void request_on_close(void *owner, struct http2_stream *stream, uint32_t code)
 
 static void give_credit(struct bigm_request *req)
 {
-	size_t n = atomic_exchange(&req->used_up, 0);
+	size_t n = atomic_exchange(&req->in->used_up, 0);
 	size_t counted = n < req->buffered ? n : req->buffered;
 
 	req->buffered -= counted;

@@ -6,21 +6,34 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-void flow_init(struct flow *flow, size_t size)
+/* Credit goes back in steps, not for every read. */
+static size_t credit_step(const struct flow *flow)
 {
-	*flow = (struct flow){ .size = size, .starved = true };
-	bell_spin_init(&flow->spin);
-	flow->why = (struct bigm_error)BIGM_ERROR_INIT;
-	pthread_mutex_init(&flow->ending, NULL);
-	pthread_mutex_init(&flow->user, NULL);
+	return flow->size / 4;
 }
 
-void flow_release(struct flow *flow)
+struct flow *flow_new(size_t size, const struct flow_user *user)
 {
-	free(flow->ring);
-	flow->ring = NULL;
+	struct flow *flow = xcalloc(1, sizeof(*flow));
+
+	flow->size = size;
+	flow->starved = true;
+	flow->is = *user;
+	flow->why = (struct bigm_error)BIGM_ERROR_INIT;
+	bell_spin_init(&flow->spin);
+	pthread_mutex_init(&flow->ending, NULL);
+	pthread_mutex_init(&flow->user, NULL);
+	return flow;
+}
+
+void flow_free(struct flow *flow)
+{
+	if (!flow)
+		return;
 	pthread_mutex_destroy(&flow->ending);
 	pthread_mutex_destroy(&flow->user);
+	free(flow->ring);
+	free(flow);
 }
 
 size_t flow_held(struct flow *flow)
@@ -182,4 +195,81 @@ bool flow_wait_writable(struct flow *flow, uint64_t deadline_ns)
 		if (!bell_wait(&flow->bell, count, &flow->spin, deadline_ns))
 			return false;
 	}
+}
+
+/* ---- the user's side ---- */
+
+ssize_t flow_take(struct flow *flow, void *data, size_t len,
+		  struct bigm_error *err)
+{
+	ssize_t n = flow_read(flow, data, len, err);
+	size_t before;
+
+	if (n <= 0)
+		return n;
+	before = atomic_fetch_add(&flow->used_up, (size_t)n);
+	if (before < credit_step(flow) &&
+	    before + (size_t)n >= credit_step(flow))
+		flow->is.ask(flow->is.owner, FLOW_CREDIT);
+	return n;
+}
+
+ssize_t flow_put(struct flow *flow, const void *data, size_t len,
+		 struct bigm_error *err)
+{
+	ssize_t n = flow_write(flow, data, len, err);
+
+	if (n > 0 && flow_feeds(flow))
+		flow->is.ask(flow->is.owner, FLOW_SEND);
+	return n;
+}
+
+/* 0 when the user may wait here. */
+static int check_thread(struct flow *flow, struct bigm_error *err)
+{
+	if (!loop_on_thread(flow->is.loop))
+		return 0;
+	return bigm_error_set(err, BIGM_EDEADLOCK,
+			      "%s: the I/O thread cannot wait for a stream",
+			      flow->is.name);
+}
+
+ssize_t flow_take_wait(struct flow *flow, void *data, size_t len,
+		       struct bigm_error *err)
+{
+	ssize_t n;
+
+	pthread_mutex_lock(&flow->user);
+	while ((n = flow_take(flow, data, len, err)) == FLOW_AGAIN) {
+		n = check_thread(flow, err);
+		if (n < 0)
+			break;
+		flow_wait_readable(flow, 0);
+	}
+	pthread_mutex_unlock(&flow->user);
+	return n;
+}
+
+int flow_put_all(struct flow *flow, const void *data, size_t len,
+		 struct bigm_error *err)
+{
+	const uint8_t *bytes = data;
+	int rc = 0;
+
+	pthread_mutex_lock(&flow->user);
+	while (len) {
+		ssize_t n = flow_put(flow, bytes, len, err);
+
+		rc = n < 0 ? (int)n : 0;
+		if (rc < 0)
+			break;
+		bytes += n;
+		len -= (size_t)n;
+		rc = len ? check_thread(flow, err) : 0;
+		if (!len || rc < 0)
+			break;
+		flow_wait_writable(flow, 0);
+	}
+	pthread_mutex_unlock(&flow->user);
+	return rc;
 }

@@ -18,9 +18,23 @@
 #include <sys/types.h>
 
 #include "bigm.h"
+#include "loop/loop.h"
 #include "rpc/bell.h"
 
 #define FLOW_AGAIN (-1000) /* nothing now */
+
+/* What the user's side asks of the I/O thread. */
+enum flow_ask {
+	FLOW_SEND,   /* there is something to send, after there was nothing */
+	FLOW_CREDIT, /* used_up has grown by a good step */
+};
+
+struct flow_user {
+	void (*ask)(void *owner, enum flow_ask what); /* any thread */
+	void *owner;
+	struct loop *loop; /* on its thread nothing blocks */
+	const char *name;  /* of the method, for errors */
+};
 
 enum flow_end { FLOW_OPEN, FLOW_ENDED, FLOW_BROKEN };
 
@@ -33,14 +47,17 @@ struct flow {
 	_Atomic bool dropped; /* what is left is not to be read any more */
 	_Atomic bool starved; /* the I/O thread found nothing to send */
 	struct bigm_error why; /* once BROKEN */
+	_Atomic size_t used_up; /* bytes read and not yet credited */
+	struct flow_user is;
 	pthread_mutex_t ending; /* guards the step out of OPEN */
 	pthread_mutex_t user;
 	struct bell bell; /* rung by the I/O thread's side */
 	struct bell_spin spin;
 };
 
-void flow_init(struct flow *flow, size_t size);
-void flow_release(struct flow *flow);
+struct flow *flow_new(size_t size, const struct flow_user *user);
+/* NULL is none. */
+void flow_free(struct flow *flow);
 
 /* Bytes held, and room left. */
 size_t flow_held(struct flow *flow);
@@ -76,5 +93,19 @@ void flow_skip(struct flow *flow, size_t len);
  * the end.  Returns false when deadline_ns (0: none) came first. */
 bool flow_wait_readable(struct flow *flow, uint64_t deadline_ns);
 bool flow_wait_writable(struct flow *flow, uint64_t deadline_ns);
+
+/*
+ * The user's side.  take and put do not block (FLOW_AGAIN; fewer bytes than
+ * len); read blocks until there are some bytes, write until all are taken, or
+ * the end; on the I/O thread they return BIGM_EDEADLOCK instead of blocking.
+ */
+ssize_t flow_take(struct flow *flow, void *data, size_t len,
+		  struct bigm_error *err);
+ssize_t flow_put(struct flow *flow, const void *data, size_t len,
+		 struct bigm_error *err);
+ssize_t flow_take_wait(struct flow *flow, void *data, size_t len,
+		       struct bigm_error *err);
+int flow_put_all(struct flow *flow, const void *data, size_t len,
+		 struct bigm_error *err);
 
 #endif

@@ -7,15 +7,6 @@
 #include "base/error.h"
 #include "rpc/request.h"
 
-#define CREDIT_STEP (WIRE_STREAM_WINDOW / 4)
-
-static void free_flow(struct flow *flow)
-{
-	if (flow)
-		flow_release(flow);
-	free(flow);
-}
-
 void request_unref(struct bigm_request *req)
 {
 	struct caller *caller = req->caller;
@@ -25,8 +16,8 @@ void request_unref(struct bigm_request *req)
 	TAILQ_REMOVE(&req->server->requests, req, link);
 	buffer_release(&req->arg);
 	wire_head_release(&req->stream.head);
-	free_flow(req->in);
-	free_flow(req->out);
+	flow_free(req->in);
+	flow_free(req->out);
 	free(req->reply);
 	free(req->body);
 	free(req->trailer);
@@ -51,6 +42,28 @@ void request_post(struct bigm_request *req, enum request_work work)
 					     req));
 	if (!head)
 		loop_post(server->loop, &server->work_task);
+}
+
+/* A method is done last of all; whoever deferred it may end it any time, so
+ * on the I/O thread nothing of it may stay behind. */
+static void ask(void *owner, enum flow_ask what)
+{
+	struct bigm_request *req = owner;
+	enum request_work work = what == FLOW_SEND ? REQUEST_RESUME :
+						     REQUEST_CREDIT;
+
+	if (loop_on_thread(req->server->loop))
+		request_do(req, work);
+	else
+		request_post(req, work);
+}
+
+struct flow *request_new_flow(struct bigm_request *req, size_t size)
+{
+	const struct flow_user user = { ask, req, req->server->loop,
+					req->method->name };
+
+	return flow_new(size, &user);
 }
 
 /* ---- the method ---- */
@@ -173,104 +186,36 @@ static int no_stream(const struct bigm_request *req, const char *what,
 			      req->method->name, what);
 }
 
-static int on_io_thread(const struct bigm_request *req,
-			struct bigm_error *err)
-{
-	return bigm_error_set(err, BIGM_EDEADLOCK,
-			      "%s: the I/O thread cannot wait for a stream",
-			      req->method->name);
-}
-
-/* A method is done last of all; whoever deferred it may end it any time, so
- * on the I/O thread nothing of it may stay behind. */
-static void ask(struct bigm_request *req, enum request_work work)
-{
-	if (loop_on_thread(req->server->loop))
-		request_do(req, work);
-	else
-		request_post(req, work);
-}
-
 ssize_t rpc_request_try_read(struct bigm_request *req, void *buf, size_t len,
 			     struct bigm_error *err)
 {
-	size_t used_up;
-	ssize_t n;
-
 	if (!req->in)
 		return no_stream(req, "BIGM_STREAM_ARG", err);
-	n = flow_read(req->in, buf, len, err);
-	if (n <= 0)
-		return n;
-	used_up = atomic_fetch_add(&req->used_up, (size_t)n);
-	if (used_up < CREDIT_STEP && used_up + (size_t)n >= CREDIT_STEP)
-		ask(req, REQUEST_CREDIT);
-	return n;
+	return flow_take(req->in, buf, len, err);
 }
 
 ssize_t bigm_request_read(struct bigm_request *req, void *buf, size_t len,
 			  struct bigm_error *err)
 {
-	ssize_t n;
-
 	if (!req->in)
 		return no_stream(req, "BIGM_STREAM_ARG", err);
-	pthread_mutex_lock(&req->in->user);
-	while ((n = rpc_request_try_read(req, buf, len, err)) == FLOW_AGAIN) {
-		if (loop_on_thread(req->server->loop)) {
-			n = on_io_thread(req, err);
-			break;
-		}
-		flow_wait_readable(req->in, 0);
-	}
-	pthread_mutex_unlock(&req->in->user);
-	return n;
+	return flow_take_wait(req->in, buf, len, err);
 }
 
 ssize_t rpc_request_try_write(struct bigm_request *req, const void *buf,
 			      size_t len, struct bigm_error *err)
 {
-	ssize_t n;
-
 	if (!req->out)
 		return no_stream(req, "BIGM_STREAM_REPLY", err);
-	n = flow_write(req->out, buf, len, err);
-	if (n > 0 && flow_feeds(req->out))
-		ask(req, REQUEST_RESUME);
-	return n;
-}
-
-static int write_all(struct bigm_request *req, const uint8_t *bytes,
-		     size_t len, struct bigm_error *err)
-{
-	ssize_t n;
-
-	while (len) {
-		n = rpc_request_try_write(req, bytes, len, err);
-		if (n < 0)
-			return (int)n;
-		bytes += n;
-		len -= (size_t)n;
-		if (!len)
-			break;
-		if (loop_on_thread(req->server->loop))
-			return on_io_thread(req, err);
-		flow_wait_writable(req->out, 0);
-	}
-	return 0;
+	return flow_put(req->out, buf, len, err);
 }
 
 int bigm_request_write(struct bigm_request *req, const void *buf, size_t len,
 		       struct bigm_error *err)
 {
-	int rc;
-
 	if (!req->out)
 		return no_stream(req, "BIGM_STREAM_REPLY", err);
-	pthread_mutex_lock(&req->out->user);
-	rc = write_all(req, buf, len, err);
-	pthread_mutex_unlock(&req->out->user);
-	return rc;
+	return flow_put_all(req->out, buf, len, err);
 }
 
 /* ---- requests that are answered later, on the I/O thread ---- */

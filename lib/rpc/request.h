@@ -47,7 +47,6 @@ struct bigm_request {
 	/* either side */
 	_Atomic bool canceled;
 	_Atomic unsigned work;
-	_Atomic size_t used_up; /* bytes read, not yet credited */
 	struct bigm_request *next_work;
 	struct flow *in;  /* a stream argument, or NULL */
 	struct flow *out; /* a stream reply, or NULL */
@@ -147,6 +146,7 @@ void request_cancel(struct bigm_request *req, const struct bigm_error *why);
 void request_post(struct bigm_request *req, enum request_work work);
 /* The method's own part: parses, calls, prints. */
 void request_call_method(struct bigm_request *req);
+struct flow *request_new_flow(struct bigm_request *req, size_t size);
 void request_unref(struct bigm_request *req);
 void request_event(struct bigm_request *req);
 void request_answer(struct bigm_request *req);

@@ -159,6 +159,17 @@ static void request(struct two *t, struct http2_stream *stream)
 				       "250", NULL), 0);
 }
 
+static void nobody(void *owner, enum flow_ask what)
+{
+}
+
+static struct flow *new_flow(size_t size)
+{
+	const struct flow_user user = { .ask = nobody };
+
+	return flow_new(size, &user);
+}
+
 static void test_a_request_and_its_reply(void **state)
 {
 	struct two *t = two_new();
@@ -213,15 +224,15 @@ static void test_headers_are_remembered(void **state)
 static void test_credit_is_a_streams_own(void **state)
 {
 	struct two *t = two_new();
-	struct flow flows[2];
+	struct flow *flows[2];
 	uint8_t *bytes = calloc(1, 4 << 20);
 
 	t->server.keep_credit = true;
 	for (int i = 0; i < 2; i++) {
-		flow_init(&flows[i], 4 << 20);
-		assert_int_equal(flow_write(&flows[i], bytes, 4 << 20, NULL),
+		flows[i] = new_flow(4 << 20);
+		assert_int_equal(flow_write(flows[i], bytes, 4 << 20, NULL),
 				 4 << 20);
-		t->client.streams[i].out = &flows[i];
+		t->client.streams[i].out = flows[i];
 		request(t, &t->client.streams[i]);
 	}
 	pump(t);
@@ -231,12 +242,12 @@ static void test_credit_is_a_streams_own(void **state)
 		pump(t);
 	}
 	assert_int_equal(t->server.body.len, 5 * WIRE_STREAM_WINDOW);
-	assert_int_equal(flow_held(&flows[0]), 3 << 20);
-	assert_int_equal(flow_held(&flows[1]), 0);
+	assert_int_equal(flow_held(flows[0]), 3 << 20);
+	assert_int_equal(flow_held(flows[1]), 0);
 	assert_true(t->client.drained > 0);
 	two_free(t);
-	flow_release(&flows[0]);
-	flow_release(&flows[1]);
+	flow_free(flows[0]);
+	flow_free(flows[1]);
 	free(bytes);
 }
 
@@ -245,27 +256,27 @@ static void test_a_trailer_follows_the_bytes(void **state)
 	struct two *t = two_new();
 	struct http2_stream *c = &t->client.streams[0];
 	struct http2_stream *s = &t->server.streams[0];
-	struct flow flow;
+	struct flow *flow;
 
-	flow_init(&flow, 4096);
+	flow = new_flow(4096);
 	request(t, c);
 	pump(t);
-	s->out = &flow;
+	s->out = flow;
 	http2_respond(s, WIRE_OK, false);
 	pump(t);
-	assert_int_equal(flow_write(&flow, "half", 4, NULL), 4);
+	assert_int_equal(flow_write(flow, "half", 4, NULL), 4);
 	http2_resume(s);
 	pump(t);
 	assert_int_equal(t->client.ends, 0);
 	s->trailer = "{\"code\":\"IO\"}";
-	flow_end(&flow);
+	flow_end(flow);
 	http2_resume(s);
 	pump(t);
 	assert_int_equal(t->client.ends, 1);
 	assert_string_equal(buffer_string(&t->client.body), "half");
 	assert_string_equal(c->head.error, "{\"code\":\"IO\"}");
 	two_free(t);
-	flow_release(&flow);
+	flow_free(flow);
 }
 
 /* A little of what comes after the answer is dropped in silence. */
@@ -275,11 +286,11 @@ static void test_an_early_answer_stops_the_request(void **state)
 	struct http2_stream *c = &t->client.streams[0];
 	struct http2_stream *s = &t->server.streams[0];
 	uint8_t *bytes = calloc(1, WIRE_STREAM_WINDOW);
-	struct flow flow;
+	struct flow *flow;
 
 	t->server.keep_credit = true;
-	flow_init(&flow, WIRE_STREAM_WINDOW);
-	c->out = &flow;
+	flow = new_flow(WIRE_STREAM_WINDOW);
+	c->out = flow;
 	request(t, c);
 	pump(t);
 	s->body = "1";
@@ -288,14 +299,14 @@ static void test_an_early_answer_stops_the_request(void **state)
 	pump(t);
 	assert_int_equal(t->client.ends, 1);
 	assert_int_equal(t->client.closes, 0);
-	flow_write(&flow, bytes, WIRE_STREAM_WINDOW, NULL);
+	flow_write(flow, bytes, WIRE_STREAM_WINDOW, NULL);
 	http2_resume(c);
 	pump(t);
 	assert_int_equal(t->client.closes, 1);
 	assert_int_equal(t->client.code, NGHTTP2_NO_ERROR);
 	assert_int_equal(t->server.closes, 1);
 	two_free(t);
-	flow_release(&flow);
+	flow_free(flow);
 	free(bytes);
 }
 
@@ -381,12 +392,12 @@ static void test_what_is_no_http2(void **state)
 static void test_output_stops_at_its_limit(void **state)
 {
 	struct two *t = two_new();
-	struct flow flow;
+	struct flow *flow;
 	char *bytes = calloc(1, 1 << 20);
 
-	flow_init(&flow, 1 << 20);
-	assert_int_equal(flow_write(&flow, bytes, 1 << 20, NULL), 1 << 20);
-	t->client.streams[0].out = &flow;
+	flow = new_flow(1 << 20);
+	assert_int_equal(flow_write(flow, bytes, 1 << 20, NULL), 1 << 20);
+	t->client.streams[0].out = flow;
 	request(t, &t->client.streams[0]);
 	assert_int_equal(http2_output(t->client.http2, 100000, NULL), 0);
 	assert_in_range(t->client.output.len, 100000, 100000 + (80 << 10));
@@ -394,7 +405,7 @@ static void test_output_stops_at_its_limit(void **state)
 	pump(t);
 	assert_int_equal(t->server.body.len, 1 << 20);
 	two_free(t);
-	flow_release(&flow);
+	flow_free(flow);
 	free(bytes);
 }
 
