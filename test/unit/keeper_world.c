@@ -22,6 +22,7 @@
 
 #include "keeper/keeper.h"
 #include "keeper/place.h"
+#include "keeper/record.h"
 #include "keeper_world.h"
 #include "loop/process.h"
 
@@ -493,6 +494,24 @@ static void wait_children(void)
 void world_wait_processes(struct world *w)
 {
 	wait_children();
+}
+
+static void count_clusters(void *data)
+{
+	char **names = record_list(NULL);
+	int *count = data;
+
+	for (*count = 0; names && names[*count];)
+		++*count;
+	json_strings_free(names);
+}
+
+int world_count_clusters(struct world *w)
+{
+	int count;
+
+	loop_call(w->loop, count_clusters, &count);
+	return count;
 }
 
 static bool exists(const char *path)

@@ -63,6 +63,10 @@ cJSON *world_call(struct world *w, const char *machine, const char *method,
 void world_call_fails(struct world *w, const char *machine,
 		      const char *method, const char *arg);
 
+/* How many clusters record_list() finds.  It runs on the loop's thread: there
+ * the ThreadSanitizer does not miss that libuv closed a descriptor. */
+int world_count_clusters(struct world *w);
+
 /* Ends. */
 void world_let_go(struct world *w); /* as a client that dies */
 void world_attach(struct world *w); /* by the control socket */

@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -99,6 +100,7 @@ static void test_full(void **state)
 {
 	struct fixture *f = *state;
 	struct rlimit limit, saved;
+	struct stat st;
 	int logged = 0;
 
 	getrlimit(RLIMIT_FSIZE, &saved);
@@ -114,6 +116,8 @@ static void test_full(void **state)
 	add(f, "3 m0 . third");
 	journal_flush(f->journal);
 	expect_file(f, "1 m0 . first\n");
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_size, strlen("1 m0 . first\n"));
 	assert_int_equal(logged, 1);
 	setrlimit(RLIMIT_FSIZE, &saved);
 	add(f, "4 m0 . fourth");

@@ -65,6 +65,7 @@ static int toy_fork(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		alarm(300); /* where a broken keeper leaves it */
 		signal(SIGTERM, SIG_IGN);
 		signal(SIGHUP, SIG_IGN);
 		if (cJSON_IsTrue(arg))
@@ -387,7 +388,6 @@ static void test_guard_terminated(void **state)
 static void test_both_killed(void **state)
 {
 	struct world *w = world_new();
-	char **names;
 
 	world_start(w, TOYS(2));
 	world_expect_state(w, "m0", "RUNNING");
@@ -395,9 +395,7 @@ static void test_both_killed(void **state)
 	kill(w->guard, SIGKILL);
 	kill(w->keeper, SIGKILL);
 	world_wait_processes(w);
-	names = record_list(NULL);
-	assert_null(names[0]);
-	json_strings_free(names);
+	assert_int_equal(world_count_clusters(w), 0);
 	expect_end(w);
 }
 

@@ -135,6 +135,20 @@ static void child_flood(void)
 	_exit(3);
 }
 
+/* More in the pipe than is read at once. */
+static void child_stuff(void)
+{
+	char line[1000];
+
+	if (fcntl(1, F_SETPIPE_SZ, 1 << 20) < 0)
+		_exit(92);
+	memset(line, 's', sizeof(line));
+	for (int i = 0; i < 500; i++)
+		if (write(1, line, sizeof(line)) != sizeof(line))
+			_exit(91);
+	_exit(0);
+}
+
 static void child_main(const char *what)
 {
 	alarm(60);
@@ -148,6 +162,8 @@ static void child_main(const char *what)
 		child_twice();
 	else if (!strcmp(what, "flood"))
 		child_flood();
+	else if (!strcmp(what, "stuff"))
+		child_stuff();
 	else if (!strcmp(what, "failed"))
 		send_text("{\"failed\":\"no memory for it\"}"), _exit(1);
 	else if (!strcmp(what, "garbage"))
@@ -356,6 +372,22 @@ static void test_flood(void **state)
 	finish(&m);
 }
 
+/* The end of the process and what it wrote are seen in one turn. */
+static void test_dead_before_it_is_read(void **state)
+{
+	struct machine m;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	siginfo_t info;
+
+	prepare(&m);
+	assert_non_null(start(&m, "stuff", &err));
+	waitid(P_ALL, 0, &info, WEXITED | WNOWAIT);
+	loop_run(m.loop);
+	assert_int_equal(m.why.code, 0);
+	assert_int_equal(m.output.len, 500 * 1000);
+	finish(&m);
+}
+
 static void test_orphans_are_killed(void **state)
 {
 	struct machine m;
@@ -517,6 +549,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_boot),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_dead_before_it_is_read),
 		cmocka_unit_test(test_orphans_are_killed),
 		cmocka_unit_test(test_says_why_it_failed),
 		cmocka_unit_test(test_peer_is_hostile),
