@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "rpc/http2.h"
 #include "rpc_pair.h"
 
 /* What the methods of one test share with it. */
@@ -351,6 +353,155 @@ static void test_the_loss_is_told_once_and_named(void **state)
 	pair_free(p);
 }
 
+/* A server that answers one request with "1", by hand. */
+struct by_hand {
+	struct http2 *http2;
+	struct http2_stream stream;
+	struct buffer output;
+	bool asked;
+};
+
+static struct http2_stream *hand_open(void *owner)
+{
+	return &((struct by_hand *)owner)->stream;
+}
+
+static void hand_head(struct http2_stream *stream)
+{
+}
+
+static void hand_data(struct http2_stream *stream, const void *data,
+		      size_t len)
+{
+}
+
+static void hand_end(struct http2_stream *stream)
+{
+	struct by_hand *h = http2_owner(stream->http2);
+
+	stream->body = "1";
+	stream->body_len = 1;
+	http2_respond(stream, WIRE_OK, true);
+	h->asked = true;
+}
+
+static void hand_close(void *owner, struct http2_stream *stream, uint32_t code)
+{
+}
+
+static void hand_wake(void *owner)
+{
+}
+
+static int hand_write(void *owner, const void *data, size_t len,
+		      struct bigm_error *err)
+{
+	return buffer_append(&((struct by_hand *)owner)->output, data, len,
+			     err);
+}
+
+static const struct http2_ops hand_ops = {
+	.open = hand_open,
+	.head = hand_head,
+	.data = hand_data,
+	.end = hand_end,
+	.close = hand_close,
+	.wake = hand_wake,
+	.write = hand_write,
+};
+
+static void read_request(struct by_hand *h, int fd)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while (!h->asked) {
+		n = read(fd, buf, sizeof(buf));
+		assert_true(n > 0);
+		assert_int_equal(http2_input(h->http2, buf, (size_t)n, NULL),
+				 0);
+	}
+	assert_int_equal(http2_output(h->http2, 1 << 20, NULL), 0);
+}
+
+struct held {
+	struct loop *loop;
+	sem_t begun, go;
+};
+
+static void hold(void *data)
+{
+	struct held *held = data;
+
+	sem_post(&held->begun);
+	sem_wait(&held->go);
+}
+
+static void *hold_loop(void *data)
+{
+	struct held *held = data;
+
+	loop_call(held->loop, hold, held);
+	return NULL;
+}
+
+struct next {
+	struct rpc_client *client;
+	struct bigm_call *call;
+	sem_t started;
+};
+
+static void start_next(struct bigm_call *call, void *data)
+{
+	struct next *next = data;
+
+	next->call = start_with(next->client, "T.Echo",
+				(struct bigm_call_options){
+					.timeout_ms = 5000 });
+	sem_post(&next->started);
+}
+
+/* The reply and the end of the connection come together; a call that the
+ * reply's callback starts finds a connection that is not closed yet, and no
+ * use. */
+static void test_a_call_at_the_moment_of_a_loss_ends(void **state)
+{
+	struct pair *p = pair_new(&(struct pair_options){ .parked = true },
+				  methods, NULL, NULL);
+	struct by_hand hand = { .output = BUFFER_INIT(1 << 20) };
+	struct held held = { .loop = p->client_loop };
+	struct next next = { .client = p->client };
+	struct rpc_target target = { 0 };
+	struct bigm_call *call;
+	pthread_t thread;
+	int fds[2];
+
+	sem_init(&held.begun, 0, 0);
+	sem_init(&held.go, 0, 0);
+	sem_init(&next.started, 0, 0);
+	hand.http2 = http2_new(true, &hand_ops, &hand);
+	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+	target.fd = fds[0];
+	assert_int_equal(rpc_client_open(p->client, &target, NULL), 0);
+	call = start_with(p->client, "T.Echo", (struct bigm_call_options){
+				  .on_done = start_next, .data = &next });
+	read_request(&hand, fds[1]);
+	pthread_create(&thread, NULL, hold_loop, &held);
+	sem_wait(&held.begun);
+	assert_int_equal(write(fds[1], buffer_data(&hand.output),
+			       hand.output.len), hand.output.len);
+	close(fds[1]);
+	sem_post(&held.go);
+	pthread_join(thread, NULL);
+	sem_wait(&next.started);
+	assert_int_equal(pair_finish(call, NULL, NULL), 0);
+	assert_int_equal(pair_finish(next.call, NULL, NULL),
+			 BIGM_EUNAVAILABLE);
+	http2_free(hand.http2);
+	buffer_release(&hand.output);
+	pair_free(p);
+}
+
 static void test_nobody_at_the_address(void **state)
 {
 	struct pair *p = new_pair(NULL);
@@ -576,6 +727,7 @@ int main(void)
 		cmocka_unit_test(test_a_failed_client_says_why),
 		cmocka_unit_test(test_every_loss_is_told),
 		cmocka_unit_test(test_the_loss_is_told_once_and_named),
+		cmocka_unit_test(test_a_call_at_the_moment_of_a_loss_ends),
 		cmocka_unit_test(test_nobody_at_the_address),
 		cmocka_unit_test(test_a_reconnect_dials_anew),
 		cmocka_unit_test(test_a_connection_is_replaced_in_time),
