@@ -1,4 +1,4 @@
-/* bigm: starts a cluster of throw-away machines and runs a program on it. */
+/* bigm: starts clusters of throw-away machines and runs programs on them. */
 #include <string.h>
 
 #include "cmd/command.h"
@@ -7,6 +7,9 @@
 
 static const struct command *const commands[] = {
 	&command_help,
+	&command_run,
+	&command_shutdown,
+	&command_status,
 	&command_version,
 	NULL,
 };

@@ -203,7 +203,7 @@ static int parser_store(struct parser *p, int value, const char *text)
 static int unknown_option(struct parser *p, const char *typed)
 {
 	const char *hint = p->tables->program_hint
-		? "; options of the program itself stand after --" : "";
+		? " (options of the program itself stand after --)" : "";
 	const char **names = xcalloc(p->nspecs + 1, sizeof(*names));
 	AUTO_FREE char *name = xstrdup(typed + strspn(typed, "-"));
 	const char *close;

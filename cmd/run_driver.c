@@ -13,13 +13,13 @@
 
 struct driver {
 	struct sentinel *sentinel; /* NULL once stopped */
-	const char *name;
+	const struct run_order *order;
 };
 
 static int launch(struct session *s, struct bigm_error *err)
 {
-	const struct run_options *options = s->in->options;
 	struct driver *driver = s->data;
+	const struct run_options *options = &driver->order->options;
 	const struct cluster_info *info = cluster_info(s->cluster);
 	AUTO_FREE char *control = xasprintf("BIGM_CONTROL=%s", info->socket_path);
 	AUTO_FREE char *n = xasprintf("BIGM_N=%d", options->machines);
@@ -31,9 +31,7 @@ static int launch(struct session *s, struct bigm_error *err)
 		env[count++] = n;
 	if (options->procs > 0)
 		env[count++] = procs;
-	if (sentinel_start(driver->sentinel, env, err) != 0)
-		return err->code;
-	return cluster_watch(s->cluster, err);
+	return sentinel_start(driver->sentinel, env, err);
 }
 
 static int failed_status(const struct bigm_error *why)
@@ -58,7 +56,7 @@ static void on_event(struct session *s, const struct event *event)
 	switch (news.kind) {
 	case SENTINEL_ENDED:
 		if (WIFSIGNALED(news.wait_status) && s->status < 0)
-			command_fail(s->in, 0, "%s: killed by %s", driver->name,
+			command_fail(s->in, 0, "%s: killed by %s", driver->order->argv[0],
 				     process_describe_status(news.wait_status,
 							     text, sizeof(text)));
 		session_finish(s, process_shell_status(news.wait_status));
@@ -69,7 +67,7 @@ static void on_event(struct session *s, const struct event *event)
 		break;
 	case SENTINEL_LOST:
 		session_fail(s, "%s: its sentinel was killed, and so it was too",
-			     driver->name);
+			     driver->order->argv[0]);
 		break;
 	}
 }
@@ -94,7 +92,7 @@ static bool idle(struct session *s)
 	return true;
 }
 
-int run_driver(const struct invocation *in, const char *path, char **argv)
+int run_driver(const struct run_order *order)
 {
 	static const struct session_work work = {
 		.launch = launch,
@@ -103,21 +101,20 @@ int run_driver(const struct invocation *in, const char *path, char **argv)
 		.stop = stop,
 		.idle = idle,
 	};
-	const struct run_options *options = in->options;
 	struct bigm_error err = BIGM_ERROR_INIT;
-	struct driver driver = { .name = argv[0] };
+	struct driver driver = { .order = order };
 	struct session session = {
-		.in = in,
+		.in = order->in,
+		.options = &order->options,
 		.work = &work,
 		.data = &driver,
-		.timeout_ms = options->timeout_ms,
 		.print = true,
 	};
 	int status;
 
-	driver.sentinel = sentinel_new(path, argv, &err);
+	driver.sentinel = sentinel_new(order->path, order->argv, &err);
 	if (driver.sentinel == NULL)
-		return command_fail(in, STATUS_BIGM, "%s", err.text);
+		return command_fail(order->in, STATUS_BIGM, "%s", err.text);
 	session.fd = sentinel_fd(driver.sentinel);
 	status = session_run(&session);
 	stop(&session);

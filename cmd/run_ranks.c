@@ -127,7 +127,7 @@ static int take_frame(struct rank *rank, char kind, const void *bytes,
 	}
 	if (errnum != 0)
 		events_post(&rank->all->session->events, EVENT_OUTPUT, errnum);
-	return errnum == 0 ? 0 : bigm_error_set(err, BIGM_EIO, "output failed");
+	return errnum == 0 ? 0 : bigm_error_set(err, BIGM_ECANCELED, "stopped");
 }
 
 static int copy_output(struct rank *rank, struct bigm_call *call,
@@ -219,15 +219,20 @@ static int wait_for_all(struct rank *rank, struct bigm_error *err)
 /* A rank that could not be run: what is told, and the status. */
 static int explain(struct rank *rank, const struct bigm_error *why)
 {
-	const struct session *s = rank->all->session;
+	struct session *s = rank->all->session;
 	const char *name = bigm_machine_name(rank->machine);
 	bool named = strncmp(why->text, name, strlen(name)) == 0;
+	bool stopped = bigm_machine_state(rank->machine) == BIGM_STOPPED;
 
-	/* The session names machines that stop, once. */
-	if (why->code != BIGM_ECANCELED && !atomic_load(&s->stopping) &&
-	    bigm_machine_state(rank->machine) != BIGM_STOPPED)
+	if (why->code == BIGM_ECANCELED || atomic_load(&s->stopping))
+		return STATUS_BIGM;
+	/* The session names machines that die; none did when all are stopped
+	 * because somebody else has shut the cluster down. */
+	if (!stopped)
 		command_fail(s->in, 0, "%s%s%s", named ? "" : name,
 			     named ? "" : ": ", why->text);
+	else if (bigm_machine_error(rank->machine, NULL) == 0)
+		session_explain(s, "the cluster has been shut down");
 	if (why->code == BIGM_ENOTFOUND)
 		return STATUS_NOT_FOUND;
 	return why->code == BIGM_EPERMISSION ? STATUS_NOT_EXECUTABLE
@@ -283,11 +288,10 @@ static void *rank_main(void *data)
 
 static int launch(struct session *s, struct bigm_error *err)
 {
-	const struct run_options *options = s->in->options;
 	struct ranks *all = s->data;
 	const struct cluster_order order = { .n = all->n,
 					     .dir = all->dir,
-					     .procs = options->procs };
+					     .procs = s->options->procs };
 	AUTO_FREE struct bigm_machine **machines = NULL;
 	pthread_attr_t attr;
 	int code = cluster_start(s->cluster, &order, &machines, err);
@@ -428,7 +432,7 @@ static bool idle(struct session *s)
 	return idle;
 }
 
-int run_ranks(const struct invocation *in, const char *path, char **argv)
+int run_ranks(const struct run_order *order)
 {
 	static const struct session_work work = {
 		.launch = launch,
@@ -437,35 +441,34 @@ int run_ranks(const struct invocation *in, const char *path, char **argv)
 		.stop = stop,
 		.idle = idle,
 	};
-	const struct run_options *options = in->options;
-	bool prefix = options->prefix;
+	const struct run_options *options = &order->options;
 	AUTO_FREE char *dir = getcwd(NULL, 0);
 	struct ranks all = {
-		.argv = argv,
+		.argv = order->argv,
 		.dir = dir,
 		.n = options->machines > 0 ? options->machines : 1,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.changed = PTHREAD_COND_INITIALIZER,
 	};
 	struct session session = {
-		.in = in,
+		.in = order->in,
+		.options = options,
 		.work = &work,
 		.data = &all,
 		.fd = -1,
-		.timeout_ms = options->timeout_ms,
-		.print = in->verbose,
+		.print = order->in->verbose,
 	};
 	int status;
 
 	if (dir == NULL)
-		return command_fail(in, STATUS_BIGM, "the working folder: %s",
-				    strerror(errno));
+		return command_fail(order->in, STATUS_BIGM,
+				    "the working folder: %s", strerror(errno));
 	all.session = &session;
 	all.rank = xcalloc((size_t)all.n, sizeof(*all.rank));
 	lines_file_init(&all.out, STDOUT_FILENO,
-			prefix || isatty(STDOUT_FILENO), all.n);
+			options->prefix || isatty(STDOUT_FILENO), all.n);
 	lines_file_init(&all.err, STDERR_FILENO,
-			prefix || isatty(STDERR_FILENO), all.n);
+			options->prefix || isatty(STDERR_FILENO), all.n);
 	status = session_run(&session);
 	for (int i = 0; i < all.threads; i++) {
 		lines_writer_release(&all.rank[i].out);

@@ -50,29 +50,37 @@ static void on_lost(const struct bigm_error *why, void *data)
 	events_post(&s->events, EVENT_LOST, 0);
 }
 
-/* A machine that died is named here; why it did is the keeper's word. */
+/* A machine that died is named here, by the reason that the keeper gave.  A
+ * reason that does not name it is one that all machines have. */
 static void on_machine(struct bigm_machine *machine, void *data)
 {
 	struct session *s = data;
 	struct bigm_error why = BIGM_ERROR_INIT;
 	enum bigm_state state = bigm_machine_state(machine);
+	const char *name = bigm_machine_name(machine);
 
 	if (state == BIGM_RUNNING)
-		log_debug("%s runs at %s", bigm_machine_name(machine),
-			  bigm_machine_address(machine));
+		log_debug("%s runs at %s", name, bigm_machine_address(machine));
 	if (state != BIGM_STOPPED || atomic_load(&s->stopping) ||
 	    bigm_machine_error(machine, &why) == 0)
 		return;
-	command_fail(s->in, 0, "%s", why.text);
+	if (strncmp(why.text, name, strlen(name)) == 0)
+		command_fail(s->in, 0, "%s", why.text);
+	else
+		session_explain(s, why.text);
 }
 
 static void *launch(void *data)
 {
 	struct session *s = data;
-	struct bigm_error *err = &s->launch_error;
+	struct bigm_error *err = &s->launch_error, unwatched = BIGM_ERROR_INIT;
+	bool failed;
 	AUTO_FREE char *self = program_self();
 	const struct cluster_options options = {
 		.program = self,
+		.name = s->options->name,
+		.system = s->options->system,
+		.log_dir = s->options->log_dir,
 		.debug = s->in->verbose,
 	};
 
@@ -84,8 +92,23 @@ static void *launch(void *data)
 						     err) == 0)
 			s->work->launch(s, err);
 	}
-	events_post(&s->events, EVENT_LAUNCHED, err->code);
+	failed = err->code != 0;
+	events_post(&s->events, EVENT_LAUNCHED, 0);
+	/* For on_machine(); the work need not wait for that. */
+	if (!failed && cluster_watch(s->cluster, &unwatched) != 0)
+		log_debug("%s", unwatched.text);
 	return NULL;
+}
+
+/* On the loop, so that on_lost() has run. */
+static void blame_keeper(void *data)
+{
+	struct session *s = data;
+
+	if (s->lost_error.code == 0)
+		return;
+	s->status = STATUS_BIGM;
+	session_explain(s, s->lost_error.text);
 }
 
 static void *shut_down(void *data)
@@ -93,6 +116,9 @@ static void *shut_down(void *data)
 	struct session *s = data;
 	struct bigm_error err = BIGM_ERROR_INIT;
 
+	/* A job may see the keeper's death sooner than we do, and fail of it. */
+	if (s->doubtful && cluster_call(s->cluster, "Info", NULL, NULL, &err) != 0)
+		loop_call(s->loop, blame_keeper, s);
 	if (cluster_shutdown(s->cluster, false, &err) != 0)
 		command_fail(s->in, 0, "%s", err.text);
 	s->drained = cluster_print_wait(s->cluster, DRAIN_MS, NULL) == 0;
@@ -143,8 +169,9 @@ static void stop(struct session *s)
 static void wind_down(struct session *s, int signal)
 {
 	atomic_store(&s->stopping, true);
+	s->pending_signal = signal;
 	if (s->phase != SESSION_WORKING)
-		return;
+		return; /* on_launched() sees to it */
 	s->work->signal(s, signal);
 	s->grace_ns = loop_now_ns() + GRACE_NS;
 }
@@ -186,7 +213,7 @@ static void on_timeout(struct session *s)
 	} else if (s->timeout_ns != 0 && now >= s->timeout_ns) {
 		s->timeout_ns = 0;
 		command_fail(s->in, 0, "timed out after %g s",
-			     (double)s->timeout_ms / 1000);
+			     (double)s->options->timeout_ms / 1000);
 		session_end_early(s, STATUS_TIMEOUT, SIGTERM);
 	}
 }
@@ -198,7 +225,9 @@ static void on_launched(struct session *s)
 		decide(s, STATUS_BIGM);
 		command_fail(s->in, 0, "%s", s->launch_error.text);
 	}
-	if (s->status >= 0)
+	if (s->launch_error.code == 0 && s->pending_signal != 0)
+		wind_down(s, s->pending_signal);
+	else if (s->status >= 0)
 		stop(s);
 }
 
@@ -215,7 +244,9 @@ static void on_event(struct session *s, const struct event *event)
 		on_launched(s);
 		break;
 	case EVENT_LOST:
-		session_fail(s, "%s", s->lost_error.text);
+		if (s->status < 0)
+			session_explain(s, s->lost_error.text);
+		session_finish(s, STATUS_BIGM);
 		break;
 	case EVENT_ALL_GONE:
 		s->phase = SESSION_GONE;
@@ -227,6 +258,7 @@ static void on_event(struct session *s, const struct event *event)
 
 void session_finish(struct session *s, int status)
 {
+	s->doubtful = s->status < 0 && status != 0 && status != STATUS_BIGM;
 	decide(s, status);
 	stop(s);
 }
@@ -236,6 +268,12 @@ void session_end_early(struct session *s, int status, int signal)
 	decide(s, status);
 	if (s->grace_ns == 0)
 		wind_down(s, signal);
+}
+
+void session_explain(struct session *s, const char *why)
+{
+	if (!atomic_exchange(&s->explained, true))
+		command_fail(s->in, 0, "%s", why);
 }
 
 void session_fail(struct session *s, const char *fmt, ...)
@@ -265,8 +303,8 @@ static int begin(struct session *s, struct bigm_error *err)
 	s->loop = loop_new(err);
 	if (s->loop == NULL || loop_start_thread(s->loop, "bigm-loop", err) != 0)
 		return err->code;
-	if (s->timeout_ms != 0)
-		s->timeout_ns = loop_now_ns() + s->timeout_ms * 1000000;
+	if (s->options->timeout_ms != 0)
+		s->timeout_ns = loop_now_ns() + s->options->timeout_ms * 1000000;
 	begin_thread(s, launch);
 	return 0;
 }

@@ -20,6 +20,7 @@
 
 #include "cmd/command.h"
 #include "cmd/events.h"
+#include "cmd/run.h"
 #include "machine/cluster.h"
 
 struct session;
@@ -49,23 +50,26 @@ enum session_phase {
 struct session {
 	/* To be set before session_run(). */
 	const struct invocation *in;
+	const struct run_options *options;
 	const struct session_work *work;
 	void *data; /* the work's */
 	int fd;	    /* the work's; -1: none */
-	uint64_t timeout_ms; /* 0: none */
-	bool print;	     /* the machines' own output to stderr */
+	bool print; /* the machines' own output to stderr */
 
 	struct events events;
 	struct loop *loop;
 	struct cluster *cluster;  /* NULL until spawned */
 	enum session_phase phase;
 	int status;		  /* -1: not decided */
+	bool doubtful;		  /* the work's status: is it the cluster's? */
 	int signals;		  /* got so far */
+	int pending_signal;	  /* what shall end the work; 0: nothing */
 	uint64_t timeout_ns;	  /* when the time is up; 0: never */
 	uint64_t grace_ns;	  /* when patience ends; 0: not begun */
 	pthread_t threads[3];	  /* launch, shutdown, shutdown at once */
 	int nthreads;
 	atomic_bool stopping;	  /* nobody wonders any more who dies */
+	atomic_bool explained;	  /* why the cluster is lost has been said */
 	bool drained;		  /* the logs have been printed */
 	struct bigm_error launch_error, lost_error;
 };
@@ -79,6 +83,9 @@ void session_finish(struct session *session, int status);
 /* Main thread: the work shall be over, with that exit status: it is sent the
  * signal, and is stopped when that does not end it soon. */
 void session_end_early(struct session *session, int status, int signal);
+
+/* Any thread: says, once, why the cluster is lost. */
+void session_explain(struct session *session, const char *why);
 
 /* As session_finish(), because of bigm, and with one line that says why. */
 void session_fail(struct session *session, const char *fmt, ...)

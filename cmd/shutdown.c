@@ -7,11 +7,15 @@
 #define GONE_MS 5000
 
 struct shutdown_options {
+	const char *cluster;
 	bool all;
 	bool now;
 };
 
 static const struct option_spec table[] = {
+	{ .name = "cluster", .letter = 'c', .kind = OPTION_TEXT, .value = "NAME",
+	  .completion = COMPLETE_CLUSTER, .help = "as CLUSTER",
+	  .offset = offsetof(struct shutdown_options, cluster) },
 	{ .name = "all", .letter = 'a', .help = "end every cluster",
 	  .offset = offsetof(struct shutdown_options, all) },
 	{ .name = "now", .help = "do not wait for machines to end in good order",
@@ -58,7 +62,8 @@ static int shut_down_all(const struct invocation *in)
 static int run(const struct invocation *in)
 {
 	const struct shutdown_options *options = in->options;
-	const char *name = in->words.nwords > 0 ? in->words.words[0] : NULL;
+	const char *word = in->words.nwords > 0 ? in->words.words[0] : NULL;
+	const char *name = word != NULL ? word : options->cluster;
 	struct bigm_error err = BIGM_ERROR_INIT;
 	int code;
 
@@ -66,6 +71,10 @@ static int run(const struct invocation *in)
 		return command_fail(in, STATUS_USAGE,
 				    "--all is every cluster; %s is one too many",
 				    name);
+	if (word != NULL && options->cluster != NULL)
+		return command_fail(in, STATUS_USAGE,
+				    "--cluster %s and %s: name one",
+				    options->cluster, word);
 	if (options->all)
 		return shut_down_all(in);
 	code = shut_down(in, name, &err);

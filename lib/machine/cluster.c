@@ -76,7 +76,7 @@ void cluster_lose(struct cluster *c, const struct bigm_error *why)
 		pthread_cond_broadcast(&c->changed);
 	}
 	void (*on_lost)(const struct bigm_error *, void *) = c->on_lost;
-	bool tell = on_lost && !asked;
+	bool tell = on_lost && !c->closing;
 	pthread_mutex_unlock(&c->lock);
 	if (again)
 		return;
@@ -106,7 +106,7 @@ static void set_on_lost(void *data)
 	pthread_mutex_lock(&c->lock);
 	c->on_lost = on->fn;
 	c->on_lost_data = on->data;
-	bool lost = c->lost && !c->closing && !c->ended;
+	bool lost = c->lost && !c->closing;
 	pthread_mutex_unlock(&c->lock);
 	if (lost)
 		on->fn(&c->why, on->data);

@@ -145,10 +145,10 @@ static void test_unknown_options_name_the_nearest(void **state)
 {
 	assert_refused("--nubmer 3", "no option --nubmer; did you mean --number?");
 	assert_refused("--nubmer=3", "did you mean --number?");
-	assert_refused("--zzzzzz", "no option --zzzzzz; options of the program");
+	assert_refused("--zzzzzz", "no option --zzzzzz (options of the program");
 	assert_refused("-q", "no option -q");
 	assert_refused("-fq", "no option -q");
-	assert_refused("--nubmer", "stand after --");
+	assert_refused("--nubmer", "stand after --)");
 }
 
 static void test_bad_values_are_refused(void **state)
