@@ -104,12 +104,26 @@ static void stopped(struct member *m)
 	rpc_client_fail(m->client, &why);
 }
 
+/* Takes the first occurrence of the words out of the error's text. */
+static void leave_out(struct bigm_error *why, const char *words)
+{
+	char *at = strstr(why->text, words);
+	size_t len = strlen(words);
+
+	if (at)
+		memmove(at, at + len, strlen(at + len) + 1);
+}
+
 void member_fail(struct member *m, const struct bigm_error *why,
 		 uint64_t grace_ms)
 {
+	AUTO_FREE char *name = xasprintf("%s: ", m->name);
+
 	if (m->state == BIGM_STOPPED)
 		return;
 	error_copy(&m->reason, why);
+	/* Calls' errors have it already. */
+	leave_out(&m->reason, name);
 	error_prefix(&m->reason, "%s", m->name);
 	log_warn("%s", m->reason.text);
 	stopped(m);
@@ -315,6 +329,7 @@ static void on_register_done(struct bigm_call *call, void *data)
 		loop_timer_start(m->keeper->loop, &m->end_timer, LOST_MS,
 				 on_end_timer);
 	} else {
+		leave_out(&why, "Supervisor.Register: ");
 		member_fail(m, &why, INIT_FAILED_MS);
 	}
 }

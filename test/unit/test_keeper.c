@@ -293,6 +293,28 @@ static void test_output_to_the_end(void **state)
 	world_free(w);
 }
 
+/* A line is there for followers when it is printed. */
+static void test_output_is_live(void **state)
+{
+	struct world *w = world_new();
+	struct bigm_call *tail = world_tail_start(w, NULL);
+	char piece[256];
+	ssize_t n;
+
+	world_start(w, TOYS(1));
+	world_expect_state(w, "m0", "RUNNING");
+	for (int i = 0; i < 3; i++) {
+		cJSON_Delete(world_call(w, "m0", "Toy.Say", "\"now\\n\""));
+		n = bigm_call_read(tail, piece, sizeof(piece) - 1, NULL);
+		assert_true(n > 0);
+		piece[n] = '\0';
+		assert_non_null(strstr(piece, "m0 . now\n"));
+	}
+	world_shutdown(w);
+	free(world_tail_finish(tail));
+	world_free(w);
+}
+
 /* A flood arrives whole, though nobody reads while it comes. */
 static void test_much_output(void **state)
 {
@@ -581,6 +603,7 @@ int main(int argc, char **argv)
 		TEST(test_killed_machine),
 		TEST(test_output),
 		TEST(test_output_to_the_end),
+		TEST(test_output_is_live),
 		TEST(test_much_output),
 		TEST(test_client_goes),
 		TEST(test_keeper_killed),

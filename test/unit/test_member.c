@@ -1,0 +1,545 @@
+/*
+ * A machine as its keeper sees it, against a fake one in this process: a
+ * system whose events the test sends, and a Supervisor that answers, hangs or
+ * refuses as the test says.  Keepalive has times that a test can wait for.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "keeper/core.h"
+#include "keeper/member.h"
+
+#define DEADLINE_MS 20000
+
+/* ------------------------------------------------------------------ */
+/* The fake                                                            */
+
+enum answer { ANSWER, HANG, REFUSE };
+
+struct fixture {
+	struct keeper k;
+	struct record record;
+	struct start_request order;
+	struct member *m;
+	struct loop_timer deadline;
+	char path[64];
+
+	/* The machine's side. */
+	struct identity *identity;
+	struct tls_context *tls;
+	struct rpc_server *server;
+	char address[64];
+	enum answer keepalive, registering, shutdown;
+	int keepalives, registers, shutdowns, kills, releases;
+	bool cannot_start;
+	struct system_events events;
+	struct bigm_request *hanging[64];
+	int nhanging;
+
+	bool (*until)(struct fixture *f);
+};
+
+static int answer_as(struct fixture *f, enum answer how,
+		     struct bigm_request *req, struct bigm_error *err)
+{
+	if (how == REFUSE)
+		return bigm_error_set(err, BIGM_EINVALID, "not like this");
+	if (how == HANG && f->nhanging < 64) {
+		rpc_request_defer(req);
+		f->hanging[f->nhanging++] = req;
+	}
+	return 0;
+}
+
+static int fake_keepalive(struct bigm_request *req, const cJSON *arg,
+			  cJSON **reply, struct bigm_error *err)
+{
+	struct fixture *f = bigm_request_state(req);
+
+	f->keepalives++;
+	return answer_as(f, f->keepalive, req, err);
+}
+
+static int fake_register(struct bigm_request *req, const cJSON *arg,
+			 cJSON **reply, struct bigm_error *err)
+{
+	struct fixture *f = bigm_request_state(req);
+
+	f->registers++;
+	return answer_as(f, f->registering, req, err);
+}
+
+static int fake_shutdown(struct bigm_request *req, const cJSON *arg,
+			 cJSON **reply, struct bigm_error *err)
+{
+	struct fixture *f = bigm_request_state(req);
+
+	f->shutdowns++;
+	return answer_as(f, f->shutdown, req, err);
+}
+
+static const struct bigm_method fake_methods[] = {
+	{ "Keepalive", fake_keepalive, BIGM_INLINE },
+	{ "Register", fake_register, BIGM_INLINE },
+	{ "Shutdown", fake_shutdown, BIGM_INLINE },
+	{ NULL, NULL, 0 },
+};
+
+static struct fixture *current; /* of fake_start(), which knows no other */
+
+static struct system_launch *fake_start(struct system *system,
+					const struct system_order *order,
+					const struct system_events *events,
+					void *data, struct bigm_error *err)
+{
+	if (current->cannot_start) {
+		bigm_error_set(err, BIGM_EEXHAUSTED, "no room");
+		return NULL;
+	}
+	current->events = *events;
+	return (struct system_launch *)current;
+}
+
+static void fake_kill(struct system_launch *launch)
+{
+	struct fixture *f = (struct fixture *)launch;
+
+	f->kills++;
+}
+
+static void fake_release(struct system_launch *launch)
+{
+	struct fixture *f = (struct fixture *)launch;
+
+	f->releases++;
+}
+
+static bool fake_ships(const struct system *system)
+{
+	return false;
+}
+
+static const struct system_ops fake_ops = {
+	.name = "fake",
+	.start = fake_start,
+	.kill = fake_kill,
+	.release = fake_release,
+	.ships = fake_ships,
+	.keepalive = { .period_ms = 20, .timeout_ms = 700, .call_ms = 100 },
+	.default_procs = 1,
+};
+
+/* ------------------------------------------------------------------ */
+/* The fixture                                                         */
+
+static int listen_on_loopback(char *address, size_t size)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	snprintf(address, size, "https://127.0.0.1:%d/", ntohs(sin.sin_port));
+	return fd;
+}
+
+static void make_machine(struct fixture *f)
+{
+	struct rpc_server_options options = { 0 };
+	struct rpc_service service = {
+		.name = xstrdup("Supervisor"),
+		.methods = fake_methods,
+		.state = f,
+	};
+
+	f->identity = authority_issue(f->k.authority, ROLE_MACHINE, "m0",
+				      "127.0.0.1", NULL);
+	f->tls = tls_context_new(f->identity, NULL);
+	options.tls = f->tls;
+	f->server = rpc_server_new(f->k.loop, &options);
+	rpc_server_add(f->server, &service, NULL);
+	rpc_server_listen(f->server,
+			  listen_on_loopback(f->address, sizeof(f->address)),
+			  NULL);
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+	fail_msg("it does not come");
+}
+
+static void drop_log(enum log_level level, const char *line, void *data)
+{
+}
+
+static bool never_ended(char *const *machines, void *data)
+{
+	return false;
+}
+
+static void on_advance(struct loop_task *task)
+{
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct keeper *k = &f->k;
+
+	strcpy(f->path, "/tmp/bigm-test-member-XXXXXX");
+	close(mkstemp(f->path));
+	f->record.dir = (char *)"/nonexistent";
+	k->record = &f->record;
+	k->loop = loop_new(NULL);
+	k->authority = authority_new(NULL, NULL);
+	k->identity = authority_issue(k->authority, ROLE_KEEPER, "keeper",
+				      NULL, NULL);
+	k->tls = tls_context_new(k->identity, NULL);
+	k->ops = &fake_ops;
+	k->journal = journal_new(k->loop, f->path, NULL);
+	k->tails.ended = never_ended;
+	k->advance.fn = on_advance;
+	strcpy(k->marker, "the-end");
+	f->order.n = 1;
+	f->order.services = cJSON_CreateObject();
+	make_machine(f);
+	current = f;
+	f->m = member_new(k, 0, &f->order);
+	log_set_sink(drop_log, NULL);
+	*state = f;
+	return 0;
+}
+
+static void answer_hanging(struct fixture *f)
+{
+	for (int i = 0; i < f->nhanging; i++)
+		rpc_request_reply(f->hanging[i], NULL);
+	f->nhanging = 0;
+}
+
+static void on_server_down(void *data)
+{
+	struct fixture *f = data;
+
+	loop_stop(f->k.loop);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	loop_timer_stop(f->k.loop, &f->deadline);
+	answer_hanging(f);
+	member_free(f->m);
+	rpc_server_shutdown(f->server, 100, on_server_down, f);
+	loop_run(f->k.loop);
+	rpc_server_free(f->server);
+	journal_free(f->k.journal);
+	loop_free(f->k.loop);
+	tls_context_free(f->tls);
+	tls_context_free(f->k.tls);
+	identity_free(f->identity);
+	identity_free(f->k.identity);
+	authority_free(f->k.authority);
+	cJSON_Delete(f->order.services);
+	unlink(f->path);
+	log_set_sink(NULL, NULL);
+	free(f);
+	return 0;
+}
+
+static void on_check(uv_check_t *check)
+{
+	struct fixture *f = check->data;
+
+	if (f->until(f))
+		loop_stop(f->k.loop);
+}
+
+/* Turns the loop until the condition holds. */
+static void run_until(struct fixture *f, bool (*until)(struct fixture *f))
+{
+	uv_check_t *check = xcalloc(1, sizeof(*check));
+
+	f->until = until;
+	loop_timer_start(f->k.loop, &f->deadline, DEADLINE_MS, on_deadline);
+	uv_check_init(loop_uv(f->k.loop), check);
+	check->data = f;
+	uv_check_start(check, on_check);
+	loop_run(f->k.loop);
+	uv_close((uv_handle_t *)check, (uv_close_cb)free);
+	loop_timer_stop(f->k.loop, &f->deadline);
+}
+
+static void begin(struct fixture *f)
+{
+	member_launch(f->m);
+	assert_int_equal(f->m->state, BIGM_STARTING);
+	f->events.address(f->m, f->address, 3, 4711);
+}
+
+static bool is_running(struct fixture *f)
+{
+	return f->m->state >= BIGM_RUNNING;
+}
+
+static bool is_stopped(struct fixture *f)
+{
+	return f->m->state == BIGM_STOPPED;
+}
+
+static void begin_and_run(struct fixture *f)
+{
+	begin(f);
+	run_until(f, is_running);
+	assert_int_equal(f->m->state, BIGM_RUNNING);
+}
+
+static void end(struct fixture *f, const char *how)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (how)
+		bigm_error_set(&why, BIGM_EUNAVAILABLE, "%s", how);
+	f->events.output(f->m, NULL, 0);
+	f->events.gone(f->m, &why);
+}
+
+static void expect_reason(struct fixture *f, int code, const char *text)
+{
+	assert_int_equal(f->m->state, BIGM_STOPPED);
+	assert_int_equal(f->m->reason.code, code);
+	if (!strstr(f->m->reason.text, text))
+		fail_msg("\"%s\" lacks \"%s\"", f->m->reason.text, text);
+	/* Its name stands there once. */
+	if (code)
+		assert_memory_equal(f->m->reason.text, "m0: ", 4);
+	assert_null(strstr(f->m->reason.text + 1, "m0: "));
+}
+
+/* ------------------------------------------------------------------ */
+/* Tests                                                               */
+
+static void test_runs(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_JSON cJSON *facts = NULL;
+
+	begin_and_run(f);
+	assert_int_equal(f->registers, 1);
+	facts = member_facts(f->m);
+	assert_string_equal(cJSON_GetObjectItem(facts, "state")->valuestring,
+			    "RUNNING");
+	assert_string_equal(cJSON_GetObjectItem(facts, "address")->valuestring,
+			    f->address);
+	assert_int_equal(cJSON_GetObjectItem(facts, "procs")->valueint, 3);
+	assert_int_equal(cJSON_GetObjectItem(facts, "pid")->valueint, 4711);
+	assert_null(cJSON_GetObjectItem(facts, "reason"));
+}
+
+static bool kept_alive(struct fixture *f)
+{
+	return f->keepalives >= 5;
+}
+
+static void test_keepalive_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_and_run(f);
+	run_until(f, kept_alive);
+	assert_int_equal(f->m->state, BIGM_RUNNING);
+	assert_int_equal(f->registers, 1);
+}
+
+static void test_one_miss_is_forgiven(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_and_run(f);
+	f->keepalive = REFUSE;
+	f->keepalives = 0;
+	while (f->keepalives < 1)
+		uv_run(loop_uv(f->k.loop), UV_RUN_ONCE);
+	f->keepalive = ANSWER;
+	run_until(f, kept_alive);
+	assert_int_equal(f->m->state, BIGM_RUNNING);
+}
+
+static void test_silence_stops(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_and_run(f);
+	f->keepalive = HANG;
+	run_until(f, is_stopped);
+	expect_reason(f, BIGM_EUNAVAILABLE, "no sign of life");
+	assert_int_equal(f->kills, 1);
+}
+
+static void test_never_serves(void **state)
+{
+	struct fixture *f = *state;
+
+	f->keepalive = f->registering = HANG;
+	begin(f);
+	run_until(f, is_stopped);
+	expect_reason(f, BIGM_EUNAVAILABLE, "did not begin to serve");
+	assert_int_equal(f->kills, 1);
+}
+
+static void test_service_fails(void **state)
+{
+	struct fixture *f = *state;
+
+	f->registering = REFUSE;
+	begin(f);
+	run_until(f, is_stopped);
+	expect_reason(f, BIGM_EINVALID, "not like this");
+	/* It ends by itself. */
+	assert_int_equal(f->kills, 0);
+	end(f, "exited with status 1");
+	expect_reason(f, BIGM_EINVALID, "not like this");
+	assert_true(member_is_over(f->m));
+	assert_int_equal(f->releases, 1);
+}
+
+static void test_dies(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_and_run(f);
+	f->events.output(f->m, "last", 4);
+	end(f, "killed by signal 9 (Killed)");
+	expect_reason(f, BIGM_EUNAVAILABLE, "killed by signal 9 (Killed)");
+	assert_true(member_is_over(f->m));
+}
+
+static void test_dies_while_starting(void **state)
+{
+	struct fixture *f = *state;
+
+	f->registering = HANG;
+	begin(f);
+	end(f, "exited with status 7");
+	expect_reason(f, BIGM_EUNAVAILABLE,
+		      "exited with status 7 while starting");
+}
+
+static void test_leaves_unasked(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_and_run(f);
+	end(f, NULL);
+	expect_reason(f, BIGM_EUNAVAILABLE, "exited with status 0");
+}
+
+/* The marker tells that somebody has shut it down. */
+static void test_leaves_in_good_order(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_and_run(f);
+	f->events.output(f->m, "the-end\n", 8);
+	end(f, NULL);
+	expect_reason(f, 0, "");
+}
+
+static void test_cannot_start(void **state)
+{
+	struct fixture *f = *state;
+
+	f->cannot_start = true;
+	member_launch(f->m);
+	expect_reason(f, BIGM_EEXHAUSTED, "no room");
+	assert_true(member_is_over(f->m));
+}
+
+static bool was_shut_down(struct fixture *f)
+{
+	return f->shutdowns > 0;
+}
+
+static void test_is_stopped(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_and_run(f);
+	member_stop(f->m, false);
+	run_until(f, was_shut_down);
+	end(f, NULL);
+	expect_reason(f, 0, "");
+	assert_int_equal(f->kills, 0);
+}
+
+static bool was_killed(struct fixture *f)
+{
+	return f->kills > 0;
+}
+
+static void test_does_not_stop(void **state)
+{
+	struct fixture *f = *state;
+
+	f->shutdown = HANG;
+	begin_and_run(f);
+	member_stop(f->m, false);
+	run_until(f, was_killed);
+	end(f, "killed by signal 9 (Killed)");
+	expect_reason(f, 0, "");
+}
+
+static void test_stopped_while_starting(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	member_stop(f->m, false);
+	assert_int_equal(f->kills, 1);
+	end(f, "killed by signal 9 (Killed)");
+	expect_reason(f, 0, "");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_runs),
+		TEST(test_keepalive_goes_on),
+		TEST(test_one_miss_is_forgiven),
+		TEST(test_silence_stops),
+		TEST(test_never_serves),
+		TEST(test_service_fails),
+		TEST(test_dies),
+		TEST(test_dies_while_starting),
+		TEST(test_leaves_unasked),
+		TEST(test_leaves_in_good_order),
+		TEST(test_cannot_start),
+		TEST(test_is_stopped),
+		TEST(test_does_not_stop),
+		TEST(test_stopped_while_starting),
+	};
+
+	signal(SIGPIPE, SIG_IGN); /* as in the keeper */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
