@@ -230,6 +230,20 @@ static long position(const char *path)
 	return n;
 }
 
+/* The processor time of a process, in hundredths of a second. */
+static long cpu_ticks(pid_t pid)
+{
+	AUTO_FREE char *path = xasprintf("/proc/%d/stat", (int)pid);
+	FILE *file = fopen(path, "r");
+	unsigned long user = 0, system = 0;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u "
+				"%*u %*u %*u %*u %lu %lu", &user, &system), 2);
+	fclose(file);
+	return (long)(user + system);
+}
+
 /* A process is held back while its caller does not read: what is on the way
  * is bounded by windows, pipes and buffers, not by what it has to say. */
 static void a_slow_caller_holds_the_process_back(void **state)
@@ -241,28 +255,45 @@ static void a_slow_caller_holds_the_process_back(void **state)
 		"i=$((i + 1)); echo $i >%s.new; mv %s.new %s; done",
 		path, path, path);
 	struct run *run = run_script(f, script);
-	long at = 0, before;
+	long at = 0, before, ticks;
 
 	do { /* until it comes no further */
 		before = at;
+		ticks = cpu_ticks(f->pid);
 		poll(NULL, 0, 400);
 		at = position(path);
 	} while (at == 0 || at > before);
 	assert_true(at < 200);
+	/* nor does the machine look again and again whether it may go on */
+	assert_true(cpu_ticks(f->pid) - ticks < 10);
 	assert_int_equal(run_wait(run), 0);
 	assert_int_equal(run->out.len, 640 * 65536);
 	assert_int_equal(position(path), 640);
 	run_free(run);
 }
 
+/* The leader outlives the signal, and waits for a child that would not end
+ * without it. */
 static void a_signal_reaches_the_whole_group(void **state)
 {
-	struct run *run = run_script(*state, "echo on; sleep 100 & wait");
+	struct run *run = run_script(*state,
+		"trap 'echo parent' TERM; "
+		"(trap 'echo child; exit' TERM; echo on; "
+		"while :; do sleep 0.01; done) & wait; wait");
 
 	while (run->out.len < 3)
 		assert_true(read_some(run));
 	send_frame(run, 'k', "15", 2);
-	assert_run(run, "on\n", "", "{\"signal\":15}");
+	assert_int_equal(run_wait(run), 0);
+	assert_non_null(strstr(buffer_string(&run->out), "child\n"));
+	assert_non_null(strstr(buffer_string(&run->out), "parent\n"));
+	assert_string_equal(run->last, "{\"status\":0}");
+	run_free(run);
+	run = run_script(*state, "echo on; sleep 100");
+	while (run->out.len < 3)
+		assert_true(read_some(run));
+	send_frame(run, 'k', "2", 1);
+	assert_run(run, "on\n", "", "{\"signal\":2}");
 }
 
 static void what_cannot_be_started_is_said(void **state)
@@ -395,13 +426,18 @@ static void what_it_leaves_behind_is_killed(void **state)
 /* Who leaves the group keeps the output open, but nobody waits for it. */
 static void an_escaped_process_does_not_hold_the_call(void **state)
 {
-	struct run *run = run_script(*state, "setsid sleep 30 & echo $!; "
-					     "exit 5");
+	struct fixture *f = *state;
+	AUTO_FREE char *script = xasprintf(
+		"setsid sh -c 'echo $$; >%s/out; exec sleep 30' & "
+		"until [ -e %s/out ]; do sleep 0.01; done; exit 5",
+		f->dir, f->dir);
+	struct run *run = run_script(f, script);
 	uint64_t start = loop_now_ns();
 
 	assert_int_equal(run_wait(run), 0);
 	assert_string_equal(run->last, "{\"status\":5}");
 	assert_true(loop_now_ns() - start < 10000000000ull);
+	assert_false(is_gone(pid_in(&run->out)));
 	kill(pid_in(&run->out), SIGKILL);
 	run_free(run);
 }

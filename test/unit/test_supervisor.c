@@ -195,11 +195,9 @@ static void setbinary_and_exec_replace_the_program(void **state)
 	{
 		AUTO_JSON cJSON *home = call_ok(f, "E.Getenv", "\"HOME\"");
 		AUTO_JSON cJSON *boot = call_ok(f, "E.Getenv", "\"BIGM_BOOT\"");
-		AUTO_JSON cJSON *fds = call_ok(f, "E.Inherited", NULL);
 
 		assert_true(cJSON_IsNull(home));
 		assert_true(cJSON_IsNull(boot));
-		assert_int_equal(number(fds, NULL), 3); /* 0, 1, 2 */
 	}
 }
 
@@ -216,6 +214,28 @@ static void exec_without_an_upload_begins_anew(void **state)
 	assert_string_reply(f, "E.CommandLine", NULL, "worker first");
 	cJSON_Delete(call_ok(f, "Supervisor.Exec", NULL));
 	cJSON_Delete(info_of(f, 3));
+}
+
+static void assert_inherited(struct fixture *f, const char *expected)
+{
+	AUTO_JSON cJSON *reply = call_ok(f, "E.Inherited", NULL);
+	AUTO_FREE char *text = json_print(reply);
+
+	assert_string_equal(text, expected);
+}
+
+/* Descriptors but for 0, 1 and 2, and what is done with signals. */
+static void exec_leaves_nothing_of_the_old_image(void **state)
+{
+	struct fixture *f = *state;
+
+	cJSON_Delete(call_ok(f, "Supervisor.Register", REGISTER_ECHO));
+	cJSON_Delete(call_ok(f, "E.Soil", NULL));
+	assert_inherited(f, "[4,1]");
+	cJSON_Delete(call_ok(f, "Supervisor.Exec", NULL));
+	cJSON_Delete(info_of(f, 2));
+	cJSON_Delete(call_ok(f, "Supervisor.Register", REGISTER_ECHO));
+	assert_inherited(f, "[3,0]");
 }
 
 static void exec_refuses_what_it_has_not(void **state)
@@ -557,6 +577,7 @@ int main(int argc, char **argv)
 		TEST(get_binary_is_the_running_program),
 		TEST(setbinary_and_exec_replace_the_program),
 		TEST(exec_without_an_upload_begins_anew),
+		TEST(exec_leaves_nothing_of_the_old_image),
 		TEST(exec_refuses_what_it_has_not),
 		TEST(an_exec_that_fails_leaves_the_machine_as_it_was),
 		TEST(args_and_env_are_checked),

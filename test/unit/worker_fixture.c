@@ -85,19 +85,27 @@ static int echo_command_line(struct bigm_request *req, const cJSON *arg,
 	return 0;
 }
 
-/* The signals that are blocked or ignored, and the descriptors that are open:
- * what an image inherits. */
+/* What an image could leave to the next one, and must not. */
+static int echo_soil(struct bigm_request *req, const cJSON *arg,
+		     cJSON **reply, struct bigm_error *err)
+{
+	signal(SIGUSR1, SIG_IGN);
+	return open("/dev/null", O_RDONLY) < 0 ? BIGM_EIO : 0;
+}
+
 static int echo_inherited(struct bigm_request *req, const cJSON *arg,
 			  cJSON **reply, struct bigm_error *err)
 {
-	int n = 0;
+	struct sigaction action;
+	int fds = 0;
 
 	for (int fd = 0; fd < 1024; fd++) {
 		int flags = fcntl(fd, F_GETFD);
 
-		n += flags >= 0 && !(flags & FD_CLOEXEC);
+		fds += flags >= 0 && !(flags & FD_CLOEXEC);
 	}
-	*reply = cJSON_CreateNumber(n);
+	sigaction(SIGUSR1, NULL, &action);
+	*reply = bigm_json("[%d, %d]", fds, action.sa_handler == SIG_IGN);
 	return 0;
 }
 
@@ -141,6 +149,7 @@ static const struct bigm_method echo_methods[] = {
 	{ "Greet", echo_greet, 0 },
 	{ "Getenv", echo_getenv, 0 },
 	{ "CommandLine", echo_command_line, 0 },
+	{ "Soil", echo_soil, 0 },
 	{ "Inherited", echo_inherited, 0 },
 	{ "Exit", echo_exit, 0 },
 	{ "Hang", echo_hang, 0 },
