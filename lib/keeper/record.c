@@ -362,9 +362,14 @@ static void remove_dead(struct record *r)
 		rmdir(r->dir); /* its maker died before it had a lock */
 }
 
-static int compare_names(const void *a, const void *b)
+static int may_be_record(const struct dirent *entry)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return record_check_name(entry->d_name, NULL) == 0;
+}
+
+static int compare_names(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
 /* True when the record is of a living cluster that can be reached. */
@@ -385,32 +390,25 @@ static bool is_living(const char *state, const char *name)
 char **record_list(struct bigm_error *err)
 {
 	AUTO_FREE char *state = place_state(false, err);
-	char **names = xcalloc(1, sizeof(*names));
-	size_t n = 0;
-	struct dirent *e;
-	DIR *dir;
+	struct dirent **entries = NULL;
+	size_t living = 0;
+	char **names;
+	int n;
 
-	if (!state) {
-		free(names);
+	if (!state)
 		return NULL;
-	}
-	dir = opendir(state);
-	if (!dir && errno != ENOENT) {
+	n = scandir(state, &entries, may_be_record, compare_names);
+	if (n < 0 && errno != ENOENT) {
 		error_set_errno(err, errno, "cannot read %s", state);
-		free(names);
 		return NULL;
 	}
-	while (dir && (e = readdir(dir))) {
-		if (record_check_name(e->d_name, NULL) < 0 ||
-		    !is_living(state, e->d_name))
-			continue;
-		names = xrealloc(names, (n + 2) * sizeof(*names));
-		names[n++] = xstrdup(e->d_name);
-		names[n] = NULL;
+	names = xcalloc((size_t)(n > 0 ? n : 0) + 1, sizeof(*names));
+	for (int i = 0; i < n; i++) {
+		if (is_living(state, entries[i]->d_name))
+			names[living++] = xstrdup(entries[i]->d_name);
+		free(entries[i]);
 	}
-	if (dir)
-		closedir(dir);
-	qsort(names, n, sizeof(*names), compare_names);
+	free(entries);
 	return names;
 }
 
