@@ -147,7 +147,7 @@ static bool count_bytes(struct bigm_call *call, size_t len)
 {
 	struct link *link = http2_owner(call->stream.http2);
 
-	if (link->buffered + len > WIRE_MAX_BUFFERED)
+	if (link->buffered + len > call->client->max_buffered)
 		return false;
 	link->buffered += len;
 	call->buffered += len;
@@ -182,7 +182,8 @@ static int take_bytes(struct bigm_call *call, const void *data, size_t len,
 	if (!count_bytes(call, len))
 		return error_set_retriable(err, BIGM_EEXHAUSTED,
 					   "replies that nobody reads hold "
-					   "%u MiB", WIRE_MAX_BUFFERED >> 20);
+					   "%zu KiB",
+					   call->client->max_buffered >> 10);
 	if (!is_stream(call)) {
 		http2_credit(&call->stream, len);
 		return buffer_append(&call->reply, data, len, err);

@@ -80,6 +80,8 @@ static int set_target(struct rpc_client *client,
 		client->fd = target->fd;
 	client->once = !target->address;
 	client->max_stream_id = target->max_stream_id;
+	client->max_buffered = target->max_buffered ? target->max_buffered :
+						      WIRE_MAX_BUFFERED;
 	client->state = CLIENT_OPEN;
 	return 0;
 }

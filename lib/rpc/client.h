@@ -28,6 +28,8 @@ struct rpc_target {
 	uint64_t connect_timeout_ms; /* TCP + TLS; 0: 10 s */
 	uint32_t max_stream_id; /* a connection is replaced when its ids get
 				 * there; 0: well before they run out */
+	size_t max_buffered; /* bytes of replies that wait for their readers,
+			      * of one connection; 0: WIRE_MAX_BUFFERED */
 };
 
 /* Any thread.  A client in state PARKED; `name` stands in its errors

@@ -45,6 +45,7 @@ struct rpc_client {
 	char *authority;
 	int fd; /* -1: none, or taken */
 	bool once; /* it was a socket: not to be dialled */
+	size_t max_buffered; /* by the calls of one connection */
 	uint32_t max_stream_id; /* of a connection; 0: HTTP/2's */
 	void (*on_lost)(struct rpc_client *client,
 			const struct bigm_error *why, void *data);

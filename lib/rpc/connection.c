@@ -16,6 +16,7 @@
 #define PLAIN_LIMIT (4 << 20)
 #define OUTPUT_LIMIT (64 << 20)
 #define FINISH_MS 1000
+#define KEEPALIVE_S 60	   /* a host that vanished is noticed some time */
 #define HANDSHAKE_MS 10000 /* server: a peer that says nothing */
 
 static void flush(struct connection *c);
@@ -497,6 +498,7 @@ void connection_begin(struct connection *c, struct tls_context *context,
 	c->u.handle.data = c;
 	if (context) {
 		uv_tcp_nodelay(&c->u.tcp, 1);
+		uv_tcp_keepalive(&c->u.tcp, 1, KEEPALIVE_S);
 		c->tls = c->server ? tls_new_server(context, &err) :
 				     tls_new_client(context, peer, &err);
 		rc = c->tls ? 0 : err.code;

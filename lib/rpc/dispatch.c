@@ -146,10 +146,12 @@ void request_on_head(struct http2_stream *stream)
 static int take_bytes(struct bigm_request *req, const void *data, size_t len,
 		      struct bigm_error *err)
 {
-	if (req->caller->buffered + len > WIRE_MAX_BUFFERED)
+	size_t limit = req->server->options.max_buffered;
+
+	if (req->caller->buffered + len > limit)
 		return error_set_retriable(err, BIGM_EEXHAUSTED,
-					   "arguments that wait hold %u MiB",
-					   WIRE_MAX_BUFFERED >> 20);
+					   "arguments that wait hold %zu KiB",
+					   limit >> 10);
 	req->caller->buffered += len;
 	req->buffered += len;
 	if (!req->in) {

@@ -228,6 +228,8 @@ struct rpc_server *rpc_server_new(struct loop *loop,
 	server->options = *options;
 	if (!server->options.max_workers)
 		server->options.max_workers = MAX_WORKERS;
+	if (!server->options.max_buffered)
+		server->options.max_buffered = WIRE_MAX_BUFFERED;
 	server->workers = workers_new(loop, server->options.max_workers);
 	server->work_task.fn = on_work;
 	server->done_task.fn = on_done_task;

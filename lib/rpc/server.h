@@ -33,6 +33,8 @@ struct rpc_server_options {
 	struct tls_context *tls; /* NULL: a Unix socket, whose peers must have
 				  * our uid and count as ROLE_DRIVER */
 	unsigned max_workers;	 /* 0: 512 */
+	size_t max_buffered;	 /* bytes of arguments that wait, of one
+				  * connection; 0: WIRE_MAX_BUFFERED */
 };
 
 struct rpc_server *rpc_server_new(struct loop *loop,

@@ -153,6 +153,8 @@ static bool add_worker(struct workers *ws)
 		free(w);
 		return false;
 	}
+	/* It cannot end before it has the lock. */
+	pthread_setname_np(thread, "worker");
 	LIST_INSERT_HEAD(&ws->all, w, all);
 	ws->total++;
 	ws->running++;

@@ -98,7 +98,8 @@ struct pair *pair_new(const struct pair_options *options,
 					     .roles = roles,
 					     .state = state };
 	struct rpc_server_options server_options = {
-		.max_workers = options->max_workers
+		.max_workers = options->max_workers,
+		.max_buffered = options->max_buffered,
 	};
 	struct on_loop on = { .p = p };
 
@@ -118,6 +119,7 @@ struct pair *pair_new(const struct pair_options *options,
 		.tls = p->client_tls,
 		.expect = { ROLE_MACHINE, FORGE_CLUSTER, "m0" },
 		.max_stream_id = options->max_stream_id,
+		.max_buffered = options->max_buffered,
 	};
 	p->client = rpc_client_new(p->client_loop, "m0");
 	if (!options->parked)

@@ -15,6 +15,7 @@ struct pair_options {
 	enum pair_kind kind;
 	unsigned max_workers;
 	uint32_t max_stream_id;
+	size_t max_buffered;
 	bool parked; /* the client is not opened */
 };
 

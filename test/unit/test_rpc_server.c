@@ -317,6 +317,34 @@ static void test_an_unending_argument_is_bounded(void **state)
 	pair_free(p);
 }
 
+static struct bigm_call *start_large(struct pair *p, const char *method)
+{
+	static char arg[200000];
+
+	memset(arg, 'x', sizeof(arg));
+	arg[0] = arg[sizeof(arg) - 1] = '"';
+	return rpc_call_start(p->client, method, arg, sizeof(arg), NULL);
+}
+
+/* All arguments of one connection together. */
+static void test_what_a_peer_stores_here_is_bounded(void **state)
+{
+	const struct pair_options options = { .max_buffered = 300000 };
+	struct shared s = { 0 };
+	struct pair *p = pair_new(&options, methods, NULL, &s);
+	struct bigm_call *first = start_large(p, "T.Wait");
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	wait_until(has_begun, &s);
+	assert_int_equal(pair_finish(start_large(p, "T.Echo"), NULL, &err),
+			 BIGM_EEXHAUSTED);
+	assert_true(err.retriable);
+	s.gate = true;
+	assert_int_equal(pair_finish(first, NULL, NULL), 0);
+	assert_int_equal(pair_finish(start_large(p, "T.Echo"), NULL, NULL), 0);
+	pair_free(p);
+}
+
 /* ---- workers ---- */
 
 /* A calls B calls A …, deeper than there are processors. */
@@ -531,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_huge_headers),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_an_unending_argument_is_bounded),
+		cmocka_unit_test(test_what_a_peer_stores_here_is_bounded),
 		cmocka_unit_test(test_a_calls_b_calls_a),
 		cmocka_unit_test(test_out_of_workers),
 		cmocka_unit_test(test_many_short_calls_need_few_workers),

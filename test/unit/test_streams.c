@@ -512,6 +512,31 @@ static void test_a_slow_reader_holds_only_its_writer(void **state)
 	pair_free(p);
 }
 
+static bool is_done(void *data)
+{
+	return bigm_call_status(data, NULL) != 1;
+}
+
+/* One window fits, two do not. */
+static void test_unread_replies_are_bounded(void **state)
+{
+	const struct pair_options options = { .max_buffered = 1500 << 10 };
+	struct shared s = { 0 };
+	struct pair *p = pair_new(&options, methods, NULL, &s);
+	struct bigm_call *first = start(p, "T.Give", NULL, false, true);
+	struct bigm_call *second;
+	char byte;
+
+	assert_int_equal(bigm_call_read(first, &byte, 1, NULL), 1);
+	wait_until(stands_still, &s);
+	second = start(p, "T.Give", NULL, false, true);
+	wait_until(is_done, second);
+	assert_int_equal(pair_finish(second, NULL, NULL), BIGM_EEXHAUSTED);
+	assert_int_equal(bigm_call_status(first, NULL), 1);
+	bigm_call_free(first);
+	pair_free(p);
+}
+
 static void test_the_wrong_kind_of_call(void **state)
 {
 	struct pair *p = new_pair(PAIR_UNIX, NULL);
@@ -539,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_a_canceled_reader_stops_the_writer),
 		cmocka_unit_test(test_a_canceled_writer_stops_the_reader),
 		cmocka_unit_test(test_a_slow_reader_holds_only_its_writer),
+		cmocka_unit_test(test_unread_replies_are_bounded),
 		cmocka_unit_test(test_the_wrong_kind_of_call),
 	};
 
