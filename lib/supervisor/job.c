@@ -44,6 +44,7 @@ struct job {
 	int wait_status;
 	int open_handles;
 	bool started;
+	bool listening;	 /* to its output */
 	bool input_over; /* the caller's stream has ended */
 	bool last_frame; /* 'x' is in out, or has been */
 };
@@ -232,6 +233,9 @@ static void output_ready(uv_poll_t *poll, int status, int events)
 /* Listens to the process just when the caller takes what it says. */
 static void poll_output(struct job *job, bool on)
 {
+	if (on == job->listening)
+		return;
+	job->listening = on;
 	for (int i = OUT; i <= ERR; i++) {
 		struct job_stream *stream = &job->streams[i];
 
@@ -489,7 +493,7 @@ static void job_pump(struct job *job)
 	if (job->started && !running && silent && !job->last_frame)
 		add_status(job, job->wait_status);
 	flushed = job->failure.code || flush(job);
-	poll_output(job, flushed);
+	poll_output(job, flushed && job->started);
 	if (!running && (job->failure.code || (job->last_frame && flushed)))
 		job_end(job);
 }
