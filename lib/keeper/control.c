@@ -169,7 +169,7 @@ static int method_shutdown(struct bigm_request *req, const cJSON *arg,
 						      sizeof(*k->shutdowns));
 	k->shutdowns[k->nshutdowns++] = req;
 	rpc_request_on_event(req, on_shutdown_event, k);
-	keeper_stop(k, now, "a client asked for it");
+	keeper_stop(k, now, NULL);
 	return 0;
 }
 

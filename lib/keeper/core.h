@@ -40,6 +40,7 @@ enum keeper_phase {
 };
 
 struct keeper {
+	const struct keeper_options *options;
 	struct record *record;
 	struct loop *loop;
 	struct authority *authority;
@@ -69,7 +70,8 @@ struct keeper {
 	struct bigm_request **shutdowns; /* waiting for the end */
 	size_t nshutdowns;
 
-	uint64_t started_ns; /* wall clock */
+	struct bigm_error end; /* why the machines end; code 0: as asked */
+	uint64_t started_ns;   /* wall clock */
 	char marker[48];     /* ends each machine's log */
 	char *bigm_path;
 };
@@ -77,17 +79,23 @@ struct keeper {
 /*
  * Runs the keeper in this process until its cluster has ended.  guard_fd: a
  * pipe that closes when the guard dies.  Returns 0, or a code when it could
- * not come up.  *guard_gone tells whether the guard is left to clean up.
+ * not come up, which it has reported.  *guard_gone tells whether the
+ * guard is left to clean up.
  */
 int keeper_run(struct record *record, const struct keeper_options *options,
-	       int guard_fd, bool *guard_gone, struct bigm_error *err);
+	       int guard_fd, bool *guard_gone);
+
+/* Says on the status pipe why the keeper does not come up, or ends. */
+void keeper_report(const struct keeper_options *options,
+		   const struct bigm_error *why);
 
 /* Keeper.Start: takes over the request; the new machines begin at
  * k->members[*first]. */
 int keeper_start(struct keeper *k, struct start_request *request,
 		 size_t *first, struct bigm_error *err);
 
-/* Ends the cluster; `now` kills, also when it is ending already. */
+/* Ends the cluster; `now` kills, also when it is ending already.  why is the
+ * reason with which its machines stop; NULL: a client asked for it. */
 void keeper_stop(struct keeper *k, bool now, const char *why);
 
 /* The holder lets go. */

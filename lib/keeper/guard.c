@@ -119,7 +119,7 @@ static int check_client(const struct keeper_options *o, struct bigm_error *err)
 /* ------------------------------------------------------------------ */
 /* Words to the client, and to the log                                 */
 
-static void report(const struct keeper_options *o,
+void keeper_report(const struct keeper_options *o,
 		   const struct bigm_error *why)
 {
 	AUTO_JSON cJSON *json = cJSON_CreateObject();
@@ -176,7 +176,7 @@ static void clean_up(struct record *record,
 
 	if (options->log_dir &&
 	    record_keep_logs(record, options->log_dir, &why) < 0)
-		report(options, &why);
+		keeper_report(options, &why);
 	if (record_remove(record, &why) < 0)
 		log_error("%s", why.text);
 }
@@ -187,14 +187,11 @@ static void clean_up(struct record *record,
 static int keeper_process(struct record *record,
 			  const struct keeper_options *options, int alive)
 {
-	struct bigm_error why = BIGM_ERROR_INIT;
 	bool guard_gone = false;
 	int rc;
 
 	prctl(PR_SET_NAME, "bigm-keeper");
-	rc = keeper_run(record, options, alive, &guard_gone, &why);
-	if (rc < 0)
-		report(options, &why);
+	rc = keeper_run(record, options, alive, &guard_gone);
 	if (guard_gone) {
 		process_kill_descendants(KILL_MS);
 		clean_up(record, options);
@@ -230,7 +227,7 @@ static void report_death(const struct keeper_options *options, int status)
 	process_describe_status(status, text, sizeof(text));
 	bigm_error_set(&why, BIGM_EUNAVAILABLE, "the keeper was ended by %s",
 		       text);
-	report(options, &why);
+	keeper_report(options, &why);
 }
 
 /* Signals are blocked from before the keeper is forked, so none is missed. */
@@ -248,7 +245,7 @@ static int guard_process(struct record *record,
 	sigprocmask(SIG_SETMASK, &signals, &before);
 	if (pipe2(alive, O_CLOEXEC) < 0 || (keeper = fork()) < 0) {
 		error_set_errno(&why, errno, "cannot start the keeper");
-		report(options, &why);
+		keeper_report(options, &why);
 		record_remove(record, NULL);
 		return 1;
 	}
@@ -297,7 +294,7 @@ int keeper_main(int argc, char **argv)
 	}
 	error_set_errno(&why, errno, "cannot start the keeper's guard");
 failed:
-	report(&options, &why);
+	keeper_report(&options, &why);
 	if (record)
 		record_remove(record, NULL);
 	record_free(record);

@@ -22,8 +22,8 @@
 #include "rpc/wire.h"
 
 /* Machines get this long to shut down, then to die of SIGKILL. */
-#define STOP_MS 1000
-#define KILL_MS 500
+#define STOP_MS 1300
+#define KILL_MS 400
 /* A reader of the logs must get on within this time; without a holder all of
  * them together have it. */
 #define DRAIN_MS 500
@@ -234,8 +234,13 @@ void keeper_stop(struct keeper *k, bool now, const char *why)
 {
 	if (k->phase > KEEPER_STOPPING || (k->phase == KEEPER_STOPPING && !now))
 		return;
-	if (k->phase == KEEPER_UP)
-		log_info("cluster %s ends: %s", k->record->name, why);
+	if (k->phase == KEEPER_UP) {
+		log_info("cluster %s ends: %s", k->record->name,
+			 why ? why : "a client asked for it");
+		if (why)
+			bigm_error_set(&k->end, BIGM_EUNAVAILABLE,
+				       "the cluster has ended: %s", why);
+	}
 	k->phase = KEEPER_STOPPING;
 	if (now) {
 		k->killed = false;
@@ -397,9 +402,9 @@ static int make_authority(struct keeper *k, struct bigm_error *err)
 	return k->tls ? 0 : BIGM_EFAILED;
 }
 
-static int make_system(struct keeper *k, const struct keeper_options *options,
-		       struct bigm_error *err)
+static int make_system(struct keeper *k, struct bigm_error *err)
 {
+	const char *name = k->options->system ? k->options->system : "local";
 	AUTO_JSON cJSON *settings = cJSON_CreateObject();
 	struct system_keeper us = {
 		.loop = k->loop,
@@ -409,8 +414,8 @@ static int make_system(struct keeper *k, const struct keeper_options *options,
 		.keeper = k,
 	};
 
-	cJSON_AddBoolToObject(settings, "ship", options->ship);
-	k->ops = system_find(options->system ? options->system : "local", err);
+	cJSON_AddBoolToObject(settings, "ship", k->options->ship);
+	k->ops = system_find(name, err);
 	if (!k->ops)
 		return BIGM_ENOTFOUND;
 	k->system = k->ops->new(&us, settings, err);
@@ -435,29 +440,27 @@ static int make_journal(struct keeper *k, struct bigm_error *err)
 	return 0;
 }
 
-static int serve(struct keeper *k, const struct keeper_options *options,
-		 int guard_fd, struct bigm_error *err)
+static int serve(struct keeper *k, int guard_fd, struct bigm_error *err)
 {
 	const struct rpc_server_options server = { .tls = NULL };
-	int listen_fd = k->record->listen_fd;
+	int listen_fd = k->record->listen_fd, hold_fd = k->options->hold_fd;
 
 	k->server = rpc_server_new(k->loop, &server);
-	k->lifeline = lifeline_new(k->loop, options->hold_fd, guard_fd,
+	k->lifeline = lifeline_new(k->loop, hold_fd, guard_fd,
 				   &lifeline_events, k, err);
 	if (!k->lifeline || control_add(k, err) < 0)
 		return BIGM_EIO;
 	k->record->listen_fd = -1;
 	if (rpc_server_listen(k->server, listen_fd, err) < 0)
 		return BIGM_EIO;
-	k->held = options->hold_fd >= 0;
+	k->held = hold_fd >= 0;
 	if (!k->held)
 		return 0;
-	return rpc_server_adopt(k->server, options->hold_fd, on_holder_gone, k,
+	return rpc_server_adopt(k->server, hold_fd, on_holder_gone, k,
 				err);
 }
 
-static int begin(struct keeper *k, const struct keeper_options *options,
-		 int guard_fd, struct bigm_error *err)
+static int begin(struct keeper *k, int guard_fd, struct bigm_error *err)
 {
 	struct timespec now;
 
@@ -469,10 +472,10 @@ static int begin(struct keeper *k, const struct keeper_options *options,
 	k->bigm_path = own_program();
 	k->loop = loop_new(err);
 	if (!k->loop || make_marker(k, err) < 0 || make_authority(k, err) < 0 ||
-	    make_system(k, options, err) < 0 || make_journal(k, err) < 0 ||
+	    make_system(k, err) < 0 || make_journal(k, err) < 0 ||
 	    write_record(k, err) < 0)
 		return BIGM_EFAILED;
-	return serve(k, options, guard_fd, err);
+	return serve(k, guard_fd, err);
 }
 
 /* In reverse; members first, whose connections close on the loop. */
@@ -499,20 +502,21 @@ static void release(struct keeper *k)
 }
 
 int keeper_run(struct record *record, const struct keeper_options *options,
-	       int guard_fd, bool *guard_gone, struct bigm_error *err)
+	       int guard_fd, bool *guard_gone)
 {
-	struct keeper k = { .record = record };
+	struct keeper k = {
+		.record = record,
+		.options = options,
+		.end = BIGM_ERROR_INIT,
+	};
 	struct bigm_error why = BIGM_ERROR_INIT;
-	int rc;
 
-	crypto_init_lean();
-	rc = begin(&k, options, guard_fd, &why);
-	if (rc == 0)
+	if (begin(&k, guard_fd, &why) == 0)
 		loop_run(k.loop);
 	else
-		rc = error_copy(err, &why);
+		keeper_report(options, &why);
 	*guard_gone = k.guard_gone;
 	if (!k.given_up)
 		release(&k);
-	return rc;
+	return why.code;
 }

@@ -95,6 +95,10 @@ static void stopped(struct member *m)
 	loop_timer_stop(m->keeper->loop, &m->keepalive_timer);
 	ship_free(m->ship);
 	m->ship = NULL;
+	if (!m->reason.code && m->keeper->end.code) {
+		error_copy(&m->reason, &m->keeper->end);
+		error_prefix(&m->reason, "%s", m->name);
+	}
 	if (m->reason.code)
 		error_copy(&why, &m->reason);
 	else

@@ -147,6 +147,7 @@ static void test_record_of_a_driver(void **state)
 					     "info.json", "keeper.log" };
 	struct stat st;
 
+	world_start(w, "{\"n\":1}");
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		AUTO_FREE char *path = xasprintf("%s/%s", w->record, files[i]);
 
@@ -387,6 +388,10 @@ static void test_keeper_terminated(void **state)
 	struct world *w = busy_world();
 
 	kill(w->keeper, SIGTERM);
+	world_expect_state(w, "m1", "STOPPED");
+	assert_string_equal(world_reason(w, "m1"),
+			    "m1: the cluster has ended: signal 15 "
+			    "(Terminated)");
 	expect_end(w);
 }
 
@@ -395,6 +400,8 @@ static void test_guard_killed(void **state)
 	struct world *w = busy_world();
 
 	kill(w->guard, SIGKILL);
+	world_expect_state(w, "m0", "STOPPED");
+	assert_non_null(strstr(world_reason(w, "m0"), "its guard has died"));
 	expect_end(w);
 }
 

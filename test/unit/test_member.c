@@ -223,6 +223,7 @@ static int setup(void **state)
 	f->order.services = cJSON_CreateObject();
 	make_machine(f);
 	current = f;
+	k->end = (struct bigm_error)BIGM_ERROR_INIT;
 	f->m = member_new(k, 0, &f->order);
 	log_set_sink(drop_log, NULL);
 	*state = f;
