@@ -243,27 +243,6 @@ static void tell_lost(struct link *link)
 	get_state(client, &link->why);
 }
 
-static void fail_waiting(struct rpc_client *client,
-			 const struct bigm_error *why)
-{
-	struct call_list calls;
-	struct bigm_error error;
-	struct bigm_call *call;
-
-	/* Callbacks may start calls, which wait anew. */
-	TAILQ_INIT(&calls);
-	TAILQ_CONCAT(&calls, &client->waiting, link);
-	TAILQ_FOREACH(call, &calls, link)
-		call->waiting = false;
-	while ((call = TAILQ_FIRST(&calls))) {
-		TAILQ_REMOVE(&calls, call, link);
-		error = *why;
-		error_prefix(&error, "%s: %s", client->name,
-			     call_method(call));
-		call_finish(call, &error);
-	}
-}
-
 /* ---- calls that were lost ---- */
 
 static void end_mourning(struct rpc_client *client,
@@ -309,6 +288,24 @@ bool client_mourn(struct rpc_client *client, struct bigm_call *call,
 				 on_grace);
 	}
 	return true;
+}
+
+static void fail_waiting(struct rpc_client *client,
+			 const struct bigm_error *why)
+{
+	struct call_list calls;
+	struct bigm_call *call;
+
+	/* Callbacks may start calls, which wait anew. */
+	TAILQ_INIT(&calls);
+	TAILQ_CONCAT(&calls, &client->waiting, link);
+	TAILQ_FOREACH(call, &calls, link)
+		call->waiting = false;
+	while ((call = TAILQ_FIRST(&calls))) {
+		TAILQ_REMOVE(&calls, call, link);
+		if (!client_mourn(client, call, why))
+			call_fail(call, why);
+	}
 }
 
 static void link_lost(void *owner, const struct bigm_error *why)

@@ -60,8 +60,8 @@ void rpc_client_on_lost(struct rpc_client *client,
 			void *data);
 
 /*
- * Any thread.  Where the owner will hear why a connection was lost, but only a
- * moment later than the loss itself: calls that were under way are not failed
+ * Any thread.  Where the owner will hear why a connection was lost, or cannot
+ * be made, but only a moment later: calls that were under way are not failed
  * at once, but when the owner calls rpc_client_fail(), with its reason, or
  * after grace_ms, as lost.  0, at first: at once.
  */

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,6 +28,9 @@ static int echo(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 static int hang(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 		struct bigm_error *err)
 {
+	atomic_bool *hanging = bigm_request_state(req);
+
+	atomic_store(hanging, true);
 	while (!bigm_request_canceled(req))
 		sched_yield();
 	return 0;
@@ -42,6 +46,7 @@ struct fixture {
 	struct pair *pair;
 	struct bigm_machine *m;
 	struct bigm_error err;
+	atomic_bool hanging;
 };
 
 static int set_up(void **state)
@@ -50,7 +55,7 @@ static int set_up(void **state)
 						     .parked = true };
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
-	f->pair = pair_new(&options, methods, NULL, NULL);
+	f->pair = pair_new(&options, methods, NULL, &f->hanging);
 	f->m = machine_new(f->pair->client_loop, "m0", 0);
 	f->err = (struct bigm_error)BIGM_ERROR_INIT;
 	*state = f;
@@ -265,15 +270,27 @@ static void calls_fail_with_the_machines_reason(void **state)
 	assert_string_equal(f->err.text, "m0: T.Hang: killed by signal 11");
 }
 
+static bool is_hanging(void *data)
+{
+	return atomic_load(&((struct fixture *)data)->hanging);
+}
+
+static struct bigm_call *begin_to_hang(struct fixture *f)
+{
+	struct bigm_call *call;
+
+	come(f, BIGM_RUNNING);
+	call = bigm_call_start(f->m, "T.Hang", NULL, NULL);
+	wait_until(is_hanging, f);
+	return call;
+}
+
 /* The connection breaks first; the keeper's word comes a moment later. */
 static void a_lost_call_waits_for_the_reason(void **state)
 {
 	struct fixture *f = *state;
-	struct bigm_call *call;
+	struct bigm_call *call = begin_to_hang(f);
 
-	come(f, BIGM_RUNNING);
-	assert_int_equal(bigm_call(f->m, "T.Echo", NULL, NULL, NULL), 0);
-	call = bigm_call_start(f->m, "T.Hang", NULL, NULL);
 	pair_stop_server(f->pair, 0);
 	stop(f, BIGM_EUNAVAILABLE, "m0: killed by signal 9");
 	assert_int_equal(bigm_call_wait(call, &f->err), BIGM_EUNAVAILABLE);
@@ -281,14 +298,33 @@ static void a_lost_call_waits_for_the_reason(void **state)
 	bigm_call_free(call);
 }
 
-static void a_lost_call_does_not_wait_for_ever(void **state)
+static void on_refused(struct rpc_client *client, const struct bigm_error *why,
+		       void *data)
+{
+	atomic_store(&((struct fixture *)data)->hanging, true);
+}
+
+static void a_call_that_cannot_connect_waits_for_the_reason(void **state)
 {
 	struct fixture *f = *state;
 	struct bigm_call *call;
 
+	pair_stop_server(f->pair, 0);
+	rpc_client_on_lost(machine_client(f->m), on_refused, f);
 	come(f, BIGM_RUNNING);
-	assert_int_equal(bigm_call(f->m, "T.Echo", NULL, NULL, NULL), 0);
-	call = bigm_call_start(f->m, "T.Hang", NULL, NULL);
+	call = bigm_call_start(f->m, "T.Echo", NULL, NULL);
+	wait_until(is_hanging, f); /* refused by now */
+	stop(f, BIGM_EUNAVAILABLE, "m0: killed by signal 9");
+	assert_int_equal(bigm_call_wait(call, &f->err), BIGM_EUNAVAILABLE);
+	assert_string_equal(f->err.text, "m0: T.Echo: killed by signal 9");
+	bigm_call_free(call);
+}
+
+static void a_lost_call_does_not_wait_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct bigm_call *call = begin_to_hang(f);
+
 	pair_stop_server(f->pair, 0);
 	assert_true(bigm_call_wait(call, &f->err) < 0);
 	bigm_call_free(call);
@@ -375,6 +411,7 @@ int main(void)
 		TEST(calls_wait_for_running),
 		TEST(calls_fail_with_the_machines_reason),
 		TEST(a_lost_call_waits_for_the_reason),
+		TEST(a_call_that_cannot_connect_waits_for_the_reason),
 		TEST(a_lost_call_does_not_wait_for_ever),
 		TEST(a_bad_address_stops_the_machine),
 		cmocka_unit_test(facts_are_read),
