@@ -221,7 +221,7 @@ int pair_call(struct pair *p, const char *method, const char *arg,
 
 void wait_until(bool (*fn)(void *data), void *data)
 {
-	uint64_t end = loop_now_ns() + 10000000000u;
+	uint64_t end = loop_now_ns() + 60000000000u;
 
 	while (!fn(data)) {
 		assert_true(loop_now_ns() < end);

@@ -52,7 +52,7 @@ int pair_finish(struct bigm_call *call, char **reply, struct bigm_error *err);
 int pair_call(struct pair *p, const char *method, const char *arg,
 	      char **reply, struct bigm_error *err);
 
-/* Polls until fn(data) is true; fails the test after 10 seconds. */
+/* Polls until fn(data) is true; fails the test after a minute. */
 void wait_until(bool (*fn)(void *data), void *data);
 
 /* A connected raw socket to a Unix pair's server. */

@@ -18,7 +18,7 @@
 #include "rpc_pair.h"
 
 #define CHUNK 100003 /* fits no frame, record or window */
-#define TOTAL (24u << 20)
+#define TOTAL (8u << 20)
 
 struct shared {
 	_Atomic size_t written; /* by Give */
