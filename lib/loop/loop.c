@@ -32,7 +32,8 @@
 /*
  * After a turn in which something happened the loop looks again and again for
  * up to SPIN_NS before it sleeps: waking a sleeping thread costs more than a
- * small call does.  Credit keeps it from doing so where that does not pay.
+ * small call does.  Credit, none at first, keeps it from doing so where that
+ * does not pay.
  */
 #define SPIN_NS 40000
 #define SPIN_MAX_CREDIT 8
@@ -419,7 +420,6 @@ struct loop *loop_new(struct bigm_error *err)
 	loop->wake.data = loop;
 	init_handles(loop);
 	loop->deferred_end = &loop->deferred;
-	loop->spin_credit = SPIN_MAX_CREDIT;
 	loop->spin_off = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
 			 CPU_COUNT(&cpus) < 2;
 	loop->stop.fn = on_stop;

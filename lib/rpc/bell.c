@@ -16,7 +16,7 @@ void bell_spin_init(struct bell_spin *spin)
 {
 	cpu_set_t set;
 
-	*spin = (struct bell_spin){ .credit = SPIN_MAX_CREDIT };
+	*spin = (struct bell_spin){ 0 };
 	spin->off = sched_getaffinity(0, sizeof(set), &set) == 0 &&
 		    CPU_COUNT(&set) < 2;
 }

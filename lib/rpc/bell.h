@@ -9,7 +9,8 @@
  * A wake-up through the kernel costs more than a small call does, so a waiter
  * first spins for up to 40 µs where there is more than one processor.  A
  * struct bell_spin, shared by the waits of one kind, remembers whether that
- * has paid lately, and keeps waiters from spinning where it has not.
+ * has paid lately, and keeps waiters from spinning where it has not (a try now
+ * and then apart).
  *
  * Any thread.  The memory must outlive the last bell_ring().
  */
