@@ -30,7 +30,6 @@ struct sentinel *sentinel_new(const char *path, char *const *argv,
 		error_set_errno(err, errno, "cannot make a socket for the job");
 		return NULL;
 	}
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
@@ -59,6 +58,7 @@ int sentinel_start(struct sentinel *sentinel, char *const *env,
 	struct buffer packet = BUFFER_INIT(SENTINEL_MAX_ENV - 1);
 	int code = 0;
 
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (; code == 0 && *env != NULL; env++)
 		code = buffer_append(&packet, *env, strlen(*env) + 1, err);
 	if (code == 0 && send(sentinel->socket, buffer_data(&packet), packet.len,

@@ -14,7 +14,8 @@
  * is in the group, it knows which signals have reached the whole group.
  *
  * Kill the sentinel, and the job dies by PDEATHSIG; what that had started
- * comes to bigm, which sentinel_new() makes a subreaper as well.
+ * comes to bigm, which sentinel_start() makes a subreaper as well: not before,
+ * or the keeper, which detaches when it is spawned, would come to it too.
  */
 #ifndef CMD_SENTINEL_H
 #define CMD_SENTINEL_H

@@ -193,9 +193,14 @@ static void on_watch(struct bigm_call *call, void *data)
 	if (n == RPC_AGAIN)
 		return;
 	rpc_call_on_event(call, NULL, NULL);
+	pthread_mutex_lock(&c->lock);
+	bool closing = c->closing;
+	pthread_mutex_unlock(&c->lock);
+	/* A keeper that ends breaks streams off before all of the cluster is
+	 * gone, which the end of the connection tells. */
 	if (n == 0)
 		c->ended = true;
-	else
+	else if (!closing)
 		cluster_lose(c, &err);
 }
 
