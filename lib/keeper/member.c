@@ -273,18 +273,35 @@ static uint64_t keepalive_failed(struct member *m,
 	return 0;
 }
 
+/* The worker that an Exec should have replaced is back. */
+static bool is_bare(struct bigm_call *call)
+{
+	AUTO_JSON cJSON *reply = bigm_call_take_reply(call);
+	int64_t incarnation = 0;
+
+	return bigm_json_get_int64(reply, "incarnation", &incarnation, NULL) <
+		       0 ||
+	       incarnation < 2;
+}
+
 static void on_keepalive_done(struct bigm_call *call, void *data)
 {
 	struct member *m = data;
 	struct bigm_error why = BIGM_ERROR_INIT;
 	uint64_t next = m->keeper->ops->keepalive.period_ms;
 	int rc = bigm_call_status(call, &why);
+	bool old_image = rc == 0 && m->shipped && is_bare(call);
 
 	m->keepalive = NULL;
 	bigm_call_free(call);
 	if (m->state == BIGM_STOPPED || m->stopping)
 		return;
-	if (rc == 0) {
+	if (old_image) {
+		bigm_error_set(&why, BIGM_EFAILED,
+			       "the program did not replace the bare worker: "
+			       "its log says why");
+		member_fail(m, &why, 0);
+	} else if (rc == 0) {
 		m->alive = true;
 		m->alive_ns = loop_now_ns();
 		check_running(m);
@@ -358,9 +375,12 @@ static void register_services(struct member *m)
 /* ------------------------------------------------------------------ */
 /* The beginning                                                       */
 
-/* The image that will serve is there, or about to be: calls wait for it. */
+/* The image that will serve is there, or about to be: calls wait for it.  A
+ * Keepalive to the bare worker before it tells nothing. */
 static void greet(struct member *m)
 {
+	bigm_call_free(m->keepalive);
+	m->keepalive = NULL;
 	m->alive = false;
 	m->alive_ns = loop_now_ns();
 	keepalive_send(m);
@@ -373,6 +393,7 @@ static void on_shipped(void *data, const struct bigm_error *why)
 
 	ship_free(m->ship);
 	m->ship = NULL;
+	m->shipped = true;
 	if (why && why->code == BIGM_EUNAVAILABLE)
 		loop_timer_start(m->keeper->loop, &m->end_timer, LOST_MS,
 				 on_end_timer);
@@ -380,6 +401,15 @@ static void on_shipped(void *data, const struct bigm_error *why)
 		member_fail(m, why, 0);
 	else
 		greet(m);
+}
+
+/* An upload may take longer than the first lease. */
+static void ship(struct member *m)
+{
+	m->alive_ns = loop_now_ns();
+	keepalive_send(m);
+	m->ship = ship_start(m->client, m->order->program, m->order->argv,
+			     m->order->env, on_shipped, m);
 }
 
 static void on_address(void *data, const char *address, int procs, pid_t pid)
@@ -409,9 +439,7 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 	if (rpc_client_open(m->client, &target, &why) < 0)
 		member_fail(m, &why, 0);
 	else if (m->order->program && k->ops->ships(k->system))
-		m->ship = ship_start(m->client, m->order->program,
-				     m->order->argv, m->order->env, on_shipped,
-				     m);
+		ship(m);
 	else
 		greet(m);
 }

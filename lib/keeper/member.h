@@ -39,7 +39,8 @@ struct member {
 	bool stopping; /* its end was asked for */
 
 	struct rpc_client *client;
-	struct ship *ship;
+	struct ship *ship; /* under way */
+	bool shipped;
 	struct bigm_call *keepalive, *reg, *shutdown;
 	bool alive, registered;
 	uint64_t alive_ns; /* the last sign of life; monotonic */

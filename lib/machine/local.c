@@ -262,6 +262,9 @@ static void describe_end(struct system_launch *l, int status,
 
 	if (l->failed.code != 0) {
 		error_copy(why, &l->failed);
+	} else if (status == -1) {
+		bigm_error_set(why, BIGM_EUNAVAILABLE,
+			       "ended, nobody knows how");
 	} else if (WIFSIGNALED(status)) {
 		bigm_error_set(why, BIGM_EUNAVAILABLE, "killed by %s",
 			       process_describe_status(status, text,

@@ -533,6 +533,47 @@ static void test_ship(void **state)
 	world_free(w);
 }
 
+/* This program with an interpreter that is not there: it looks well, and
+ * cannot be executed. */
+static char *make_impossible_program(const struct world *w)
+{
+	char *path = xasprintf("%s/impossible", getenv("XDG_STATE_HOME"));
+	AUTO_FCLOSE FILE *in = fopen(w->self, "r");
+	AUTO_FCLOSE FILE *out = fopen(path, "w");
+	size_t size = 64u << 20, n;
+	AUTO_FREE char *bytes = xmalloc(size);
+	char *name;
+
+	assert_non_null(in);
+	assert_non_null(out);
+	n = fread(bytes, 1, size, in);
+	name = memmem(bytes, n, "/ld-linux", 9);
+	assert_non_null(name);
+	name[1] = 'x';
+	assert_int_equal(fwrite(bytes, 1, n, out), n);
+	chmod(path, 0755);
+	return path;
+}
+
+static void test_ship_cannot_execute(void **state)
+{
+	const char *const args[] = { "--ship", NULL };
+	struct world *w = world_new_with(args);
+	AUTO_FREE char *path = make_impossible_program(w);
+	AUTO_FREE char *order = xasprintf("{\"n\":1,\"program\":\"%s\"}",
+					  path);
+	AUTO_FREE char *log = NULL;
+
+	world_start(w, order);
+	world_expect_state(w, "m0", "STOPPED");
+	assert_non_null(strstr(world_reason(w, "m0"), "did not replace"));
+	log = world_tail(w, "{\"follow\":false}");
+	assert_non_null(strstr(log, "cannot execute"));
+	world_shutdown(w);
+	unlink(path);
+	world_free(w);
+}
+
 static void test_ship_fails(void **state)
 {
 	const char *const args[] = { "--ship", NULL };
@@ -626,6 +667,7 @@ int main(int argc, char **argv)
 		TEST(test_visitors),
 		TEST(test_ship),
 		TEST(test_ship_fails),
+		TEST(test_ship_cannot_execute),
 		TEST(test_cannot_start),
 		TEST(test_name_is_taken),
 		TEST(test_logs_are_kept),

@@ -141,7 +141,7 @@ static const struct system_ops fake_ops = {
 	.kill = fake_kill,
 	.release = fake_release,
 	.ships = fake_ships,
-	.keepalive = { .period_ms = 20, .timeout_ms = 700, .call_ms = 100 },
+	.keepalive = { .period_ms = 20, .timeout_ms = 2000, .call_ms = 800 },
 	.default_procs = 1,
 };
 
