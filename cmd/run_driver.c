@@ -100,6 +100,7 @@ int run_driver(const struct run_order *order)
 		.signal = pass_on,
 		.stop = stop,
 		.idle = idle,
+		.outlives_cluster = true,
 	};
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct driver driver = { .order = order };

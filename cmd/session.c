@@ -244,6 +244,9 @@ static void on_event(struct session *s, const struct event *event)
 		on_launched(s);
 		break;
 	case EVENT_LOST:
+		if (s->lost_error.code == BIGM_ECANCELED &&
+		    s->work->outlives_cluster)
+			break;
 		if (s->status < 0)
 			session_explain(s, s->lost_error.text);
 		session_finish(s, STATUS_BIGM);

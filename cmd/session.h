@@ -38,6 +38,9 @@ struct session_work {
 	void (*stop)(struct session *session);
 	/* After all: false while threads of the work still run. */
 	bool (*idle)(struct session *session);
+	/* It goes on when its cluster has been shut down: a driver may do that
+	 * itself, and have more to do. */
+	bool outlives_cluster;
 };
 
 enum session_phase {

@@ -44,6 +44,13 @@ static bool read_status(struct cluster *c, struct bigm_error *why)
 	return true;
 }
 
+/* Nobody's ill will: we asked for it, or Watch came to its end first.  Before
+ * that is under way, a keeper of ours would have said what went wrong. */
+static bool in_good_order(const struct cluster *c)
+{
+	return c->closing || c->ended || (c->status_fd >= 0 && !c->watch);
+}
+
 static void explain_loss(struct cluster *c, const struct bigm_error *why,
 			 struct bigm_error *reason)
 {
@@ -53,8 +60,8 @@ static void explain_loss(struct cluster *c, const struct bigm_error *why,
 		bigm_error_set(reason, BIGM_EUNAVAILABLE,
 			       "not a word from it; is it bigm %s? (%s)",
 			       bigm_version(), why->text);
-	else if (c->closing || c->ended)
-		bigm_error_set(reason, BIGM_EUNAVAILABLE,
+	else if (in_good_order(c))
+		bigm_error_set(reason, BIGM_ECANCELED,
 			       "the cluster has been shut down");
 	else
 		bigm_error_set(reason, BIGM_EUNAVAILABLE,
@@ -68,7 +75,7 @@ void cluster_lose(struct cluster *c, const struct bigm_error *why)
 	struct bigm_error as_asked = BIGM_ERROR_INIT;
 
 	pthread_mutex_lock(&c->lock);
-	bool again = c->lost, asked = c->closing || c->ended;
+	bool again = c->lost;
 	if (!again) {
 		explain_loss(c, why, &reason);
 		c->why = reason;
@@ -81,7 +88,7 @@ void cluster_lose(struct cluster *c, const struct bigm_error *why)
 	if (again)
 		return;
 	rpc_client_fail(c->keeper, &reason);
-	watch_stop_all(c, asked ? &as_asked : &reason);
+	watch_stop_all(c, reason.code == BIGM_ECANCELED ? &as_asked : &reason);
 	if (tell)
 		on_lost(&reason, c->on_lost_data);
 }

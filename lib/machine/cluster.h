@@ -70,8 +70,8 @@ const struct cluster_info *cluster_info(const struct cluster *cluster);
 
 /* Runs fn once, when the keeper is gone though nobody asked for its end here
  * (at once if it is gone already): it died, or somebody else shut the cluster
- * down, which *why says; then machines are STOPPED without a reason, and calls
- * say the same.  Set it once, before anything else. */
+ * down, which *why says (BIGM_ECANCELED); then machines are STOPPED without a
+ * reason, and calls say the same.  Set it once, before anything else. */
 void cluster_on_lost(struct cluster *cluster,
 		     void (*fn)(const struct bigm_error *why, void *data),
 		     void *data);
