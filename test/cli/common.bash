@@ -25,6 +25,7 @@ teardown() {
             kill -KILL "$pid"
         done
         left_files
+        find "$DIR/state" -name keeper.log -exec tail -n 50 {} +
     fi
     cd /
     rm -rf "$DIR"
