@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,8 +103,47 @@ const char *call_method(const struct bigm_call *call)
 
 bool call_is_over(struct bigm_call *call)
 {
-	return atomic_load_explicit(&call->over, memory_order_acquire) ==
-	       CALL_OVER;
+	int over;
+
+	/* Whoever has seen its streams stop must find it over: it is a matter
+	 * of a few instructions on another thread. */
+	while ((over = atomic_load_explicit(&call->over,
+					    memory_order_acquire)) ==
+	       CALL_SETTLING)
+		sched_yield();
+	return over == CALL_OVER;
+}
+
+/* Wakes whoever still writes an argument that nobody takes any more. */
+void call_stop_arg(struct bigm_call *call)
+{
+	const struct bigm_error *why = call->error;
+	struct bigm_error done = BIGM_ERROR_INIT;
+
+	if (!call->out)
+		return;
+	if (!why)
+		bigm_error_set(&done, BIGM_ECANCELED,
+			       "%s: %s: it has replied without reading the "
+			       "rest", call->client->name, call_method(call));
+	flow_drop(call->out, why ? why : &done);
+}
+
+/* What is there of a reply that breaks is read before the error; what was
+ * canceled is not read at all. */
+static void stop_flows(struct bigm_call *call)
+{
+	const struct bigm_error *why = call->error;
+
+	call_stop_arg(call);
+	if (!call->in)
+		return;
+	if (!why)
+		flow_end(call->in);
+	else if (why->code == BIGM_ECANCELED)
+		flow_drop(call->in, why);
+	else
+		flow_break(call->in, why);
 }
 
 bool call_settle(struct bigm_call *call, const struct bigm_error *why)
@@ -118,6 +158,8 @@ bool call_settle(struct bigm_call *call, const struct bigm_error *why)
 		*call->error = (struct bigm_error)BIGM_ERROR_INIT;
 		error_copy(call->error, why);
 	}
+	/* First, so that whoever sees it over reads and writes no more. */
+	stop_flows(call);
 	atomic_store_explicit(&call->over, CALL_OVER, memory_order_release);
 	bell_ring(&call->bell);
 	return true;

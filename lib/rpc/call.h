@@ -91,6 +91,9 @@ void call_post(struct bigm_call *call, enum call_work work);
 /* Any thread: makes it over with *why (NULL: well), unless it is already. */
 bool call_settle(struct bigm_call *call, const struct bigm_error *why);
 
+/* Wakes whoever writes an argument that nobody takes any more. */
+void call_stop_arg(struct bigm_call *call);
+
 /* The I/O side. */
 void call_begin(struct bigm_call *call); /* starts the clock */
 void call_travel(struct bigm_call *call, struct http2 *http2,

@@ -32,38 +32,6 @@ static void retire(struct bigm_call *call)
 	call_release(call);
 }
 
-/* Wakes whoever still writes an argument that nobody takes any more. */
-static void stop_arg(struct bigm_call *call)
-{
-	const struct bigm_error *why = call->error;
-	struct bigm_error done = BIGM_ERROR_INIT;
-
-	if (!call->out)
-		return;
-	if (!why)
-		bigm_error_set(&done, BIGM_ECANCELED,
-			       "%s: %s: it has replied without reading the "
-			       "rest", call->client->name, call_method(call));
-	flow_drop(call->out, why ? why : &done);
-}
-
-/* What is there of a reply that breaks is read before the error; what was
- * canceled is not read at all. */
-static void stop_flows(struct bigm_call *call)
-{
-	const struct bigm_error *why = call->error;
-
-	stop_arg(call);
-	if (!call->in)
-		return;
-	if (!why)
-		flow_end(call->in);
-	else if (why->code == BIGM_ECANCELED)
-		flow_drop(call->in, why);
-	else
-		flow_break(call->in, why);
-}
-
 /* Stops what is under way for a call that is over, and tells the user. */
 static void tell(struct bigm_call *call)
 {
@@ -74,7 +42,6 @@ static void tell(struct bigm_call *call)
 	if (call->waiting)
 		TAILQ_REMOVE(&call->client->waiting, call, link);
 	call->waiting = false;
-	stop_flows(call);
 	if (!call->stream.in_ended || !call->stream.out_ended)
 		http2_reset(&call->stream, NGHTTP2_CANCEL);
 	call_event(call);
@@ -262,7 +229,7 @@ void call_on_close(void *owner, struct http2_stream *stream, uint32_t code)
 		/* The common case: nothing is left to say. */
 	} else if (stream->in_ended && call->in) {
 		/* It goes on without its stream until it is read. */
-		stop_arg(call);
+		call_stop_arg(call);
 	} else if (link->why.code) {
 		if (!client_mourn(link->client, call, &link->why))
 			call_fail(call, &link->why);

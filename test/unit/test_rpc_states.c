@@ -1,0 +1,349 @@
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "rpc/http2.h"
+#include "rpc_methods.h"
+
+static void test_a_parked_call_waits(void **state)
+{
+	struct pair *p = pair_new(&(struct pair_options){ .parked = true },
+				  rpc_methods, NULL, NULL);
+	struct bigm_call *late = pair_start(p, "T.Echo", NULL);
+	struct bigm_call *early = start_with(
+		p->client, "T.Echo",
+		(struct bigm_call_options){ .timeout_ms = 30 });
+
+	assert_int_equal(pair_finish(early, NULL, NULL), BIGM_EDEADLINE);
+	assert_int_equal(bigm_call_status(late, NULL), 1);
+	assert_int_equal(rpc_client_open(p->client, &p->target, NULL), 0);
+	assert_int_equal(pair_finish(late, NULL, NULL), 0);
+	pair_free(p);
+}
+
+static void test_a_failed_client_says_why(void **state)
+{
+	struct shared s = { 0 };
+	struct pair *p = pair_with(&s);
+	struct bigm_call *call = pair_start(p, "T.Wait", NULL);
+	struct bigm_error why = BIGM_ERROR_INIT, err = BIGM_ERROR_INIT;
+
+	wait_until(has_begun, &s);
+	bigm_error_set(&why, BIGM_EUNAVAILABLE, "killed by signal 9");
+	rpc_client_fail(p->client, &why);
+	assert_int_equal(pair_finish(call, NULL, &err), BIGM_EUNAVAILABLE);
+	assert_string_equal(err.text, "m0: T.Wait: killed by signal 9");
+	assert_int_equal(pair_call(p, "T.Echo", NULL, NULL, &err),
+			 BIGM_EUNAVAILABLE);
+	assert_string_equal(err.text, "m0: T.Echo: killed by signal 9");
+	wait_until(was_canceled, &s);
+	pair_free(p);
+}
+
+static void fail_it(struct rpc_client *client, const struct bigm_error *why,
+		    void *data)
+{
+	struct bigm_error better = BIGM_ERROR_INIT;
+
+	bigm_error_set(&better, BIGM_EUNAVAILABLE, "killed by signal 9");
+	rpc_client_fail(client, &better);
+	atomic_fetch_add((_Atomic int *)data, 1);
+}
+
+static bool is_lost(void *data)
+{
+	return *(_Atomic int *)data > 0;
+}
+
+/* Even one that ends in good order, without a call. */
+static void test_every_loss_is_told(void **state)
+{
+	struct pair *p = pair_with(NULL);
+	_Atomic int lost = 0;
+
+	rpc_client_on_lost(p->client, count_lost, (void *)&lost);
+	assert_int_equal(pair_call(p, "T.Echo", NULL, NULL, NULL), 0);
+	pair_stop_server(p, 5000);
+	wait_until(is_lost, (void *)&lost);
+	assert_int_equal(lost, 1);
+	pair_free(p);
+}
+
+/* The owner knows better than the socket why the machine is gone. */
+static void test_the_loss_is_told_once_and_named(void **state)
+{
+	struct pair *p = pair_new(&(struct pair_options){ .parked = true },
+				  rpc_methods, NULL, NULL);
+	struct rpc_target target = { 0 };
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct bigm_call *call;
+	struct pollfd peer = { .events = POLLIN };
+	_Atomic int told = 0;
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				    fds), 0);
+	target.fd = fds[0];
+	peer.fd = fds[1];
+	rpc_client_on_lost(p->client, fail_it, (void *)&told);
+	assert_int_equal(rpc_client_open(p->client, &target, NULL), 0);
+	call = pair_start(p, "T.Echo", NULL);
+	assert_int_equal(poll(&peer, 1, 10000), 1);
+	close(peer.fd);
+	assert_int_equal(pair_finish(call, NULL, &err), BIGM_EUNAVAILABLE);
+	assert_string_equal(err.text, "m0: T.Echo: killed by signal 9");
+	assert_int_equal(told, 1);
+	pair_free(p);
+}
+
+/* A server that answers one request with "1", by hand. */
+struct by_hand {
+	struct http2 *http2;
+	struct http2_stream stream;
+	struct buffer output;
+	bool asked;
+};
+
+static struct http2_stream *hand_open(void *owner)
+{
+	return &((struct by_hand *)owner)->stream;
+}
+
+static void hand_head(struct http2_stream *stream)
+{
+}
+
+static void hand_data(struct http2_stream *stream, const void *data,
+		      size_t len)
+{
+}
+
+static void hand_end(struct http2_stream *stream)
+{
+	struct by_hand *h = http2_owner(stream->http2);
+
+	stream->body = "1";
+	stream->body_len = 1;
+	http2_respond(stream, WIRE_OK, true);
+	h->asked = true;
+}
+
+static void hand_close(void *owner, struct http2_stream *stream, uint32_t code)
+{
+}
+
+static void hand_wake(void *owner)
+{
+}
+
+static int hand_write(void *owner, const void *data, size_t len,
+		      struct bigm_error *err)
+{
+	return buffer_append(&((struct by_hand *)owner)->output, data, len,
+			     err);
+}
+
+static const struct http2_ops hand_ops = {
+	.open = hand_open,
+	.head = hand_head,
+	.data = hand_data,
+	.end = hand_end,
+	.close = hand_close,
+	.wake = hand_wake,
+	.write = hand_write,
+};
+
+static void read_request(struct by_hand *h, int fd)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while (!h->asked) {
+		n = read(fd, buf, sizeof(buf));
+		assert_true(n > 0);
+		assert_int_equal(http2_input(h->http2, buf, (size_t)n, NULL),
+				 0);
+	}
+	assert_int_equal(http2_output(h->http2, 1 << 20, NULL), 0);
+}
+
+struct held {
+	struct loop *loop;
+	sem_t begun, go;
+};
+
+static void hold(void *data)
+{
+	struct held *held = data;
+
+	sem_post(&held->begun);
+	sem_wait(&held->go);
+}
+
+static void *hold_loop(void *data)
+{
+	struct held *held = data;
+
+	loop_call(held->loop, hold, held);
+	return NULL;
+}
+
+struct next {
+	struct rpc_client *client;
+	struct bigm_call *call;
+	sem_t started;
+};
+
+static void start_next(struct bigm_call *call, void *data)
+{
+	struct next *next = data;
+
+	next->call = start_with(next->client, "T.Echo",
+				(struct bigm_call_options){
+					.timeout_ms = 5000 });
+	sem_post(&next->started);
+}
+
+/* The reply and the end of the connection come together; a call that the
+ * reply's callback starts finds a connection that is not closed yet, and no
+ * use. */
+static void test_a_call_at_the_moment_of_a_loss_ends(void **state)
+{
+	struct pair *p = pair_new(&(struct pair_options){ .parked = true },
+				  rpc_methods, NULL, NULL);
+	struct by_hand hand = { .output = BUFFER_INIT(1 << 20) };
+	struct held held = { .loop = p->client_loop };
+	struct next next = { .client = p->client };
+	struct rpc_target target = { 0 };
+	struct bigm_call *call;
+	pthread_t thread;
+	int fds[2];
+
+	sem_init(&held.begun, 0, 0);
+	sem_init(&held.go, 0, 0);
+	sem_init(&next.started, 0, 0);
+	hand.http2 = http2_new(true, &hand_ops, &hand);
+	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+	target.fd = fds[0];
+	assert_int_equal(rpc_client_open(p->client, &target, NULL), 0);
+	call = start_with(p->client, "T.Echo", (struct bigm_call_options){
+				  .on_done = start_next, .data = &next });
+	read_request(&hand, fds[1]);
+	pthread_create(&thread, NULL, hold_loop, &held);
+	sem_wait(&held.begun);
+	assert_int_equal(write(fds[1], buffer_data(&hand.output),
+			       hand.output.len), hand.output.len);
+	close(fds[1]);
+	sem_post(&held.go);
+	pthread_join(thread, NULL);
+	sem_wait(&next.started);
+	assert_int_equal(pair_finish(call, NULL, NULL), 0);
+	assert_int_equal(pair_finish(next.call, NULL, NULL),
+			 BIGM_EUNAVAILABLE);
+	http2_free(hand.http2);
+	buffer_release(&hand.output);
+	pair_free(p);
+}
+
+static void test_nobody_at_the_address(void **state)
+{
+	struct pair *p = pair_with(NULL);
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	pair_stop_server(p, 1000);
+	assert_int_equal(pair_call(p, "T.Echo", NULL, NULL, &err),
+			 BIGM_EUNAVAILABLE);
+	assert_true(err.retriable);
+	assert_non_null(strstr(err.text, "cannot connect to /tmp/"));
+	pair_free(p);
+}
+
+static void test_a_reconnect_dials_anew(void **state)
+{
+	struct shared s = { 0 };
+	struct pair *p = pair_with(&s);
+	struct bigm_call *call = pair_start(p, "T.Wait", NULL);
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	wait_until(has_begun, &s);
+	rpc_client_reconnect(p->client);
+	assert_int_equal(pair_finish(call, NULL, &err), BIGM_EUNAVAILABLE);
+	assert_true(err.retriable);
+	assert_int_equal(pair_call(p, "T.Echo", NULL, NULL, NULL), 0);
+	wait_until(was_canceled, &s);
+	pair_free(p);
+}
+
+/* Ids end at 9: five calls a connection.  The ones under way end well. */
+static void test_a_connection_is_replaced_in_time(void **state)
+{
+	const struct pair_options options = { .max_stream_id = 9 };
+	struct shared s = { 0 };
+	struct pair *p = pair_new(&options, rpc_methods, NULL, &s);
+	struct bigm_call *call = pair_start(p, "T.Wait", NULL);
+	_Atomic int lost = 0;
+
+	rpc_client_on_lost(p->client, count_lost, (void *)&lost);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(pair_call(p, "T.Peer", NULL, NULL, NULL), 0);
+	s.gate = true;
+	assert_int_equal(pair_finish(call, NULL, NULL), 0);
+	assert_int_equal(lost, 0);
+	/* An address may be used again, so not every change shows. */
+	assert_in_range(s.changes, 2, 11);
+	pair_free(p);
+}
+
+static void test_bad_addresses(void **state)
+{
+	static const char *const bad[] = {
+		"", "http://127.0.0.1:1/", "https://", "https://:1/",
+		"https://h:0/", "https://h:65536/", "https://h:1x/",
+		"https://h:1/path", "https://h:1:2/", "https://[::1/",
+		"https://[::1]x/", "https://a b/", "unix:", "unix:relative",
+		"https://user@h/", "https://h:-1/", "https://h:/",
+	};
+	struct pair *p = pair_new(&(struct pair_options){ .parked = true },
+				  rpc_methods, NULL, NULL);
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct rpc_target target = { .address = bad[i], .fd = -1 };
+
+		assert_int_equal(rpc_client_open(p->client, &target, &err),
+				 BIGM_EINVALID);
+		assert_non_null(strstr(err.text, bad[i]));
+	}
+	pair_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_parked_call_waits),
+		cmocka_unit_test(test_a_failed_client_says_why),
+		cmocka_unit_test(test_every_loss_is_told),
+		cmocka_unit_test(test_the_loss_is_told_once_and_named),
+		cmocka_unit_test(test_a_call_at_the_moment_of_a_loss_ends),
+		cmocka_unit_test(test_nobody_at_the_address),
+		cmocka_unit_test(test_a_reconnect_dials_anew),
+		cmocka_unit_test(test_a_connection_is_replaced_in_time),
+		cmocka_unit_test(test_bad_addresses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
