@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,14 +31,11 @@ static int method_identity(struct bigm_request *req, const cJSON *arg,
 			   cJSON **reply, struct bigm_error *err)
 {
 	struct keeper *k = keeper_of(req);
-	struct identity *id = authority_issue(k->authority, ROLE_DRIVER,
-					      "driver", NULL, err);
-	AUTO_FREE char *key = id ? identity_key_pem(id, err) : NULL;
-	AUTO_FREE char *certificate =
-		key ? identity_certificate_pem(id, err) : NULL;
+	AUTO_FREE char *certificate = NULL;
+	char *key;
+	int rc = keeper_issue_driver(k, &key, &certificate, err);
 
-	identity_free(id);
-	if (certificate) {
+	if (rc == 0) {
 		*reply = cJSON_CreateObject();
 		cJSON_AddStringToObject(*reply, "key", key);
 		cJSON_AddStringToObject(*reply, "certificate", certificate);
@@ -48,9 +44,8 @@ static int method_identity(struct bigm_request *req, const cJSON *arg,
 		cJSON_AddStringToObject(*reply, "id",
 					authority_cluster(k->authority));
 	}
-	if (key)
-		OPENSSL_cleanse(key, strlen(key));
-	return certificate ? 0 : BIGM_EFAILED;
+	keeper_wipe(key);
+	return rc;
 }
 
 static int method_start(struct bigm_request *req, const cJSON *arg,

@@ -105,6 +105,12 @@ void keeper_release(struct keeper *k);
 void keeper_member_changed(struct keeper *k, const struct member *m);
 void keeper_member_over(struct keeper *k);
 
+/* A driver's identity, as PEM texts; the key is to be given to
+ * keeper_wipe(), also on error. */
+int keeper_issue_driver(struct keeper *k, char **key, char **certificate,
+			struct bigm_error *err);
+void keeper_wipe(char *secret);
+
 /* As Keeper.Info; and the same with the machines. */
 cJSON *keeper_info(const struct keeper *k);
 cJSON *keeper_status(const struct keeper *k);

@@ -61,25 +61,38 @@ cJSON *keeper_status(const struct keeper *k)
 	return status;
 }
 
-static int write_driver(struct keeper *k, struct bigm_error *err)
+int keeper_issue_driver(struct keeper *k, char **key, char **certificate,
+			struct bigm_error *err)
 {
 	struct identity *id = authority_issue(k->authority, ROLE_DRIVER,
 					      "driver", NULL, err);
-	AUTO_FREE char *key = id ? identity_key_pem(id, err) : NULL;
-	AUTO_FREE char *certificate =
-		key ? identity_certificate_pem(id, err) : NULL;
-	AUTO_FREE char *both =
-		certificate ? xasprintf("%s%s", key, certificate) : NULL;
-	int rc = BIGM_EFAILED;
 
+	*key = id ? identity_key_pem(id, err) : NULL;
+	*certificate = *key ? identity_certificate_pem(id, err) : NULL;
 	identity_free(id);
-	if (both) {
+	return *certificate ? 0 : BIGM_EFAILED;
+}
+
+void keeper_wipe(char *secret)
+{
+	if (secret)
+		OPENSSL_cleanse(secret, strlen(secret));
+	free(secret);
+}
+
+static int write_driver(struct keeper *k, struct bigm_error *err)
+{
+	AUTO_FREE char *certificate = NULL;
+	char *key, *both = NULL;
+	int rc = keeper_issue_driver(k, &key, &certificate, err);
+
+	if (rc == 0) {
+		both = xasprintf("%s%s", key, certificate);
 		rc = record_write(k->record, "driver.pem", both, strlen(both),
 				  err);
-		OPENSSL_cleanse(both, strlen(both));
 	}
-	if (key)
-		OPENSSL_cleanse(key, strlen(key));
+	keeper_wipe(both);
+	keeper_wipe(key);
 	return rc;
 }
 

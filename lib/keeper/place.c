@@ -166,55 +166,61 @@ char *place_socket(const char *name, const char *dir, struct bigm_error *err)
 	return socket_in(folder, name, dir, err);
 }
 
+static int empty_fd(int fd, const char *keep, int depth);
+
+/* Opens a folder in a folder, even one that its maker closed to himself. */
+static int open_folder(int fd, const char *name)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int sub = openat(fd, name, flags);
+
+	if (sub < 0 && errno == EACCES && fchmodat(fd, name, 0700, 0) == 0)
+		sub = openat(fd, name, flags);
+	return sub;
+}
+
+static int remove_entry(int fd, const char *name, int depth)
+{
+	int sub;
+
+	if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	/* A folder that its maker made read-only. */
+	if (errno == EACCES && fchmod(fd, 0700) == 0 &&
+	    unlinkat(fd, name, 0) == 0)
+		return 0;
+	if (depth >= MAX_DEPTH) {
+		errno = ELOOP;
+		return -1;
+	}
+	sub = open_folder(fd, name);
+	if (sub < 0 || empty_fd(sub, NULL, depth + 1) < 0)
+		return -1;
+	return unlinkat(fd, name, AT_REMOVEDIR);
+}
+
 /* Deletes what is in the folder; takes fd over. */
 static int empty_fd(int fd, const char *keep, int depth)
 {
 	DIR *dir = fdopendir(fd);
 	struct dirent *e;
-	int rc = 0;
+	int rc = 0, saved;
 
 	if (!dir) {
 		close(fd);
 		return -1;
 	}
-	while ((e = readdir(dir))) {
+	while (rc == 0 && (e = readdir(dir))) {
 		const char *name = e->d_name;
-		int sub;
 
-		if (!strcmp(name, ".") || !strcmp(name, "..") ||
-		    (keep && !strcmp(name, keep)))
-			continue;
-		if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
-			continue;
-		sub = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
-				       O_CLOEXEC);
-		if (sub < 0 && errno == EACCES && depth > 0 &&
-		    fchmodat(fd, name, 0700, 0) == 0)
-			sub = openat(fd, name, O_RDONLY | O_DIRECTORY |
-					       O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0 || depth >= MAX_DEPTH) {
-			if (sub >= 0) {
-				close(sub);
-				errno = ELOOP;
-			}
-			rc = -1;
-			break;
-		}
-		if (empty_fd(sub, NULL, depth + 1) < 0 ||
-		    unlinkat(fd, name, AT_REMOVEDIR) < 0) {
-			rc = -1;
-			break;
-		}
+		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+		    (!keep || strcmp(name, keep) != 0))
+			rc = remove_entry(fd, name, depth);
 	}
-	if (rc < 0) {
-		int saved = errno;
-
-		closedir(dir);
-		errno = saved;
-		return -1;
-	}
+	saved = errno;
 	closedir(dir);
-	return 0;
+	errno = saved;
+	return rc;
 }
 
 int place_empty(const char *path, const char *keep, struct bigm_error *err)
