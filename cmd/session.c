@@ -100,29 +100,35 @@ static void *launch(void *data)
 	return NULL;
 }
 
+struct blame {
+	struct session *session;
+	bool keeper; /* is to blame for the job's failure */
+};
+
 /* On the loop, so that on_lost() has run. */
 static void blame_keeper(void *data)
 {
-	struct session *s = data;
+	struct blame *blame = data;
+	struct session *s = blame->session;
 
-	if (s->lost_error.code == 0)
-		return;
-	s->status = STATUS_BIGM;
-	session_explain(s, s->lost_error.text);
+	blame->keeper = s->lost_error.code != 0;
+	if (blame->keeper)
+		session_explain(s, s->lost_error.text);
 }
 
 static void *shut_down(void *data)
 {
 	struct session *s = data;
+	struct blame blame = { .session = s };
 	struct bigm_error err = BIGM_ERROR_INIT;
 
 	/* A job may see the keeper's death sooner than we do, and fail of it. */
 	if (s->doubtful && cluster_call(s->cluster, "Info", NULL, NULL, &err) != 0)
-		loop_call(s->loop, blame_keeper, s);
+		loop_call(s->loop, blame_keeper, &blame);
 	if (cluster_shutdown(s->cluster, false, &err) != 0)
 		command_fail(s->in, 0, "%s", err.text);
 	s->drained = cluster_print_wait(s->cluster, DRAIN_MS, NULL) == 0;
-	events_post(&s->events, EVENT_ALL_GONE, 0);
+	events_post(&s->events, EVENT_ALL_GONE, blame.keeper);
 	return NULL;
 }
 
@@ -253,6 +259,8 @@ static void on_event(struct session *s, const struct event *event)
 		break;
 	case EVENT_ALL_GONE:
 		s->phase = SESSION_GONE;
+		if (event->value != 0)
+			s->status = STATUS_BIGM;
 		break;
 	default:
 		s->work->event(s, event);
@@ -261,7 +269,8 @@ static void on_event(struct session *s, const struct event *event)
 
 void session_finish(struct session *s, int status)
 {
-	s->doubtful = s->status < 0 && status != 0 && status != STATUS_BIGM;
+	if (s->phase == SESSION_WORKING && s->status < 0)
+		s->doubtful = status != 0 && status != STATUS_BIGM;
 	decide(s, status);
 	stop(s);
 }
