@@ -491,6 +491,17 @@ static void wait_children(void)
 	}
 }
 
+void world_wait_gone(pid_t pid)
+{
+	uint64_t end = loop_now_ns() + TIMEOUT_MS * 1000000ull;
+
+	while (kill(pid, 0) == 0) {
+		if (loop_now_ns() > end)
+			fail_msg("process %d is still there", pid);
+		pause_ms();
+	}
+}
+
 void world_wait_processes(struct world *w)
 {
 	wait_children();
@@ -531,6 +542,43 @@ int64_t world_wait_end(struct world *w)
 	if (exists(w->socket))
 		fail_msg("%s is left", w->socket);
 	return (int64_t)((loop_now_ns() - begin) / 1000000);
+}
+
+void world_wait_clusters(int n)
+{
+	uint64_t end = loop_now_ns() + TIMEOUT_MS * 1000000ull;
+	int count = -1;
+
+	for (;;) {
+		count_clusters(&count);
+		if (count == n)
+			return;
+		if (loop_now_ns() > end)
+			fail_msg("%d clusters", count);
+		pause_ms();
+	}
+}
+
+void world_spawn_client(pid_t *client, pid_t *child)
+{
+	int hold, status, gate[2];
+
+	assert_int_equal(pipe(gate), 0);
+	*client = fork();
+	if (*client == 0) {
+		spawn_keeper(NULL, &hold, &status);
+		*child = fork();
+		if (*child != 0 &&
+		    write(gate[1], child, sizeof(*child)) < 0)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(gate[0], child, sizeof(*child)),
+			 sizeof(*child));
+	close(gate[0]);
+	close(gate[1]);
+	world_wait_clusters(1);
 }
 
 void world_expect_refusal(const char *const *args, const char *text)

@@ -72,9 +72,17 @@ void world_let_go(struct world *w); /* as a client that dies */
 void world_attach(struct world *w); /* by the control socket */
 void world_expect_status(struct world *w, const char *text);
 void world_wait_processes(struct world *w);
+/* Until there is no such process, not even a dead one. */
+void world_wait_gone(pid_t pid);
 /* Until processes, record and socket are gone; how many ms that took since
  * the last thing that should end it. */
 int64_t world_wait_end(struct world *w);
+
+/* Starts a keeper from a process of its own, which forks a child that holds
+ * the hold as well; returns the two.  The keeper serves. */
+void world_spawn_client(pid_t *client, pid_t *child);
+/* Until there are that many living clusters. */
+void world_wait_clusters(int n);
 
 /* A keeper with these arguments says this and does not come up. */
 void world_expect_refusal(const char *const *args, const char *text);

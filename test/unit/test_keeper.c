@@ -239,6 +239,24 @@ static void test_killed_machine(void **state)
 	world_free(w);
 }
 
+/* What a dead machine left in a session of its own is the keeper's to reap,
+ * when it ends at last. */
+static void test_orphans_are_reaped(void **state)
+{
+	struct world *w = world_new();
+	AUTO_JSON cJSON *child = NULL;
+
+	world_start(w, TOYS(1));
+	world_expect_state(w, "m0", "RUNNING");
+	child = world_call(w, "m0", "Toy.Fork", "true");
+	kill(world_pid(w, "m0"), SIGKILL);
+	world_expect_state(w, "m0", "STOPPED");
+	kill(child->valueint, SIGKILL);
+	world_wait_gone(child->valueint);
+	world_shutdown(w);
+	world_free(w);
+}
+
 /* ------------------------------------------------------------------ */
 /* Output                                                              */
 
@@ -372,6 +390,19 @@ static void test_client_goes(void **state)
 
 	world_let_go(w);
 	expect_end(w);
+}
+
+/* What the client forked has the hold, too, and lives on. */
+static void test_client_goes_but_a_child_stays(void **state)
+{
+	pid_t client, child;
+
+	world_spawn_client(&client, &child);
+	kill(client, SIGKILL);
+	world_wait_clusters(0);
+	assert_int_equal(kill(child, 0), 0);
+	kill(child, SIGKILL);
+	world_wait_processes(NULL);
 }
 
 static void test_keeper_killed(void **state)
@@ -649,11 +680,13 @@ int main(int argc, char **argv)
 		TEST(test_bad_order),
 		TEST(test_failing_machines),
 		TEST(test_killed_machine),
+		TEST(test_orphans_are_reaped),
 		TEST(test_output),
 		TEST(test_output_to_the_end),
 		TEST(test_output_is_live),
 		TEST(test_much_output),
 		TEST(test_client_goes),
+		TEST(test_client_goes_but_a_child_stays),
 		TEST(test_keeper_killed),
 		TEST(test_keeper_terminated),
 		TEST(test_guard_killed),

@@ -71,7 +71,10 @@ static int fake_keepalive(struct bigm_request *req, const cJSON *arg,
 			  cJSON **reply, struct bigm_error *err)
 {
 	struct fixture *f = bigm_request_state(req);
+	int64_t ms = 0;
 
+	bigm_json_get_int64(arg, "interval_ms", &ms, NULL);
+	assert_int_equal(ms, f->k.ops->keepalive.timeout_ms);
 	f->keepalives++;
 	return answer_as(f, f->keepalive, req, err);
 }
