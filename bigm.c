@@ -6,9 +6,11 @@
 #include "supervisor/boot.h"
 
 static const struct command *const commands[] = {
+	&command_call,
 	&command_help,
 	&command_run,
 	&command_shutdown,
+	&command_start,
 	&command_status,
 	&command_version,
 	NULL,

@@ -1,5 +1,9 @@
 #include "cmd/attach.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/nearest.h"
 
 /* Somebody who mistyped a cluster's name wants to know how it is written. */
@@ -43,4 +47,30 @@ void attachment_release(struct attachment *a)
 	}
 	if (a->record != NULL)
 		record_free(a->record);
+}
+
+int attach_machines(struct attachment *a, const char *which,
+		    struct bigm_machine ***machines, struct bigm_error *err)
+{
+	struct bigm_machine *one;
+	size_t n;
+
+	*machines = NULL;
+	if (cluster_watch(a->cluster, err) != 0)
+		return err->code;
+	if (strcmp(which, "all") != 0) {
+		one = cluster_machine(a->cluster, which, err);
+		if (one == NULL)
+			return err->code;
+		*machines = xmalloc(sizeof(one));
+		**machines = one;
+		return 1;
+	}
+	n = cluster_machines(a->cluster, machines);
+	if (n > 0)
+		return (int)n;
+	free(*machines);
+	*machines = NULL;
+	return bigm_error_set(err, BIGM_ENOTFOUND, "%s has no machines",
+			      cluster_info(a->cluster)->name);
 }

@@ -19,4 +19,10 @@ struct attachment {
 int attach(struct attachment *a, const char *name, struct bigm_error *err);
 void attachment_release(struct attachment *a);
 
+/* Blocks until the cluster's machines are known.  `which` is an index, a name,
+ * an address, or "all".  *machines is malloc'ed; the machines are the
+ * cluster's.  Returns their number (≥ 1) or a code. */
+int attach_machines(struct attachment *a, const char *which,
+		    struct bigm_machine ***machines, struct bigm_error *err);
+
 #endif

@@ -180,6 +180,7 @@ static int run_command(struct invocation *in, int argc, char **argv)
 			log_set_level(LOG_LEVEL_DEBUG);
 		status = command->run(in);
 	}
+	options_release(command->table, values);
 	option_words_release(&in->words);
 	return status;
 }

@@ -46,8 +46,8 @@ struct command {
 	int (*run)(const struct invocation *in); /* returns the exit status */
 };
 
-extern const struct command command_help, command_run, command_shutdown,
-	command_status, command_version;
+extern const struct command command_call, command_help, command_run,
+	command_shutdown, command_start, command_status, command_version;
 
 /* All that main() does for people. */
 int command_main(int argc, char **argv, const struct command *const *commands);

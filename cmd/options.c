@@ -146,6 +146,14 @@ static int store_choice(const struct option_spec *spec, const char *text,
 			      list);
 }
 
+static int store_item(struct option_list *list, const char *text)
+{
+	list->items = xrealloc(list->items, (list->n + 2) * sizeof(*list->items));
+	list->items[list->n++] = text;
+	list->items[list->n] = NULL;
+	return 0;
+}
+
 static int store(const struct option_spec *spec, void *values,
 		 const char *text, struct bigm_error *err)
 {
@@ -164,6 +172,8 @@ static int store(const struct option_spec *spec, void *values,
 		return options_duration(text, place, err);
 	case OPTION_CHOICE:
 		return store_choice(spec, text, place, err);
+	case OPTION_LIST:
+		return store_item(place, text);
 	}
 	return bigm_error_set(err, BIGM_EUNSUPPORTED, "no such kind of option");
 }
@@ -273,6 +283,16 @@ void option_words_release(struct option_words *words)
 {
 	free(words->words);
 	words->words = NULL;
+}
+
+void options_release(const struct option_spec *table, void *values)
+{
+	for (; table != NULL && table->name != NULL; table++) {
+		struct option_list *list = (void *)((char *)values + table->offset);
+
+		if (table->kind == OPTION_LIST)
+			free(list->items);
+	}
 }
 
 void options_print(const struct option_spec *table, FILE *out)

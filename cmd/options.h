@@ -24,6 +24,12 @@ enum option_kind {
 	OPTION_NUMBER,	 /* int, from min to max */
 	OPTION_DURATION, /* uint64_t, milliseconds: "90", "1.5", "2m", "1h" */
 	OPTION_CHOICE,	 /* int, index into choices */
+	OPTION_LIST,	 /* struct option_list, one more each time */
+};
+
+struct option_list {
+	const char **items; /* NULL-terminated; NULL: none */
+	size_t n;
 };
 
 /* What a shell offers for an option's value or a command's word. */
@@ -73,6 +79,9 @@ struct option_tables {
 int options_parse(const struct option_tables *tables, int argc, char **argv,
 		  struct option_words *words, struct bigm_error *err);
 void option_words_release(struct option_words *words);
+
+/* Frees the lists among a table's values. */
+void options_release(const struct option_spec *table, void *values);
 
 /* Writes the table as --help shows it. */
 void options_print(const struct option_spec *table, FILE *out);

@@ -1,22 +1,23 @@
 /* bigm run: a cluster for one program, from its start to its end. */
 #include "cmd/run.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
+#include "base/json.h"
 #include "cmd/program.h"
 #include "machine/settings.h"
-
-/* More than any system gives; each has tighter limits of its own. */
-#define MOST_MACHINES 10000
 
 static const char *const kinds[] = { "auto", "driver", "job", NULL };
 
 static const struct option_spec table[] = {
 	{ .name = "machines", .letter = 'n', .kind = OPTION_NUMBER,
-	  .value = "N", .min = 1, .max = MOST_MACHINES,
+	  .value = "N", .min = 1, .max = RUN_MOST_MACHINES,
 	  .help = "how many machines (1, or what the driver says)",
 	  .offset = offsetof(struct run_options, machines) },
 	{ .name = "procs", .kind = OPTION_NUMBER, .value = "N", .min = 1,
@@ -78,39 +79,93 @@ static int add_settings(struct run_options *o, struct settings *settings,
 	return 0;
 }
 
+/* "K" takes our value of K, if there is one; the strings are malloc'ed. */
+static char **expand_env(const struct option_list *list)
+{
+	char **env = xcalloc(list->n + 1, sizeof(*env));
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *item = list->items[i], *value = getenv(item);
+
+		if (strchr(item, '=') != NULL)
+			env[n++] = xstrdup(item);
+		else if (value != NULL)
+			env[n++] = xasprintf("%s=%s", item, value);
+	}
+	return env;
+}
+
+static int find_dir(struct run_order *order, struct bigm_error *err)
+{
+	const char *wanted = order->options.dir;
+	struct stat st;
+
+	order->dir = wanted != NULL ? realpath(wanted, NULL)
+				    : get_current_dir_name();
+	if (order->dir == NULL || stat(order->dir, &st) != 0)
+		return error_set_errno(err, errno, "the folder %s",
+				       wanted != NULL ? wanted : ".");
+	return S_ISDIR(st.st_mode) ? 0
+		: bigm_error_set(err, BIGM_EINVALID, "%s is no folder", wanted);
+}
+
+int run_order_init(struct run_order *order, const struct invocation *in,
+		   const struct run_options *options, struct bigm_error *err)
+{
+	struct settings settings = { 0 };
+	char **more = expand_env(&options->env);
+	int code;
+
+	*order = (struct run_order){ .in = in, .options = *options,
+				     .argv = program_argv(&in->words) };
+	code = add_settings(&order->options, &settings, err);
+	if (code == 0) {
+		order->env = settings_env(&settings, environ,
+					  (const char *const *)more);
+		code = find_dir(order, err);
+	}
+	json_strings_free(more);
+	settings_release(&settings);
+	return code;
+}
+
+void run_order_release(struct run_order *order)
+{
+	free(order->argv);
+	free(order->path);
+	free(order->dir);
+	json_strings_free(order->env);
+}
+
 static int start(struct run_order *order)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
-	AUTO_FREE char *path = NULL;
 	int as = order->options.as;
-	int status = program_find(order->argv[0], &path, &err);
+	int status = program_find(order->argv[0], &order->path, &err);
 
 	if (status != 0)
 		return command_fail(order->in, status, "%s", err.text);
-	order->path = path;
 	if (as == RUN_GUESS)
-		as = program_is_driver(path) ? RUN_DRIVER : RUN_JOB;
+		as = program_is_driver(order->path) ? RUN_DRIVER : RUN_JOB;
 	return as == RUN_DRIVER ? run_driver(order) : run_ranks(order);
 }
 
 static int run(const struct invocation *in)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
-	AUTO_FREE char **argv = program_argv(&in->words);
-	struct run_order order = { .in = in, .argv = argv };
-	struct settings settings = { 0 };
+	struct run_order order;
 	int status;
 
-	if (argv[0] == NULL)
+	if (in->words.nwords + in->words.nrest == 0)
 		return command_fail(in, STATUS_USAGE,
 				    "which program? usage: bigm run %s",
 				    in->command->synopsis);
-	memcpy(&order.options, in->options, sizeof(order.options));
-	if (add_settings(&order.options, &settings, &err) != 0)
+	if (run_order_init(&order, in, in->options, &err) != 0)
 		status = command_fail(in, STATUS_USAGE, "%s", err.text);
 	else
 		status = start(&order);
-	settings_release(&settings);
+	run_order_release(&order);
 	return status;
 }
 

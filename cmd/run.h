@@ -1,18 +1,25 @@
 /*
- * run: what the two halves of `bigm run` share.
+ * run: what the two halves of `bigm run`, and `bigm start`, share.
  */
 #ifndef CMD_RUN_H
 #define CMD_RUN_H
 
 #include "cmd/command.h"
 
+/* More than any system gives; each has tighter limits of its own. */
+#define RUN_MOST_MACHINES 10000
+
+/* Of run and start; neither has all of them. */
 struct run_options {
 	int machines; /* 0: not said */
+	int min;      /* so many are enough; 0: all */
 	int procs;    /* per machine; 0: the system's default */
 	int as;	      /* enum run_kind */
 	const char *system;
 	const char *name;
 	const char *log_dir;
+	const char *dir; /* NULL: where we are */
+	struct option_list env;
 	bool prefix;
 	uint64_t timeout_ms; /* 0: none */
 };
@@ -23,9 +30,16 @@ enum run_kind { RUN_GUESS, RUN_DRIVER, RUN_JOB };
 struct run_order {
 	const struct invocation *in;
 	struct run_options options;
-	char **argv;	  /* argv[0] is the program as the user wrote it, */
-	const char *path; /* and this is where it is */
+	char **argv; /* argv[0] is the program as the user wrote it, */
+	char *path;  /* and this is where it is; NULL: not looked for yet */
+	char **env;  /* whole, for machines */
+	char *dir;   /* of the program */
 };
+
+/* Puts options and settings together.  To be released, also after an error. */
+int run_order_init(struct run_order *order, const struct invocation *in,
+		   const struct run_options *options, struct bigm_error *err);
+void run_order_release(struct run_order *order);
 
 /* Both return the exit status. */
 int run_driver(const struct run_order *order);

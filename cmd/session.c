@@ -132,6 +132,21 @@ static void *shut_down(void *data)
 	return NULL;
 }
 
+/* What the work has begun goes on without us. */
+static void *let_go(void *data)
+{
+	struct session *s = data;
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	snprintf(s->kept, sizeof(s->kept), "%s", cluster_info(s->cluster)->name);
+	if (cluster_release(s->cluster, &err) != 0) {
+		command_fail(s->in, 0, "%s", err.text);
+		s->status = STATUS_BIGM;
+	}
+	events_post(&s->events, EVENT_ALL_GONE, 0);
+	return NULL;
+}
+
 /* Beside the other, which returns then too. */
 static void *shut_down_now(void *data)
 {
@@ -168,7 +183,7 @@ static void stop(struct session *s)
 	if (s->cluster == NULL)
 		s->phase = SESSION_GONE;
 	else
-		begin_thread(s, shut_down);
+		begin_thread(s, s->keep && s->status == 0 ? let_go : shut_down);
 }
 
 /* Lets the work end by itself, for a while. */

@@ -1,13 +1,14 @@
 /*
  * session: a cluster from its first to its last moment, around one piece of
- * work, for `bigm run`.
+ * work, for `bigm run` and `bigm start`.
  *
  *	LAUNCHING	the keeper is being spawned, the work being begun
  *	WORKING		until the work says that it is over, or
  *	  a signal, or the time is up: the work is told so; a second later
  *	STOPPING	the work is stopped, machines end and logs are drained;
  *			another signal stops all of this at once
- *	GONE		nothing is left
+ *	GONE		nothing is left, or (`bigm start`) all of it goes on
+ *			without us
  *
  * The exit status is decided once, by the first who has a say: the work, a
  * signal, the time, a failure of bigm's own.
@@ -58,6 +59,7 @@ struct session {
 	void *data; /* the work's */
 	int fd;	    /* the work's; -1: none */
 	bool print; /* the machines' own output to stderr */
+	bool keep;  /* work that ends with 0 leaves the cluster to itself */
 
 	struct events events;
 	struct loop *loop;
@@ -74,6 +76,7 @@ struct session {
 	atomic_bool stopping;	  /* nobody wonders any more who dies */
 	atomic_bool explained;	  /* why the cluster is lost has been said */
 	bool drained;		  /* the logs have been printed */
+	char kept[64];		  /* the name of a cluster that was kept */
 	struct bigm_error launch_error, lost_error;
 };
 

@@ -44,7 +44,8 @@
  *	Identity  null → {"key", "certificate", "authority": PEM, "id": ID}: a
  *		  driver's identity for calls to the machines
  *	Start     {"n", "program", "argv": […], "env": […], "dir", "procs",
- *		  "services": [{"name", "type", "params"}…], "label"}; "env" is
+ *		  "services": [{"name", "type", "params"}…], or "all" for one
+ *		  of each of the program's types, "label"}; "env" is
  *		  the whole environment (absent: the keeper's own), "program"
  *		  absent or null is the bare worker, all but "n" may be absent
  *		  → {"machines": ["m0", …]}: the machines are STARTING

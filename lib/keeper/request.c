@@ -118,9 +118,13 @@ static int get_services(const cJSON *arg, struct start_request *r,
 
 	if (!has(arg, "services"))
 		return 0;
+	if (cJSON_IsString(list) && strcmp(list->valuestring, "all") == 0) {
+		r->services = cJSON_CreateObject();
+		return 0;
+	}
 	if (!cJSON_IsArray(list))
 		return bigm_error_set(err, BIGM_EINVALID,
-				      "services must be an array");
+				      "services must be an array, or \"all\"");
 	cJSON_ArrayForEach(service, list) {
 		if (check_object(service, false, err) < 0 ||
 		    check_service_name(service, "name", true, err) < 0 ||

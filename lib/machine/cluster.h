@@ -100,6 +100,7 @@ struct cluster_order {
 	const char *dir;       /* NULL: our working folder */
 	int procs;	       /* 0: the system's default */
 	const struct bigm_service *services; /* NULL: none */
+	bool all_services;     /* instead: one of each of the program's types */
 	const char *label;     /* NULL: none */
 };
 

@@ -387,6 +387,10 @@ static cJSON *order_json(const struct cluster_order *o, struct bigm_error *err)
 		cJSON_AddNumberToObject(json, "procs", o->procs);
 	if (o->label)
 		cJSON_AddStringToObject(json, "label", o->label);
+	if (o->all_services) {
+		cJSON_AddStringToObject(json, "services", "all");
+		return json;
+	}
 	if (add_services(cJSON_AddArrayToObject(json, "services"), o->services,
 			 err) == 0)
 		return json;

@@ -138,6 +138,36 @@ struct cJSON *rpc_server_methods(struct rpc_server *server,
 	return list;
 }
 
+static cJSON *describe_service(const struct service *s)
+{
+	cJSON *json = cJSON_CreateObject(), *method, *list;
+
+	cJSON_AddStringToObject(json, "name", s->is.name);
+	list = cJSON_AddArrayToObject(json, "methods");
+	for (const struct bigm_method *m = s->is.methods; m->name; m++) {
+		method = cJSON_CreateObject();
+		cJSON_AddStringToObject(method, "name", m->name);
+		cJSON_AddBoolToObject(method, "stream_arg",
+				      m->flags & BIGM_STREAM_ARG);
+		cJSON_AddBoolToObject(method, "stream_reply",
+				      m->flags & BIGM_STREAM_REPLY);
+		cJSON_AddItemToArray(list, method);
+	}
+	return json;
+}
+
+struct cJSON *rpc_server_describe(struct rpc_server *server)
+{
+	cJSON *list = cJSON_CreateArray();
+	struct service *s;
+
+	pthread_mutex_lock(&server->lock);
+	LIST_FOREACH(s, &server->services, link)
+		cJSON_InsertItemInArray(list, 0, describe_service(s));
+	pthread_mutex_unlock(&server->lock);
+	return list;
+}
+
 /* ---- connections ---- */
 
 /* Who a peer without TLS is: the kernel has told its user. */

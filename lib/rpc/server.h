@@ -61,6 +61,11 @@ struct cJSON *rpc_server_services(struct rpc_server *server);
 struct cJSON *rpc_server_methods(struct rpc_server *server,
 				 const char *service);
 
+/* Any thread: all of it, for people and for tools that choose between values
+ * and streams: [{"name", "methods": [{"name", "stream_arg",
+ * "stream_reply"}…]}…]. */
+struct cJSON *rpc_server_describe(struct rpc_server *server);
+
 /* Stops listening, answers new requests with 503, cancels running ones; runs
  * done when every method has returned and every connection has closed, or
  * grace_ms have passed. */

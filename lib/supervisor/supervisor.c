@@ -89,6 +89,15 @@ static int info(request *req, const cJSON *arg, cJSON **reply,
 	return 0;
 }
 
+static int services(request *req, const cJSON *arg, cJSON **reply,
+		    struct bigm_error *err)
+{
+	(void)arg;
+	(void)err;
+	*reply = rpc_server_describe(worker_of(req)->server);
+	return 0;
+}
+
 static int set_args(request *req, const cJSON *arg, cJSON **reply,
 		    struct bigm_error *err)
 {
@@ -344,6 +353,7 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 #define METHODS(X)                                                             \
 	X("Ping", ping, BIGM_INLINE, PEER)                                     \
 	X("Info", info, 0, PEER)                                               \
+	X("Services", services, BIGM_INLINE, PEER)                             \
 	X("Getpid", get_pid, BIGM_INLINE, DRIVER)                              \
 	X("Setargs", set_args, BIGM_INLINE, DRIVER)                            \
 	X("Setenv", set_env, BIGM_INLINE, DRIVER)                              \

@@ -8,6 +8,8 @@
  *              procs, digest ("sha256:HEX" of the running program), types
  *              (that Register can make), exec_error (why the last Exec did
  *              not happen; else missing)
+ * Services     what the machine serves: names, methods, which are streams
+ *              (inline)
  * Getpid       the process id, a number
  * Setargs      ["argv0", …]: arguments for the next Exec
  * Setenv       ["K=V", "K", …]: sets or removes variables at the next Exec

@@ -15,8 +15,10 @@ setup() {
     cd "$DIR/work" || return
 }
 
+# A file whose tests start clusters that stay defines clean_up, which runs first.
 teardown() {
     local failed=0 pid
+    ! declare -F clean_up >/dev/null || clean_up || failed=1
     eventually "$LEAK_GRACE" nothing_left || failed=1
     if ((failed)); then
         echo "left behind by the test:"

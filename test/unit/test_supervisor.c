@@ -506,6 +506,7 @@ static const struct {
 } table[] = {
 	{ "Ping", "1", M, false, false },
 	{ "Info", "null", M, false, false },
+	{ "Services", "null", M, false, false },
 	{ "Getpid", "null", D, false, false },
 	{ "Setargs", "null", D, false, false },
 	{ "Setenv", "null", D, false, false },

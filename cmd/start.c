@@ -1,0 +1,286 @@
+/* bigm start: a cluster that stays when we have gone. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "cmd/program.h"
+#include "cmd/run.h"
+#include "cmd/session.h"
+
+struct start_options {
+	struct run_options run;
+	struct option_list services;
+	bool no_wait;
+};
+
+#define RUN(member) offsetof(struct start_options, run.member)
+
+static const struct option_spec table[] = {
+	{ .name = "machines", .letter = 'n', .kind = OPTION_NUMBER,
+	  .value = "N", .min = 1, .max = RUN_MOST_MACHINES,
+	  .help = "how many machines (1)", .offset = RUN(machines) },
+	{ .name = "procs", .kind = OPTION_NUMBER, .value = "N", .min = 1,
+	  .max = 1024, .help = "processors of a machine (local: 1)",
+	  .offset = RUN(procs) },
+	{ .name = "min", .kind = OPTION_NUMBER, .value = "N", .min = 1,
+	  .max = RUN_MOST_MACHINES, .help = "be content with N machines (all)",
+	  .offset = RUN(min) },
+	{ .name = "service", .letter = 's', .kind = OPTION_LIST,
+	  .value = "NAME[=TYPE][:JSON]",
+	  .help = "a service, instead of one of each type; again: another",
+	  .offset = offsetof(struct start_options, services) },
+	{ .name = "system", .kind = OPTION_TEXT, .value = "SYSTEM",
+	  .help = "what makes the machines (local)", .offset = RUN(system) },
+	{ .name = "name", .kind = OPTION_TEXT, .value = "NAME",
+	  .help = "the name of the cluster (made up)", .offset = RUN(name) },
+	{ .name = "env", .letter = 'e', .kind = OPTION_LIST,
+	  .value = "K[=V]", .help = "a variable for the machines; without =V: ours",
+	  .offset = RUN(env) },
+	{ .name = "directory", .letter = 'C', .kind = OPTION_TEXT,
+	  .value = "DIR", .completion = COMPLETE_FILE,
+	  .help = "where the program runs (here)", .offset = RUN(dir) },
+	{ .name = "log-dir", .kind = OPTION_TEXT, .value = "DIR",
+	  .completion = COMPLETE_FILE, .help = "keep the cluster's logs there",
+	  .offset = RUN(log_dir) },
+	{ .name = "timeout", .letter = 't', .kind = OPTION_DURATION,
+	  .value = "TIME", .help = "give up after TIME (90, 1.5m, 2h)",
+	  .offset = RUN(timeout_ms) },
+	{ .name = "no-wait", .help = "do not wait for the machines to be RUNNING",
+	  .offset = offsetof(struct start_options, no_wait) },
+	{ 0 },
+};
+
+/* The work's own event: as many machines run as will. */
+enum { EVENT_READY };
+
+struct starting {
+	struct session *session;
+	const struct start_options *options;
+	const struct run_order *order;
+	struct bigm_service *services; /* ends with a NULL name; NULL: by type */
+	struct bigm_machine **machines;
+	int n;
+	pthread_t waiter;
+	bool waiting; /* there is one */
+};
+
+/* ------------------------------------------------------------------ */
+/* --service                                                           */
+
+/* Cuts NAME[=TYPE][:JSON] into the parts, which point into text. */
+static int cut_service(char *text, struct bigm_service *service,
+		       struct bigm_error *err)
+{
+	char *params = strchr(text, ':'), *type;
+	AUTO_JSON cJSON *json = NULL;
+
+	if (params != NULL) {
+		*params++ = '\0';
+		json = json_parse(params, strlen(params), err);
+		if (json == NULL)
+			return error_prefix(err, "--service %s", text);
+	}
+	type = strchr(text, '=');
+	if (type != NULL)
+		*type++ = '\0';
+	if (*text == '\0' || (type != NULL && *type == '\0'))
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "--service: write NAME, NAME=TYPE or "
+				      "NAME=TYPE:JSON");
+	*service = (struct bigm_service){ text, type, params };
+	return 0;
+}
+
+static int cut_services(struct starting *s, struct bigm_error *err)
+{
+	const struct option_list *list = &s->options->services;
+
+	if (list->n == 0)
+		return 0;
+	s->services = xcalloc(list->n + 1, sizeof(*s->services));
+	for (size_t i = 0; i < list->n; i++) {
+		char *text = xstrdup(list->items[i]);
+
+		if (cut_service(text, &s->services[i], err) != 0) {
+			free(text);
+			return err->code;
+		}
+	}
+	return 0;
+}
+
+static void release_services(struct starting *s)
+{
+	for (struct bigm_service *each = s->services; each && each->name; each++)
+		free((char *)each->name);
+	free(s->services);
+}
+
+/* ------------------------------------------------------------------ */
+/* The work                                                            */
+
+static void *wait_for_machines(void *data)
+{
+	struct starting *s = data;
+	int running = 0;
+
+	for (int i = 0; i < s->n; i++)
+		if (bigm_machine_wait(s->machines[i], BIGM_RUNNING, -1, NULL) == 0)
+			running++;
+	events_post(&s->session->events, EVENT_READY, running);
+	return NULL;
+}
+
+static int launch(struct session *session, struct bigm_error *err)
+{
+	struct starting *s = session->data;
+	const struct run_options *o = &s->order->options;
+	const struct cluster_order order = {
+		.n = o->machines,
+		.program = s->order->path,
+		.argv = s->order->argv,
+		.env = s->order->env,
+		.dir = s->order->dir,
+		.procs = o->procs,
+		.services = s->services,
+		.all_services = s->order->path != NULL && s->services == NULL,
+	};
+
+	s->n = cluster_start(session->cluster, &order, &s->machines, err);
+	if (s->n < 0)
+		return s->n;
+	if (s->options->no_wait)
+		events_post(&session->events, EVENT_READY, s->n);
+	else if (pthread_create(&s->waiter, NULL, wait_for_machines, s) != 0)
+		return bigm_error_set(err, BIGM_EEXHAUSTED, "cannot make a thread");
+	else
+		s->waiting = true;
+	return 0;
+}
+
+static void on_event(struct session *session, const struct event *event)
+{
+	const struct starting *s = session->data;
+	const struct run_options *o = &s->order->options;
+	int needed = o->min > 0 ? o->min : o->machines;
+
+	if (event->value >= needed)
+		session_finish(session, 0);
+	else
+		session_fail(session, "%d of %d machines came up; %d were needed",
+			     event->value, o->machines, needed);
+}
+
+static void do_nothing(struct session *session, int signal)
+{
+	session_finish(session, STATUS_SIGNAL + signal);
+}
+
+static void stop(struct session *session)
+{
+}
+
+/* When the machines are gone, or run, the waiter is through. */
+static bool idle(struct session *session)
+{
+	struct starting *s = session->data;
+
+	if (s->waiting)
+		pthread_join(s->waiter, NULL);
+	return true;
+}
+
+static int start(struct starting *s)
+{
+	static const struct session_work work = {
+		.launch = launch,
+		.event = on_event,
+		.signal = do_nothing,
+		.stop = stop,
+		.idle = idle,
+	};
+	struct session session = {
+		.in = s->order->in,
+		.options = &s->order->options,
+		.work = &work,
+		.data = s,
+		.fd = -1,
+		.print = s->order->in->verbose,
+		.keep = true,
+	};
+	int status;
+
+	s->session = &session;
+	status = session_run(&session);
+	free(s->machines);
+	if (status == 0)
+		puts(session.kept);
+	else if (status == STATUS_BIGM || status == STATUS_TIMEOUT)
+		status = STATUS_FAILED;
+	return command_finish_output(s->order->in, status);
+}
+
+/* A program has to serve; one that cannot is told before anything starts. */
+static int check_program(struct run_order *order, struct bigm_error *err)
+{
+	AUTO_FREE char *found = NULL;
+
+	if (program_find(order->argv[0], &found, err) != 0)
+		return err->code;
+	order->path = realpath(found, NULL);
+	if (order->path == NULL)
+		return error_set_errno(err, errno, "%s", found);
+	if (program_is_driver(order->path))
+		return 0;
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "%s is not linked with libbigm and has no services; "
+			      "start the machines without it, and use `bigm exec`",
+			      order->argv[0]);
+}
+
+static int run(const struct invocation *in)
+{
+	const struct start_options *options = in->options;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct run_order order;
+	struct starting s = { .options = options, .order = &order };
+	int status;
+
+	if (run_order_init(&order, in, &options->run, &err) != 0 ||
+	    cut_services(&s, &err) != 0 ||
+	    (order.argv[0] != NULL && check_program(&order, &err) != 0)) {
+		status = command_fail(in, STATUS_USAGE, "%s", err.text);
+	} else if (order.argv[0] == NULL && s.services != NULL) {
+		status = command_fail(in, STATUS_USAGE,
+				      "--service %s: which program has it?",
+				      s.services[0].name);
+	} else {
+		if (order.options.machines == 0)
+			order.options.machines = 1;
+		status = start(&s);
+	}
+	release_services(&s);
+	run_order_release(&order);
+	return status;
+}
+
+const struct command command_start = {
+	.name = "start",
+	.synopsis = "[-n N] [PROGRAM] [-- ARGUMENT...]",
+	.summary = "Start a cluster in the background and print its name",
+	.details =
+"The machines serve every type of service that PROGRAM has, under the type's\n"
+"name; without PROGRAM they can run commands (bigm exec).  They stay until\n"
+"`bigm shutdown`.\n",
+	.table = table,
+	.size = sizeof(struct start_options),
+	.max_words = 1,
+	.program = true,
+	.completion = COMPLETE_PROGRAM,
+	.run = run,
+};
