@@ -29,8 +29,10 @@
 #define DRAIN_MS 500
 #define CLOSE_MS 300
 
-#define FDS_PER_MACHINE 6
-#define FDS_BESIDES 256
+/* Output, boot socket, pidfd, connection; and what the keeper has besides,
+ * with some for clients and for spawning. */
+#define FDS_PER_MACHINE 4
+#define FDS_BESIDES 80
 
 /* ------------------------------------------------------------------ */
 /* What it says of itself                                              */
@@ -141,33 +143,46 @@ void keeper_member_over(struct keeper *k)
 }
 
 /* Children inherit the limit: raised only for clusters that need it. */
-static void allow_descriptors(const struct keeper *k, int n)
+static int allow_descriptors(const struct keeper *k, int n,
+			     struct bigm_error *err)
 {
 	struct rlimit limit;
-	rlim_t need = (k->nmembers + (rlim_t)n) * FDS_PER_MACHINE +
-		      FDS_BESIDES;
+	rlim_t need = FDS_BESIDES + (rlim_t)n * FDS_PER_MACHINE;
 
+	for (size_t i = 0; i < k->nmembers; i++)
+		if (!member_is_over(k->members[i]))
+			need += FDS_PER_MACHINE;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
-		return;
-	limit.rlim_cur = need < limit.rlim_max ? need : limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+		return 0;
+	if (limit.rlim_max < need)
+		return bigm_error_set(err, BIGM_EEXHAUSTED,
+				      "%d machines need %llu open files here, "
+				      "%llu are allowed: see `ulimit -Hn`", n,
+				      (unsigned long long)need,
+				      (unsigned long long)limit.rlim_max);
+	limit.rlim_cur = need;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return error_set_errno(err, errno, "limit of open files");
+	return 0;
 }
 
 int keeper_start(struct keeper *k, struct start_request *request,
 		 size_t *first, struct bigm_error *err)
 {
 	size_t n = (size_t)request->n;
+	int rc = k->phase == KEEPER_UP ?
+			 allow_descriptors(k, request->n, err) :
+			 bigm_error_set(err, BIGM_EUNAVAILABLE,
+					"cluster %s: is shutting down",
+					k->record->name);
 
-	if (k->phase != KEEPER_UP) {
+	if (rc < 0) {
 		start_request_free(request);
-		return bigm_error_set(err, BIGM_EUNAVAILABLE,
-				      "cluster %s: is shutting down",
-				      k->record->name);
+		return rc;
 	}
 	k->orders = xrealloc(k->orders,
 			     (k->norders + 1) * sizeof(*k->orders));
 	k->orders[k->norders++] = request;
-	allow_descriptors(k, request->n);
 	*first = k->nmembers;
 	k->members = xrealloc(k->members,
 			      (k->nmembers + n) * sizeof(*k->members));
