@@ -10,6 +10,10 @@ clean_up() {
 	"$BIGM" shutdown --all
 }
 
+is_stopped() {
+	"$BIGM" status | grep -q "^$1 *STOPPED"
+}
+
 @test "call lists services and methods" {
 	setup_cluster
 	run_bigm call m0
@@ -46,7 +50,7 @@ PI" ]
 {"machine":"m1","reply":7}
 {"machine":"m2","reply":7}' ]
 	kill -KILL "$("$BIGM" call m1 Supervisor.Getpid)"
-	eventually 5 sh -c '"$BIGM" status | grep -q STOPPED'
+	eventually 5 is_stopped m1
 	run_bigm call all Supervisor.Ping 7
 	[ "$status" -eq 1 ]
 	[ "${lines[0]}" = '{"machine":"m0","reply":7}' ]

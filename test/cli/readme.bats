@@ -1,0 +1,73 @@
+# What the README shows does what it says.
+bats_require_minimum_version 1.5.0
+load common
+
+readme=${abs_top_srcdir:?}/README.md
+
+clean_up() {
+	"$BIGM" shutdown --all
+}
+
+# block LANGUAGE N: the Nth block of that language.
+block() {
+	awk -v language="$1" -v n="$2" '/^```/ { on = $0 == "```" language && ++k == n; next } on' "$readme"
+}
+
+# The blocks name ./bigm and examples/, as after a build in the tree.
+setup_tree() {
+	ln -s "$BIGM" bigm
+	ln -s "${abs_top_builddir:?}/examples" examples
+}
+
+@test "the first two commands are bootstrap's" {
+	[ "$(block sh 1 | grep -c '^./bootstrap ')" -eq 2 ]
+}
+
+@test "bigpi prints what the walk-through shows" {
+	local command
+	setup_tree
+	command=$(block console 1 | sed -n 's/^\$ //p')
+	run bash -c "$command" 3>&-
+	[ "$status" -eq 0 ]
+	# Ports differ, and machines speak in any order.
+	diff <(block console 1 | sed '1d; s/1:[0-9]*/1:PORT/' | sort) <(sed 's/1:[0-9]*/1:PORT/' <<<"$output" | sort)
+}
+
+@test "the pipeline prints the digits alone" {
+	setup_tree
+	run bash -c "$(block sh 2)" 3>&-
+	[ "$status" -eq 0 ]
+	[[ $output == "π = 3."* ]]
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "a plain program knows its rank" {
+	setup_tree
+	run bash -c "$(block sh 3)" 3>&-
+	[ "$status" -eq 0 ]
+	[ "$(sort <<<"$output")" = "0 of 4
+1 of 4
+2 of 4
+3 of 4" ]
+}
+
+@test "a script can hold a cluster" {
+	setup_tree
+	run bash -e -c "$(block sh 4)" 3>&-
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = calm ]
+	[ "$(grep -c RUNNING <<<"$output")" -eq 3 ]
+	grep -qx PI <<<"$output"
+	grep -qx 785920 <<<"$output"
+	[ "$(grep -c '"reply":7' <<<"$output")" -eq 3 ]
+}
+
+@test "the service compiles and adds" {
+	block c 1 >sum.c
+	# shellcheck disable=SC2046,SC2086 # commands and options
+	${CC:?} ${sanitizer_flags?} -I"$abs_top_srcdir/lib" sum.c -o sum \
+		"$abs_top_builddir/libbigm.a" $(pkg-config --libs libuv openssl libnghttp2 libcjson inih) -pthread
+	run --separate-stderr ./sum
+	[ "$status" -eq 0 ]
+	[ "$output" = "$(block console 2 | tail -n 1)" ]
+}
