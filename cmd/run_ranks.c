@@ -18,9 +18,9 @@
 
 /* After the first failure others have this long to fail by themselves too, so
  * that of many that fail together it is always the lowest rank that counts. */
-#define SETTLE_NS (100 * 1000000)
+#define SETTLE_NS (200 * 1000000)
 /* How long the threads may take to be done when all machines are gone. */
-#define IDLE_NS (1000 * 1000000)
+#define IDLE_NS (500 * 1000000)
 
 #define READ_SIZE 65536u
 
@@ -239,15 +239,23 @@ static int explain(struct rank *rank, const struct bigm_error *why)
 					     : STATUS_BIGM;
 }
 
-/* Waits until the first failure is not alone any more, or stays so. */
-static void settle(struct ranks *all)
+/* For pthread_cond_clockwait(); less than a second. */
+static struct timespec from_now(long ns)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += SETTLE_NS;
+	until.tv_nsec += ns;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
+	return until;
+}
+
+/* Waits until the first failure is not alone any more, or stays so. */
+static void settle(struct ranks *all)
+{
+	struct timespec until = from_now(SETTLE_NS);
+
 	while (all->ended < all->n && !all->stop &&
 	       pthread_cond_clockwait(&all->changed, &all->lock, CLOCK_MONOTONIC,
 				      &until) == 0)
@@ -415,11 +423,9 @@ static void stop(struct session *s)
 static bool idle(struct session *s)
 {
 	struct ranks *all = s->data;
-	struct timespec until;
+	struct timespec until = from_now(IDLE_NS);
 	bool idle;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += IDLE_NS / 1000000000;
 	pthread_mutex_lock(&all->lock);
 	while (all->idle < all->threads &&
 	       pthread_cond_clockwait(&all->changed, &all->lock, CLOCK_MONOTONIC,

@@ -50,8 +50,8 @@ static void on_lost(const struct bigm_error *why, void *data)
 	events_post(&s->events, EVENT_LOST, 0);
 }
 
-/* A machine that died is named here, by the reason that the keeper gave.  A
- * reason that does not name it is one that all machines have. */
+/* A machine that died is named here, by the reason that the keeper gave.  What
+ * is no machine's own, such as a limit of this host, is said once. */
 static void on_machine(struct bigm_machine *machine, void *data)
 {
 	struct session *s = data;
@@ -64,7 +64,8 @@ static void on_machine(struct bigm_machine *machine, void *data)
 	if (state != BIGM_STOPPED || atomic_load(&s->stopping) ||
 	    bigm_machine_error(machine, &why) == 0)
 		return;
-	if (strncmp(why.text, name, strlen(name)) == 0)
+	if (why.code == BIGM_EUNAVAILABLE &&
+	    strncmp(why.text, name, strlen(name)) == 0)
 		command_fail(s->in, 0, "%s", why.text);
 	else
 		session_explain(s, why.text);

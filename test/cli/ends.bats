@@ -104,7 +104,7 @@ terminate() {
 @test "an interrupt reaches the driver once, and what it prints then is shown" {
 	cat >stubborn <<-'END'
 		#!/bin/sh
-		trap 'echo interrupted' INT
+		trap 'sleep 0.3; echo interrupted' INT
 		echo ready
 		while :; do sleep 0.01; done
 	END

@@ -73,6 +73,9 @@ bats_require_minimum_version 1.5.0
 @test "of many ranks the lowest that failed by itself counts" {
 	run_bigm run -n 4 sh -- -c 'exit $BIGM_RANK'
 	[ "$status" -eq 1 ]
+	# Also when it was not quite the first.
+	run_bigm run -n 4 sh -- -c '[ $BIGM_RANK = 1 ] && sleep 0.05; exit $BIGM_RANK'
+	[ "$status" -eq 1 ]
 }
 
 @test "when a rank fails, the others are stopped" {
