@@ -150,6 +150,11 @@ static bool is_down(void *data)
 	return __atomic_load_n(&p->down, __ATOMIC_ACQUIRE);
 }
 
+static bool is_idle(void *data)
+{
+	return !rpc_server_busy(((struct pair *)data)->server);
+}
+
 static void do_shutdown(void *data)
 {
 	struct on_loop *on = data;
@@ -170,6 +175,8 @@ void pair_stop_server(struct pair *p, uint64_t grace_ms)
 		return;
 	loop_call(p->server_loop, do_shutdown, &on);
 	wait_until(is_down, p);
+	/* Methods outlive a short grace, and the server would stay with them. */
+	wait_until(is_idle, p);
 	loop_call(p->server_loop, do_free_server, p->server);
 	p->server = NULL;
 }
