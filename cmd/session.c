@@ -4,13 +4,17 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "cmd/program.h"
+#include "keeper/record.h"
 #include "loop/loop.h"
+#include "loop/process.h"
 
 /* How long a signalled job has before it is killed. */
 #define GRACE_NS (1000 * 1000000ull)
@@ -20,6 +24,11 @@
 #define HASTE_NS (2000 * 1000000ull)
 /* How long the last lines of the logs may take to be printed. */
 #define DRAIN_MS 2000
+/* How long the killed may take to be gone. */
+#define KILL_MS 1000
+/* How often and when we look whether the lock of a dead keeper is free. */
+#define LOCK_TRIES 20
+#define LOCK_PAUSE_US 10000
 
 /* Events; those of the work begin at 0. */
 enum {
@@ -286,7 +295,7 @@ static void on_event(struct session *s, const struct event *event)
 void session_finish(struct session *s, int status)
 {
 	if (s->phase == SESSION_WORKING && s->status < 0)
-		s->doubtful = status != 0 && status != STATUS_BIGM;
+		s->doubtful = status != 0;
 	decide(s, status);
 	stop(s);
 }
@@ -317,6 +326,39 @@ void session_fail(struct session *s, const char *fmt, ...)
 	session_finish(s, STATUS_BIGM);
 }
 
+static bool is_living(const char *cluster)
+{
+	char **living = record_list(NULL);
+	bool found = living == NULL;
+
+	for (char **name = living; name != NULL && *name != NULL; name++)
+		found = found || strcmp(*name, cluster) == 0;
+	json_strings_free(living);
+	return found;
+}
+
+/* Where the guard was killed together with the keeper, its work is ours: the
+ * record, whose lock nobody holds then, and what the end of the machines has
+ * not ended. */
+static void stand_in_for_guard(const char *cluster)
+{
+	/* A process that is being killed lets go of its files one by one. */
+	for (int i = 0; is_living(cluster); i++) {
+		if (i == LOCK_TRIES)
+			return;
+		usleep(LOCK_PAUSE_US);
+	}
+	process_kill_descendants(KILL_MS);
+}
+
+static void leave_nothing(struct session *s)
+{
+	if (s->cluster != NULL && cluster_info(s->cluster)->name != NULL)
+		stand_in_for_guard(cluster_info(s->cluster)->name);
+	else /* it may have died in the middle */
+		json_strings_free(record_list(NULL));
+}
+
 static uint64_t next_deadline(const struct session *s)
 {
 	if (s->grace_ns == 0 || (s->timeout_ns != 0 && s->timeout_ns < s->grace_ns))
@@ -326,6 +368,7 @@ static uint64_t next_deadline(const struct session *s)
 
 static int begin(struct session *s, struct bigm_error *err)
 {
+	prctl(PR_SET_CHILD_SUBREAPER, 1); /* see stand_in_for_guard() */
 	if (events_init(&s->events, err) != 0)
 		return err->code;
 	s->loop = loop_new(err);
@@ -353,6 +396,7 @@ int session_run(struct session *s)
 
 		on_event(s, &event);
 	}
+	leave_nothing(s);
 	if (!s->drained || !s->work->idle(s))
 		leave(s);
 	while (s->nthreads > 0)

@@ -151,6 +151,23 @@ kill_keeper() {
 	for_each_kind kill_keeper
 }
 
+guard_pid() {
+	local pid
+	for pid in $(left_processes); do
+		if [ "$(cat "/proc/$pid/comm")" = bigm-guard ]; then echo "$pid"; fi
+	done
+}
+
+kill_keeper_and_guard() {
+	kill -KILL "$(guard_pid)" "$(of_status '["pid"]')"
+	finish
+	[ "$status" -eq 125 ]
+}
+
+@test "kill -9 of the keeper and its guard leaves nothing either" {
+	for_each_kind kill_keeper_and_guard
+}
+
 kill_job() {
 	kill -KILL "$(job_pid)"
 	finish
