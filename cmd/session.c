@@ -110,6 +110,12 @@ static void *launch(void *data)
 	return NULL;
 }
 
+/* The cluster's end in good order is no concern of a work that outlives it. */
+static bool survives(const struct session *s)
+{
+	return s->lost_error.code == BIGM_ECANCELED && s->work->outlives_cluster;
+}
+
 struct blame {
 	struct session *session;
 	bool keeper; /* is to blame for the job's failure */
@@ -121,7 +127,7 @@ static void blame_keeper(void *data)
 	struct blame *blame = data;
 	struct session *s = blame->session;
 
-	blame->keeper = s->lost_error.code != 0;
+	blame->keeper = s->lost_error.code != 0 && !survives(s);
 	if (blame->keeper)
 		session_explain(s, s->lost_error.text);
 }
@@ -275,8 +281,7 @@ static void on_event(struct session *s, const struct event *event)
 		on_launched(s);
 		break;
 	case EVENT_LOST:
-		if (s->lost_error.code == BIGM_ECANCELED &&
-		    s->work->outlives_cluster)
+		if (survives(s))
 			break;
 		if (s->status < 0)
 			session_explain(s, s->lost_error.text);

@@ -40,11 +40,9 @@ static const struct bigm_service_type pi = { sizeof(pi), "PI", methods, NULL, NU
 static const struct bigm_service_type *const types[] = { &pi, NULL };
 
 /* Waits for the machines, calls Sample once per processor, and adds up the hits. */
-static int throw_all(struct bigm_machine **m, int nmachines, uint64_t nsamples,
-		     uint64_t seed, uint64_t *total, struct bigm_error *err)
+static int throw_all(struct bigm *b, struct bigm_machine **m, int nmachines,
+		     uint64_t nsamples, uint64_t seed, uint64_t *total, struct bigm_error *err)
 {
-	struct bigm_queue *queue = bigm_queue_new(); /* where finished calls arrive */
-	struct bigm_call_options options = { .size = sizeof(options), .queue = queue };
 	uint64_t begin = 0, hits, nblocks = (nsamples - 1) / DARTS_BLOCK + 1;
 	int cores = 0, core = 0;
 
@@ -56,6 +54,8 @@ static int throw_all(struct bigm_machine **m, int nmachines, uint64_t nsamples,
 		cores += bigm_machine_maxprocs(m[i]);
 	}
 	fprintf(stderr, "all machines are ready\ndistributing work among %d cores\n", cores);
+	struct bigm_queue *queue = bigm_queue_new(); /* where finished calls arrive */
+	struct bigm_call_options options = { .size = sizeof(options), .queue = queue };
 	for (int i = 0; i < nmachines; i++)
 		for (int k = bigm_machine_maxprocs(m[i]); k > 0; k--) {
 			uint64_t end = nblocks * ++core / cores * DARTS_BLOCK;
@@ -68,16 +68,17 @@ static int throw_all(struct bigm_machine **m, int nmachines, uint64_t nsamples,
 		}
 	for (*total = 0; core > 0; core--) {
 		struct bigm_call *call = bigm_queue_next(queue, -1);
-		int code = bigm_call_wait(call, err); /* fails at once when its machine dies */
 		struct cJSON *reply = bigm_call_take_reply(call);
-		if (code < 0 || bigm_json_get_uint64(reply, NULL, &hits, err) < 0)
-			return err->code;
+		hits = 0;
+		if (err->code == BIGM_OK && (bigm_call_wait(call, err) < 0 ||
+		    bigm_json_get_uint64(reply, NULL, &hits, err) < 0))
+			bigm_shutdown(b, NULL); /* one has failed: end the others, too */
 		*total += hits;
 		bigm_json_free(reply);
 		bigm_call_free(call);
 	}
 	bigm_queue_free(queue);
-	return 0;
+	return err->code;
 }
 
 int main(int argc, char **argv)
@@ -106,7 +107,7 @@ int main(int argc, char **argv)
 	if (err.code != BIGM_OK)
 		return fprintf(stderr, "bigpi: %s\n", err.text), bigm_free(b), 2;
 	int n = bigm_start(b, value[1], services, &options, &m, &err);
-	if (n > 0 && throw_all(m, n, value[0], value[2], &total, &err) == 0)
+	if (n > 0 && throw_all(b, m, n, value[0], value[2], &total, &err) == 0)
 		bigm_shutdown(b, &err);
 	bigm_free(b); /* ends the machines, if nothing did; their last words come first */
 	free(m);

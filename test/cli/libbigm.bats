@@ -21,3 +21,31 @@ compile() {
 	[ "$status" -eq 0 ]
 	[ "$output" = 6 ]
 }
+
+@test "under bigm run a driver's own failure is its status, though it has shut its cluster down" {
+	cat >driver.c <<-'END'
+		#include <bigm.h>
+		#include <stdlib.h>
+		static const struct bigm_method methods[] = { { 0 } };
+		static const struct bigm_service_type t = { sizeof(t), "T", methods, NULL, NULL };
+		static const struct bigm_service_type *const types[] = { &t, NULL };
+		int main(int argc, char **argv)
+		{
+			const struct bigm_service services[] = { { "T", NULL, NULL }, { 0 } };
+			struct bigm *b = bigm_init(&argc, &argv, types, NULL);
+			struct bigm_machine **m;
+			int n = bigm_start(b, 1, services, NULL, &m, NULL);
+			if (n == 1)
+				free(m);
+			bigm_free(b);
+			return n == 1 ? 7 : 8;
+		}
+	END
+	compile driver
+	for _ in 1 2 3 4 5; do
+		run "$BIGM" run ./driver
+		echo "$output"
+		[ "$status" -eq 7 ]
+		[ -z "$output" ]
+	done
+}
