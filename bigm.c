@@ -7,6 +7,7 @@
 
 static const struct command *const commands[] = {
 	&command_call,
+	&command_completion,
 	&command_help,
 	&command_run,
 	&command_shutdown,

@@ -328,5 +328,6 @@ const struct command command_call = {
 	.table = table,
 	.size = sizeof(struct call_options),
 	.max_words = 3,
+	.completion = COMPLETE_MACHINE,
 	.run = run,
 };

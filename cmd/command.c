@@ -19,7 +19,7 @@ struct common_options {
 	bool verbose;
 };
 
-static const struct option_spec common_table[] = {
+const struct option_spec command_common_table[] = {
 	{ .name = "verbose", .letter = 'v', .help = "say more",
 	  .offset = offsetof(struct common_options, verbose) },
 	{ .name = "help", .letter = 'h', .help = "show this",
@@ -86,7 +86,7 @@ void command_print_help(const struct command *command, FILE *out)
 	fputs("\nOptions:\n", out);
 	if (command->table != NULL)
 		options_print(command->table, out);
-	options_print(common_table, out);
+	options_print(command_common_table, out);
 }
 
 void command_print_list(const struct command *const *commands, FILE *out)
@@ -159,7 +159,7 @@ static int run_command(struct invocation *in, int argc, char **argv)
 	const struct option_tables tables = {
 		.table = command->table,
 		.values = values,
-		.more = common_table,
+		.more = command_common_table,
 		.more_values = &common,
 		.program_hint = command->program,
 	};

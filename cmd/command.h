@@ -46,8 +46,9 @@ struct command {
 	int (*run)(const struct invocation *in); /* returns the exit status */
 };
 
-extern const struct command command_call, command_help, command_run,
-	command_shutdown, command_start, command_status, command_version;
+extern const struct command command_call, command_completion, command_help,
+	command_run, command_shutdown, command_start, command_status,
+	command_version;
 
 /* All that main() does for people. */
 int command_main(int argc, char **argv, const struct command *const *commands);
@@ -56,6 +57,9 @@ int command_main(int argc, char **argv, const struct command *const *commands);
  * none. */
 const struct command *command_find(const struct command *const *commands,
 				   const char *name);
+
+/* The options that every command takes. */
+extern const struct option_spec command_common_table[];
 
 /* What --help prints. */
 void command_print_help(const struct command *command, FILE *out);

@@ -1,0 +1,87 @@
+# shellcheck disable=SC2030,SC2031 # bats runs each test in a subshell
+load common
+
+clean_up() {
+	"$BIGM" shutdown --all
+}
+
+# candidates WORD...: the words alone.
+candidates() {
+	"$BIGM" completion candidates -- "$@" | cut -f1
+}
+
+@test "commands are completed, and said what they do" {
+	[ "$(candidates sta)" = "start
+status" ]
+	[ "$(candidates '' | wc -l)" -eq "$("$BIGM" help | sed -n '/^Commands:/,/^$/p' | grep -c '^  ')" ]
+	"$BIGM" completion candidates -- shut | grep -q "^shutdown	End a cluster"
+}
+
+@test "every option of every command is offered" {
+	local command
+	for command in $(candidates ''); do
+		diff <("$BIGM" "$command" --help | sed -nE 's/^  (-., |    )(--[a-z-]+).*/\2/p' | sort) \
+			<(candidates "$command" -- | sort)
+	done
+}
+
+@test "values of options, files, and the program's own words" {
+	[ "$(candidates run --as '')" = "auto
+driver
+job" ]
+	[ "$(candidates run --log-dir '')" = :files ]
+	[ "$(candidates run '')" = :files ]
+	[ "$(candidates run sh -- -c '')" = :files ]
+	[ "$(candidates help ver)" = version ]
+	[ -z "$(candidates run --name '')" ]
+}
+
+@test "living clusters and their machines are offered" {
+	[ -z "$(candidates shutdown '')" ]
+	"$BIGM" start --name calm -n 2
+	"$BIGM" start --name busy
+	[ "$(candidates shutdown '' | sort)" = "busy
+calm" ]
+	[ "$(candidates call --cluster calm m)" = "m0
+m1" ]
+	[ "$(candidates call --cluster busy '')" = "m0
+all" ]
+}
+
+@test "bash completes" {
+	PATH=$(dirname "$BIGM"):$PATH
+	run bash --norc -c 'source <(bigm completion bash)
+COMP_WORDS=(bigm run --as dr) COMP_CWORD=3
+_bigm
+echo "${COMPREPLY[@]}"
+complete -p bigm'
+	[ "$output" = "driver
+complete -F _bigm bigm" ]
+}
+
+@test "zsh completes" {
+	PATH=$(dirname "$BIGM"):$PATH
+	run zsh -f -c 'compdef() { echo "$@"; }
+_describe() { print -l "$candidates[@]"; }
+_files() { echo files; }
+source <(bigm completion zsh)
+words=(bigm help shut) CURRENT=3
+_bigm
+words=(bigm run "") CURRENT=3
+_bigm'
+	[ "$output" = "_bigm bigm
+shutdown:End a cluster and all that belongs to it
+files" ]
+}
+
+@test "fish completes" {
+	PATH=$(dirname "$BIGM"):$PATH
+	run fish --no-config -c 'bigm completion fish | source; complete -C "bigm run --as d"'
+	[ "$output" = driver ]
+}
+
+@test "an unknown shell is refused" {
+	run_bigm completion tcsh
+	[ "$status" -eq 2 ]
+	[ "$output" = "bigm completion: which shell? usage: bigm completion bash|zsh|fish" ]
+}
