@@ -36,6 +36,7 @@
  * does not pay.
  */
 #define SPIN_NS 40000
+#define SPIN_PAYS_NS (3 * SPIN_NS) /* a wait as short as this */
 #define SPIN_MAX_CREDIT 8
 #define SPIN_RETRY 64 /* without credit, every so many times it tries again */
 
@@ -65,7 +66,8 @@ struct loop {
 
 	bool spin_off;	     /* there is one processor */
 	bool stirred;	     /* something happened in this turn */
-	uint64_t spin_until; /* ns; 0: not spinning */
+	bool spinning;
+	uint64_t spin_begin; /* ns, of the last time; 0: accounted for */
 	int spin_credit;
 	unsigned spin_skipped;
 
@@ -185,27 +187,33 @@ static bool may_spin(struct loop *loop)
 	       loop->spin_skipped++ % SPIN_RETRY == SPIN_RETRY - 1;
 }
 
+/* What came nearly soon enough is no reason to stop: sleepers make all the
+ * others slower too. */
+static void account_spin(struct loop *loop, uint64_t now)
+{
+	if (!loop->spin_begin)
+		return;
+	if (now - loop->spin_begin < SPIN_PAYS_NS)
+		loop->spin_credit += loop->spin_credit < SPIN_MAX_CREDIT;
+	else
+		loop->spin_credit -= loop->spin_credit > 0;
+}
+
 /* Yields between looks: who is waited for may need our processor. */
 static bool spins(struct loop *loop)
 {
+	uint64_t now = loop->stirred || loop->spinning ? loop_now_ns() : 0;
+
 	if (loop->stirred) {
 		loop->stirred = false;
-		if (loop->spin_until && loop->spin_credit < SPIN_MAX_CREDIT)
-			loop->spin_credit++;
-		loop->spin_until = may_spin(loop) ? loop_now_ns() + SPIN_NS :
-						    0;
-		return loop->spin_until != 0;
-	}
-	if (!loop->spin_until)
-		return false;
-	if (loop_now_ns() < loop->spin_until) {
+		account_spin(loop, now);
+		loop->spinning = may_spin(loop);
+		loop->spin_begin = loop->spinning ? now : 0;
+	} else if (loop->spinning) {
+		loop->spinning = now - loop->spin_begin < SPIN_NS;
 		sched_yield();
-		return true;
 	}
-	if (loop->spin_credit > 0)
-		loop->spin_credit--;
-	loop->spin_until = 0;
-	return false;
+	return loop->spinning;
 }
 
 static void on_prepare(uv_prepare_t *handle)

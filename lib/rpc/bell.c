@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define SPIN_NS 40000
+#define SPIN_PAYS_NS (3 * SPIN_NS) /* a wait as short as this */
 #define SPIN_MAX_CREDIT 8
 #define SPIN_RETRY 64 /* without credit, every so many waits try again */
 
@@ -60,33 +61,31 @@ static bool may_spin(struct bell_spin *spin)
 	return skipped % SPIN_RETRY == SPIN_RETRY - 1;
 }
 
+/* A wait that was nearly short enough is no reason to stop: sleepers make all
+ * the others slower too. */
+static void account(struct bell_spin *spin, uint64_t took_ns)
+{
+	int credit = atomic_load_explicit(&spin->credit, memory_order_relaxed);
+
+	if (took_ns < SPIN_PAYS_NS)
+		credit += credit < SPIN_MAX_CREDIT;
+	else
+		credit -= credit > 0;
+	atomic_store_explicit(&spin->credit, credit, memory_order_relaxed);
+}
+
 /* Yields between looks: with more threads than processors, the one that is
  * waited for may need ours. */
-static bool spin_wait(struct bell *bell, uint32_t count,
-		      struct bell_spin *spin)
+static bool spin_wait(struct bell *bell, uint32_t count, uint64_t end_ns)
 {
-	uint64_t end = now_ns() + SPIN_NS;
-	int credit;
-
 	do {
 		for (int i = 0; i < 16; i++) {
-			if (moved(bell, count)) {
-				credit = atomic_load_explicit(
-					&spin->credit, memory_order_relaxed);
-				if (credit < SPIN_MAX_CREDIT)
-					atomic_store_explicit(
-						&spin->credit, credit + 1,
-						memory_order_relaxed);
+			if (moved(bell, count))
 				return true;
-			}
 			cpu_relax();
 		}
 		sched_yield();
-	} while (now_ns() < end);
-	credit = atomic_load_explicit(&spin->credit, memory_order_relaxed);
-	if (credit > 0)
-		atomic_store_explicit(&spin->credit, credit - 1,
-				      memory_order_relaxed);
+	} while (now_ns() < end_ns);
 	return false;
 }
 
@@ -102,15 +101,12 @@ static int futex_wait(_Atomic uint32_t *word, uint32_t value,
 			    FUTEX_BITSET_MATCH_ANY);
 }
 
-bool bell_wait(struct bell *bell, uint32_t count, struct bell_spin *spin,
-	       uint64_t deadline_ns)
+/* False when the deadline came first. */
+static bool sleep_until(struct bell *bell, uint32_t count,
+			uint64_t deadline_ns)
 {
-	bool rung = moved(bell, count);
+	bool rung;
 
-	if (rung)
-		return true;
-	if (spin && may_spin(spin) && spin_wait(bell, count, spin))
-		return true;
 	atomic_fetch_add(&bell->sleepers, 1);
 	while (!(rung = moved(bell, count))) {
 		if (futex_wait(&bell->rings, count, deadline_ns) < 0 &&
@@ -119,6 +115,23 @@ bool bell_wait(struct bell *bell, uint32_t count, struct bell_spin *spin,
 	}
 	atomic_fetch_sub(&bell->sleepers, 1);
 	return rung || moved(bell, count);
+}
+
+bool bell_wait(struct bell *bell, uint32_t count, struct bell_spin *spin,
+	       uint64_t deadline_ns)
+{
+	uint64_t begin;
+	bool rung;
+
+	if (moved(bell, count))
+		return true;
+	if (!spin || !may_spin(spin))
+		return sleep_until(bell, count, deadline_ns);
+	begin = now_ns();
+	rung = spin_wait(bell, count, begin + SPIN_NS) ||
+	       sleep_until(bell, count, deadline_ns);
+	account(spin, now_ns() - begin);
+	return rung;
 }
 
 void bell_ring(struct bell *bell)

@@ -12,6 +12,7 @@
 
 #define TICK_MS 1
 #define STALL_NS 1000000000u
+#define MAX_CALLED 64 /* threads woken at one time */
 #define IDLE_NS 10000000000u /* an idle thread ends after this */
 
 struct worker {
@@ -50,6 +51,7 @@ struct workers {
 	uint64_t begun;	  /* jobs, ever */
 	bool stopping;
 	LIST_HEAD(, worker) all;
+	LIST_HEAD(, worker) spare; /* their threads have ended */
 	LIST_HEAD(, worker) idle; /* the last to go idle is the first */
 };
 
@@ -120,27 +122,22 @@ static void *worker_thread(void *data)
 			break;
 		}
 	}
+	/* Not freed: somebody may be about to ring its bell. */
 	LIST_REMOVE(w, all);
+	LIST_INSERT_HEAD(&ws->spare, w, all);
 	ws->total--;
 	pthread_cond_signal(&ws->ended);
 	pthread_mutex_unlock(&ws->lock);
-	free(w);
 	return NULL;
 }
 
-/* With the lock held. */
-static bool add_worker(struct workers *ws)
+static int start_thread(struct worker *w)
 {
-	struct worker *w;
 	pthread_attr_t attr;
 	sigset_t all, saved;
 	pthread_t thread;
 	int rc;
 
-	if (ws->total >= ws->max)
-		return false;
-	w = xcalloc(1, sizeof(*w));
-	w->workers = ws;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
@@ -148,38 +145,73 @@ static bool add_worker(struct workers *ws)
 	rc = pthread_create(&thread, &attr, worker_thread, w);
 	pthread_sigmask(SIG_SETMASK, &saved, NULL);
 	pthread_attr_destroy(&attr);
+	/* It cannot end before it has the lock. */
+	if (rc == 0)
+		pthread_setname_np(thread, "worker");
+	return rc;
+}
+
+/* With the lock held. */
+static bool add_worker(struct workers *ws)
+{
+	struct worker *w = LIST_FIRST(&ws->spare);
+	int rc;
+
+	if (ws->total >= ws->max)
+		return false;
+	if (w) {
+		LIST_REMOVE(w, all);
+		w->busy = w->stuck = w->idle = false;
+	} else {
+		w = xcalloc(1, sizeof(*w));
+		w->workers = ws;
+	}
+	rc = start_thread(w);
 	if (rc != 0) {
 		log_warn("cannot start a worker thread: error %d", rc);
-		free(w);
+		LIST_INSERT_HEAD(&ws->spare, w, all);
 		return false;
 	}
-	/* It cannot end before it has the lock. */
-	pthread_setname_np(thread, "worker");
 	LIST_INSERT_HEAD(&ws->all, w, all);
 	ws->total++;
 	ws->running++;
 	return true;
 }
 
+/* Bells to be rung once the lock is free: whoever wakes wants it at once. */
+struct called {
+	struct worker *workers[MAX_CALLED];
+	unsigned n;
+};
+
 /* With the lock held: puts one more worker to work. */
-static bool call_worker(struct workers *ws)
+static bool call_worker(struct workers *ws, struct called *called)
 {
 	struct worker *w = LIST_FIRST(&ws->idle);
 
 	if (!w)
 		return add_worker(ws);
+	if (called->n == MAX_CALLED)
+		return false;
 	LIST_REMOVE(w, idle_link);
 	w->idle = false;
 	ws->running++;
-	bell_ring(&w->bell);
+	called->workers[called->n++] = w;
 	return true;
 }
 
-static void call_workers(struct workers *ws)
+static void ring(const struct called *called)
+{
+	for (unsigned i = 0; i < called->n; i++)
+		bell_ring(&called->workers[i]->bell);
+}
+
+static void call_workers(struct workers *ws, struct called *called)
 {
 	unsigned wanted = ws->queued;
 
-	while (wanted && ws->running < ws->processors && call_worker(ws))
+	while (wanted && ws->running < ws->processors &&
+	       call_worker(ws, called))
 		wanted--;
 }
 
@@ -220,6 +252,7 @@ static bool is_stalled(struct workers *ws)
 static void on_tick(struct loop_timer *timer)
 {
 	struct workers *ws = loop_container(timer, struct workers, tick);
+	struct called called = { .n = 0 };
 	struct jobs refused;
 	struct job *job;
 	bool more;
@@ -227,13 +260,14 @@ static void on_tick(struct loop_timer *timer)
 	STAILQ_INIT(&refused);
 	pthread_mutex_lock(&ws->lock);
 	find_stuck(ws);
-	call_workers(ws);
+	call_workers(ws, &called);
 	if (is_stalled(ws)) {
 		STAILQ_CONCAT(&refused, &ws->jobs);
 		ws->queued = 0;
 	}
 	more = ws->queued > 0;
 	pthread_mutex_unlock(&ws->lock);
+	ring(&called);
 	if (more)
 		watch_queue(ws);
 	while ((job = STAILQ_FIRST(&refused))) {
@@ -245,6 +279,7 @@ static void on_tick(struct loop_timer *timer)
 static void on_batch(struct loop_task *task)
 {
 	struct workers *ws = loop_container(task, struct workers, batch_task);
+	struct called called = { .n = 0 };
 	struct job *job;
 	bool more;
 
@@ -254,9 +289,10 @@ static void on_batch(struct loop_task *task)
 	STAILQ_FOREACH(job, &ws->batch, link)
 		ws->queued++;
 	STAILQ_CONCAT(&ws->jobs, &ws->batch);
-	call_workers(ws);
+	call_workers(ws, &called);
 	more = ws->queued > 0;
 	pthread_mutex_unlock(&ws->lock);
+	ring(&called);
 	if (more)
 		watch_queue(ws);
 }
@@ -285,21 +321,40 @@ struct workers *workers_new(struct loop *loop, unsigned max)
 	STAILQ_INIT(&ws->jobs);
 	LIST_INIT(&ws->all);
 	LIST_INIT(&ws->idle);
+	LIST_INIT(&ws->spare);
 	return ws;
+}
+
+/* With the lock held: wakes all that rest, to end. */
+static void call_all(struct workers *ws)
+{
+	struct called called;
+
+	while (!LIST_EMPTY(&ws->idle)) {
+		called.n = 0;
+		while (!LIST_EMPTY(&ws->idle) && call_worker(ws, &called))
+			;
+		ring(&called);
+	}
 }
 
 void workers_free(struct workers *ws)
 {
+	struct worker *w;
+
 	if (!ws)
 		return;
 	loop_timer_stop(ws->loop, &ws->tick);
 	pthread_mutex_lock(&ws->lock);
 	ws->stopping = true;
-	while (!LIST_EMPTY(&ws->idle))
-		call_worker(ws);
+	call_all(ws);
 	while (ws->total)
 		pthread_cond_wait(&ws->ended, &ws->lock);
 	pthread_mutex_unlock(&ws->lock);
+	while ((w = LIST_FIRST(&ws->spare))) {
+		LIST_REMOVE(w, all);
+		free(w);
+	}
 	pthread_mutex_destroy(&ws->lock);
 	pthread_cond_destroy(&ws->ended);
 	free(ws);
