@@ -1,4 +1,5 @@
 # libbigm as a user's program meets it.
+# shellcheck disable=SC2154 # bats sets $stderr
 bats_require_minimum_version 1.5.0
 load common
 
