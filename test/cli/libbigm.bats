@@ -161,3 +161,22 @@ peers_program() {
 	[ "$status" -eq 1 ]
 	[[ $stderr == *"the parameters of service Peers: "* ]]
 }
+
+@test "a program with a shared libbigm finds the bigm that was installed with it" {
+	local library=$abs_top_builddir/.libs/libbigm.so.0
+	[ -f "$library" ] || skip "there is no shared library in this build"
+	mkdir -p there/lib there/bin
+	cp -L "$library" there/lib
+	ln -s "$BIGM" there/bin/bigm
+	manual_example >example.c
+	# shellcheck disable=SC2046,SC2086 # commands and options
+	$CC $sanitizer_flags -I"$abs_top_srcdir/lib" example.c -o example there/lib/libbigm.so.0 $(pkg-config --libs libcjson)
+	BIGM='' LD_LIBRARY_PATH=$PWD/there/lib run --separate-stderr ./example
+	echo "$stderr"
+	[ "$status" -eq 0 ]
+	[ "$output" = 6 ]
+	rm there/bin/bigm
+	BIGM='' LD_LIBRARY_PATH=$PWD/there/lib run --separate-stderr ./example
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"$PWD/there/lib/../bin/bigm"* ]]
+}
