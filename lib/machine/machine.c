@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/wait.h"
 
 #define GRACE_MS 500
@@ -189,8 +190,8 @@ static void fail_calls(struct bigm_machine *m, const struct bigm_error *reason)
 	 * of a call does. */
 	if (strncmp(why.text, m->name, len) == 0 &&
 	    strncmp(why.text + len, ": ", 2) == 0)
-		memmove(why.text, why.text + len + 2,
-			strlen(why.text + len + 2) + 1);
+		text_format(why.text, sizeof(why.text), "%s",
+			    reason->text + len + 2);
 	rpc_client_fail(m->client, &why);
 }
 
