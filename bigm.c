@@ -13,6 +13,7 @@ static const struct command *const commands[] = {
 	&command_shutdown,
 	&command_start,
 	&command_status,
+	&command_tail,
 	&command_version,
 	NULL,
 };

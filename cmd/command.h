@@ -46,9 +46,15 @@ struct command {
 	int (*run)(const struct invocation *in); /* returns the exit status */
 };
 
-extern const struct command command_call, command_completion, command_help,
-	command_run, command_shutdown, command_start, command_status,
-	command_version;
+extern const struct command command_call;
+extern const struct command command_completion;
+extern const struct command command_help;
+extern const struct command command_run;
+extern const struct command command_shutdown;
+extern const struct command command_start;
+extern const struct command command_status;
+extern const struct command command_tail;
+extern const struct command command_version;
 
 /* All that main() does for people. */
 int command_main(int argc, char **argv, const struct command *const *commands);

@@ -11,8 +11,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-#define PIECE_MAX (64u << 10)
-
 /* The longest head: 20 digits, a name of 23, the flag, three spaces. */
 #define HEAD_MAX 48u
 
@@ -20,7 +18,7 @@ void output_splitter_init(struct output_splitter *s, const char *machine,
 			  const char *marker)
 {
 	memset(s, 0, sizeof(*s));
-	buffer_init(&s->partial, PIECE_MAX);
+	buffer_init(&s->partial, OUTPUT_PIECE_MAX);
 	snprintf(s->machine, sizeof(s->machine), "%s", machine);
 	snprintf(s->marker, sizeof(s->marker), "%s", marker);
 }
@@ -76,16 +74,16 @@ static void keep_partial(struct output_splitter *s, const uint8_t *p,
 			 size_t len, struct buffer *lines)
 {
 	while (len > 0) {
-		size_t room = PIECE_MAX - s->partial.len;
+		size_t room = OUTPUT_PIECE_MAX - s->partial.len;
 		size_t n = len < room ? len : room;
 
 		buffer_append(&s->partial, p, n, NULL);
 		p += n;
 		len -= n;
-		if (s->partial.len == PIECE_MAX && len > 0) {
-			emit(s, false, buffer_data(&s->partial), PIECE_MAX,
+		if (s->partial.len == OUTPUT_PIECE_MAX && len > 0) {
+			emit(s, false, buffer_data(&s->partial), OUTPUT_PIECE_MAX,
 			     lines);
-			buffer_consume(&s->partial, PIECE_MAX);
+			buffer_consume(&s->partial, OUTPUT_PIECE_MAX);
 		}
 	}
 }
@@ -104,7 +102,7 @@ void output_split(struct output_splitter *s, const void *bytes, size_t len,
 		const uint8_t *end = memchr(p, '\n', len);
 		size_t n = end ? (size_t)(end - p) : len;
 
-		if (end && s->partial.len == 0 && n <= PIECE_MAX) {
+		if (end && s->partial.len == 0 && n <= OUTPUT_PIECE_MAX) {
 			emit_line(s, p, n, lines);
 		} else {
 			keep_partial(s, p, n, lines);

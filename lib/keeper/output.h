@@ -11,8 +11,10 @@
 
 #include "base/buffer.h"
 
+/* A piece that goes on is so long; a shorter one is a log's last. */
+#define OUTPUT_PIECE_MAX (64u << 10)
 /* No line of the file is longer. */
-#define OUTPUT_LINE_MAX ((64u << 10) + 64)
+#define OUTPUT_LINE_MAX (OUTPUT_PIECE_MAX + 64)
 
 /* One machine's bytes on their way to lines. */
 struct output_splitter {

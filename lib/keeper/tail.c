@@ -30,7 +30,8 @@ static void maybe_free(struct tail *t)
 		free(t);
 }
 
-static void tail_end(struct tail *t)
+/* why NULL: it is complete. */
+static void tail_end(struct tail *t, const struct bigm_error *why)
 {
 	struct tail_list *list = t->list;
 	struct tail **p = &list->first;
@@ -38,7 +39,10 @@ static void tail_end(struct tail *t)
 	while (*p != t)
 		p = &(*p)->next;
 	*p = t->next;
-	rpc_request_end(t->req);
+	if (why)
+		rpc_request_fail(t->req, why);
+	else
+		rpc_request_end(t->req);
 	t->req = NULL;
 	buffer_release(&t->out);
 	tail_request_release(&t->what);
@@ -122,7 +126,7 @@ static void pump(struct tail *t)
 		if (fill(t))
 			continue;
 		if (is_over(t))
-			tail_end(t);
+			tail_end(t, NULL);
 		return;
 	}
 }
@@ -142,7 +146,7 @@ static void on_event(struct bigm_request *req, void *data)
 	struct tail *t = data;
 
 	if (bigm_request_canceled(req))
-		tail_end(t);
+		tail_end(t, NULL);
 	else
 		pump(t);
 }
@@ -177,12 +181,22 @@ void tail_wake(struct tail_list *list)
 	}
 }
 
+static bool is_complete(const struct tail *t)
+{
+	uint64_t end = t->what.follow ? journal_size(t->list->journal) : t->end;
+
+	return t->out.len == 0 && t->offset >= end;
+}
+
 void tail_end_all(struct tail_list *list)
 {
+	struct bigm_error why = BIGM_ERROR_INIT;
 	struct tail *next;
 
+	bigm_error_set(&why, BIGM_EUNAVAILABLE,
+		       "the cluster ended before all of its output was read");
 	for (struct tail *t = list->first; t; t = next) {
 		next = t->next;
-		tail_end(t);
+		tail_end(t, is_complete(t) ? NULL : &why);
 	}
 }

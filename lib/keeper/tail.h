@@ -31,7 +31,8 @@ void tail_start(struct tail_list *list, struct bigm_request *req,
 /* There is more in the journal, or a log has ended. */
 void tail_wake(struct tail_list *list);
 
-/* Ends them all, wherever they are. */
+/* Ends them all, wherever they are; those that have not read everything
+ * fail. */
 void tail_end_all(struct tail_list *list);
 
 #endif

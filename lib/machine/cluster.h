@@ -140,6 +140,9 @@ struct cluster_tail_options {
 	const char *const *machines; /* names; NULL: all */
 	bool follow;		     /* go on until the logs end */
 	int64_t lines;		     /* begin with the last so many; -1: all */
+	int (*flush)(void *data);    /* what has arrived has been given, and it
+				      * may be long until there is more; as the
+				      * line's fn.  NULL: no matter */
 };
 
 /* Takes one line; a code other than 0 ends the tail with that code. */

@@ -90,7 +90,7 @@ static int read_all(struct bigm_call *call, const struct taker *to,
 int cluster_tail(struct cluster *c, const struct cluster_tail_options *options,
 		 cluster_line_fn *fn, void *data, struct bigm_error *err)
 {
-	const struct taker to = { fn, NULL, data };
+	const struct taker to = { fn, options ? options->flush : NULL, data };
 	struct bigm_call *call;
 	int r;
 

@@ -1,0 +1,241 @@
+#include "cmd/tail_printer.h"
+
+#include <errno.h>
+#include <iconv.h>
+#include <openssl/evp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+
+/* Written at once, as far as there is so much. */
+#define FLUSH_SIZE (128u << 10)
+
+#define TIME_SIZE sizeof("2026-11-21T22:10:37.123456Z.")
+
+void tail_printer_init(struct tail_printer *p, const struct tail_style *style)
+{
+	*p = (struct tail_printer){ .style = *style };
+	buffer_init(&p->out, SIZE_MAX);
+}
+
+void tail_printer_release(struct tail_printer *p)
+{
+	for (size_t i = 0; i < p->nsources; i++)
+		buffer_release(&p->sources[i].held);
+	free(p->sources);
+	buffer_release(&p->out);
+}
+
+/* ------------------------------------------------------------------ */
+/* Writing                                                             */
+
+static int write_all(int fd, const uint8_t *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n >= 0) {
+			bytes += n;
+			len -= (size_t)n;
+		} else if (errno == EAGAIN) {
+			/* Somebody else has made it non-blocking. */
+			struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
+
+			poll(&pollfd, 1, -1);
+		} else if (errno != EINTR) {
+			return errno;
+		}
+	}
+	return 0;
+}
+
+int tail_printer_flush(void *data)
+{
+	struct tail_printer *p = data;
+
+	if (p->errnum == 0)
+		p->errnum = write_all(STDOUT_FILENO, buffer_data(&p->out),
+				      p->out.len);
+	buffer_consume(&p->out, p->out.len);
+	return p->errnum == 0 ? 0 : BIGM_EIO;
+}
+
+static void add(struct tail_printer *p, const void *bytes, size_t len)
+{
+	if (p->errnum == 0 && buffer_append(&p->out, bytes, len, NULL) != 0)
+		p->errnum = ENOMEM;
+}
+
+static void add_text(struct tail_printer *p, const char *text)
+{
+	add(p, text, strlen(text));
+}
+
+/* ------------------------------------------------------------------ */
+/* Text                                                                */
+
+static const char *format_time(uint64_t ns, char text[TIME_SIZE])
+{
+	time_t seconds = (time_t)(ns / 1000000000);
+	struct tm tm;
+	size_t len;
+
+	if (gmtime_r(&seconds, &tm) == NULL)
+		return "?";
+	len = strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + len, TIME_SIZE - len, ".%06uZ",
+		 (unsigned)(ns / 1000 % 1000000));
+	return text;
+}
+
+static bool is_open(const struct tail_printer *p, const char *machine)
+{
+	return strcmp(p->open, machine) == 0;
+}
+
+/* What stands before the line. */
+static void begin_line(struct tail_printer *p, const char *machine, uint64_t ns)
+{
+	char time[TIME_SIZE];
+
+	if (p->open[0] != '\0')
+		add_text(p, "\n");
+	if (p->style.timestamps) {
+		add_text(p, format_time(ns, time));
+		add_text(p, " ");
+	}
+	if (p->style.prefix) {
+		add_text(p, machine);
+		add_text(p, ": ");
+	}
+	snprintf(p->open, sizeof(p->open), "%s", machine);
+}
+
+static struct tail_source *source_of(struct tail_printer *p, const char *machine)
+{
+	struct tail_source *source;
+
+	for (size_t i = 0; i < p->nsources; i++)
+		if (strcmp(p->sources[i].machine, machine) == 0)
+			return &p->sources[i];
+	p->sources = xrealloc(p->sources,
+			      (p->nsources + 1) * sizeof(*p->sources));
+	source = &p->sources[p->nsources++];
+	snprintf(source->machine, sizeof(source->machine), "%s", machine);
+	buffer_init(&source->held, TAIL_LONGEST);
+	return source;
+}
+
+/* Only what is cut off at OUTPUT_PIECE_MAX goes on. */
+static bool hold_back(struct tail_source *source, const struct output_line *line)
+{
+	if (line->whole || line->len < OUTPUT_PIECE_MAX)
+		return false;
+	if (source->held.len == 0)
+		source->ns = line->ns;
+	return buffer_append(&source->held, line->text, line->len, NULL) == 0;
+}
+
+static void release_held(struct tail_printer *p, struct tail_source *source)
+{
+	if (source->held.len == 0)
+		return;
+	if (!is_open(p, source->machine))
+		begin_line(p, source->machine, source->ns);
+	add(p, buffer_data(&source->held), source->held.len);
+	buffer_consume(&source->held, source->held.len);
+}
+
+static void print_text(struct tail_printer *p, const struct output_line *line)
+{
+	struct tail_source *source;
+
+	if (p->style.prefix) {
+		source = source_of(p, line->machine);
+		if (hold_back(source, line))
+			return;
+		release_held(p, source);
+	}
+	if (!is_open(p, line->machine))
+		begin_line(p, line->machine, line->ns);
+	add(p, line->text, line->len);
+	if (line->whole) {
+		add_text(p, "\n");
+		p->open[0] = '\0';
+	}
+}
+
+/* ------------------------------------------------------------------ */
+/* JSON                                                                */
+
+static bool is_text(const uint8_t *bytes, size_t len)
+{
+	char *in = (char *)bytes, *room = xmalloc(len + 1), *out = room;
+	size_t left = len + 1;
+	iconv_t cd = iconv_open("UTF-8", "UTF-8");
+	bool valid = cd != (iconv_t)-1 && memchr(bytes, '\0', len) == NULL &&
+		     iconv(cd, &in, &len, &out, &left) != (size_t)-1;
+
+	if (cd != (iconv_t)-1)
+		iconv_close(cd);
+	free(room);
+	return valid;
+}
+
+static void add_bytes(cJSON *json, const uint8_t *bytes, size_t len)
+{
+	AUTO_FREE char *text = NULL;
+
+	if (is_text(bytes, len)) {
+		text = xstrndup((const char *)bytes, len);
+		cJSON_AddStringToObject(json, "text", text);
+	} else {
+		text = xmalloc(4 * (len / 3 + 1) + 1);
+		EVP_EncodeBlock((unsigned char *)text, bytes, (int)len);
+		cJSON_AddStringToObject(json, "base64", text);
+	}
+}
+
+static void print_json(struct tail_printer *p, const struct output_line *line)
+{
+	AUTO_JSON cJSON *json = cJSON_CreateObject();
+	AUTO_FREE char *text = NULL;
+	char time[TIME_SIZE];
+
+	cJSON_AddStringToObject(json, "machine", line->machine);
+	cJSON_AddStringToObject(json, "time", format_time(line->ns, time));
+	add_bytes(json, line->text, line->len);
+	cJSON_AddBoolToObject(json, "partial", !line->whole);
+	text = json_print(json);
+	add_text(p, text);
+	add_text(p, "\n");
+}
+
+/* ------------------------------------------------------------------ */
+
+int tail_printer_line(const struct output_line *line, void *data)
+{
+	struct tail_printer *p = data;
+
+	if (p->style.json)
+		print_json(p, line);
+	else
+		print_text(p, line);
+	return p->out.len > FLUSH_SIZE || p->errnum != 0 ? tail_printer_flush(p)
+							 : 0;
+}
+
+/* With something before each line, the last one gets its break. */
+void tail_printer_end(struct tail_printer *p)
+{
+	for (size_t i = 0; i < p->nsources; i++)
+		release_held(p, &p->sources[i]);
+	if (p->open[0] != '\0' && (p->style.prefix || p->style.timestamps))
+		add_text(p, "\n");
+	tail_printer_flush(p);
+}
