@@ -1,5 +1,9 @@
 load common
 
+clean_up() {
+	"$BIGM" shutdown --all
+}
+
 # The commands that `bigm help` lists.
 commands() {
 	"$BIGM" help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'
@@ -38,4 +42,33 @@ options_of_page() {
 
 @test "bigm(1) and bigm --help have the same options, with those of every command" {
 	diff -u <({ options_of_help; options_of_help version; } | sort -u) <(options_of_page "$abs_top_srcdir/man/bigm.1")
+}
+
+# The examples of a manual page that a POSIX shell understands, as the reader sees them.
+examples_of_page() {
+	sed -n '/^\.Sh EXAMPLES/,$s/^\.Dl \(bigm .*\)/\1/p' "$1" | grep -v '| source' | sed 's/\\e/\\/g; s/\\&//g'
+}
+
+# do_example COMMAND: in a folder like a build tree's. All but those that start clusters find one, named calm.
+do_example() {
+	case $1 in
+	'bigm run '*--cluster* | 'bigm run -c'*) ;;
+	'bigm start '* | 'bigm run '* | 'bigm completion '* | 'bigm help '* | 'bigm version'*) cluster= ;;
+	esac
+	[ -z "${cluster-calm}" ] || "$BIGM" start -n 3 --name calm "$abs_top_builddir/examples/bigpi" >/dev/null
+	echo "\$ $1"
+	timeout 60 bash -c "$1" </dev/null 3>&- && clean_up
+}
+
+@test "every example of every page of a command does something, without failing" {
+	local page n=0
+	ln -s "${abs_top_builddir:?}/examples" examples
+	PATH=$(dirname "$BIGM"):$PATH
+	for page in "$abs_top_srcdir"/man/*.1; do
+		while IFS= read -r example; do
+			cluster=calm do_example "$example"
+			n=$((n + 1))
+		done < <(examples_of_page "$page")
+	done
+	[ "$n" -ge 15 ]
 }
