@@ -191,7 +191,10 @@ static int read_file(struct settings *s, const char *path,
 		return 0;
 	if (!file)
 		return error_set_errno(err, errno, "%s", path);
+	errno = 0;
 	int line = ini_parse_file(file, on_pair, &reading);
+	if (ferror(file))
+		return error_set_errno(err, errno, "%s", path);
 	if (reading.r == 0 && line > 0)
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s, line %d: neither NAME = VALUE nor "
