@@ -207,9 +207,13 @@ static int claim(struct record *r, struct bigm_error *err)
 		rc = take_lock(r, O_CREAT);
 		if (rc == 0)
 			return place_check(r->dir, err);
-		if (rc < 0 && errno != ENOENT)
-			return error_set_errno(err, errno,
-					       "cannot lock %s/lock", r->dir);
+		if (rc < 0 && errno != ENOENT) {
+			int code = error_set_errno(
+				err, errno, "cannot lock %s/lock", r->dir);
+
+			rmdir(r->dir); /* if it is empty */
+			return code;
+		}
 	}
 	if (rc == 1)
 		return bigm_error_set(err, BIGM_EEXIST,
