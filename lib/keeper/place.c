@@ -108,8 +108,9 @@ char *place_state(bool create, struct bigm_error *err)
 			return NULL;
 		path = xasprintf("%s/.local/state/bigm/%s", home, host);
 	}
-	if (create &&
-	    (make_folders(path, err) < 0 || place_check(path, err) < 0)) {
+	if ((create && make_folders(path, err) < 0) ||
+	    ((create || access(path, F_OK) == 0) &&
+	     place_check(path, err) < 0)) {
 		free(path);
 		return NULL;
 	}

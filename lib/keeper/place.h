@@ -16,7 +16,8 @@
 /* The longest path of a Unix socket. */
 #define PLACE_SOCKET_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
-/* $XDG_STATE_HOME/bigm/HOST, malloc'ed; created (0700) when asked. */
+/* $XDG_STATE_HOME/bigm/HOST, malloc'ed; created (0700) when asked;
+ * checked where it is there. */
 char *place_state(bool create, struct bigm_error *err);
 
 /* The path for the control socket of cluster `name`, whose record is `dir`,
