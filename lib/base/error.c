@@ -39,6 +39,18 @@ static const struct {
 	{ EEXIST, BIGM_EEXIST },
 };
 
+/* What says more about a limit that was reached than the system's words.  An
+ * EAGAIN that is an error comes of a process or a thread: others are waited
+ * out. */
+static const struct {
+	int errnum;
+	const char *hint;
+} errno_hints[] = {
+	{ EMFILE, "; see `ulimit -n`" },
+	{ ENFILE, "; see `sysctl fs.file-max`" },
+	{ EAGAIN, "; see `ulimit -u`" },
+};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A caller compiled against an older bigm.h may have a shorter text. */
@@ -91,6 +103,14 @@ static int code_from_errno(int errnum)
 	return BIGM_EIO;
 }
 
+static const char *hint_for_errno(int errnum)
+{
+	for (size_t i = 0; i < COUNT(errno_hints); i++)
+		if (errno_hints[i].errnum == errnum)
+			return errno_hints[i].hint;
+	return "";
+}
+
 int error_set_errno(struct bigm_error *err, int errnum, const char *fmt, ...)
 {
 	char what[sizeof(err->text)], reason[128];
@@ -99,8 +119,9 @@ int error_set_errno(struct bigm_error *err, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	text_vformat(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	return bigm_error_set(err, code_from_errno(errnum), "%s: %s", what,
-			      strerror_r(errnum, reason, sizeof(reason)));
+	return bigm_error_set(err, code_from_errno(errnum), "%s: %s%s",
+			      what, strerror_r(errnum, reason, sizeof(reason)),
+			      hint_for_errno(errnum));
 }
 
 int error_prefix(struct bigm_error *err, const char *fmt, ...)

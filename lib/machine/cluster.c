@@ -56,7 +56,9 @@ static void explain_loss(struct cluster *c, const struct bigm_error *why,
 {
 	if (read_status(c, reason))
 		return;
-	if (!c->info.name)
+	if (!c->info.name && why->code == BIGM_EEXHAUSTED)
+		error_copy(reason, why); /* nothing of the keeper's */
+	else if (!c->info.name)
 		bigm_error_set(reason, BIGM_EUNAVAILABLE,
 			       "not a word from it; is it bigm %s? (%s)",
 			       bigm_version(), why->text);

@@ -120,9 +120,12 @@ static void close_lost(struct connection *c, const char *what)
 void connection_close_errno(struct connection *c, int rc, const char *what)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
+	bool exhausted = rc == UV_EMFILE || rc == UV_ENFILE;
 
-	error_set_retriable(&why, BIGM_EUNAVAILABLE, "%s %s: %s", what,
-			    c->where, uv_strerror(rc));
+	error_set_retriable(&why,
+			    exhausted ? BIGM_EEXHAUSTED : BIGM_EUNAVAILABLE,
+			    "%s %s: %s%s", what, c->where, uv_strerror(rc),
+			    exhausted ? "; see `ulimit -n`" : "");
 	connection_close(c, &why);
 }
 
