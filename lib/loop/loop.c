@@ -8,7 +8,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -42,6 +44,9 @@
 
 /* Deferred tasks may defer others; after so many rounds I/O has its turn. */
 #define DEFER_ROUNDS 16
+/* What libuv opens for a loop, and once for all of them: epoll, the wake-up,
+ * two pipes for signals. */
+#define LOOP_FDS 6
 /* What is still under way when a loop is freed has so many turns to end. */
 #define SETTLE_TURNS 1000
 
@@ -407,12 +412,32 @@ static void init_handles(struct loop *loop)
 	loop->open_handles = 4; /* with wake */
 }
 
+/* libuv aborts the process where it cannot have a pipe of its own.  So many
+ * descriptors as a loop takes are tried first; 0 or a negative errno. */
+static int try_descriptors(void)
+{
+	int fds[LOOP_FDS], n = 0, rc = 0;
+
+	while (n < LOOP_FDS && rc == 0) {
+		fds[n] = eventfd(0, EFD_CLOEXEC);
+		if (fds[n] < 0)
+			rc = -errno;
+		else
+			n++;
+	}
+	while (n > 0)
+		close(fds[--n]);
+	return rc;
+}
+
 struct loop *loop_new(struct bigm_error *err)
 {
 	struct loop *loop = xcalloc(1, sizeof(*loop));
 	cpu_set_t cpus;
-	int rc = uv_loop_init(&loop->uv);
+	int rc = try_descriptors();
 
+	if (rc == 0)
+		rc = uv_loop_init(&loop->uv);
 	if (rc < 0) {
 		error_set_errno(err, -rc, "cannot make an event loop");
 		free(loop);
