@@ -126,7 +126,7 @@ static int check_machine(const char *path, struct bigm_error *err)
 	elf_end(elf);
 	ours = own_machine();
 	/* 32-bit programs of the same family do run, given their libraries. */
-	if (theirs == EM_NONE || theirs == ours ||
+	if (theirs == EM_NONE || ours == EM_NONE || theirs == ours ||
 	    (ours == EM_X86_64 && theirs == EM_386) ||
 	    (ours == EM_AARCH64 && theirs == EM_ARM))
 		return 0;
