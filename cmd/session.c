@@ -70,7 +70,8 @@ static void on_machine(struct bigm_machine *machine, void *data)
 
 	if (state == BIGM_RUNNING)
 		log_debug("%s runs at %s", name, bigm_machine_address(machine));
-	if (state != BIGM_STOPPED || atomic_load(&s->stopping) ||
+	if (state != BIGM_STOPPED || s->work->names_the_lost ||
+	    atomic_load(&s->stopping) ||
 	    bigm_machine_error(machine, &why) == 0)
 		return;
 	if (why.code == BIGM_EUNAVAILABLE &&
@@ -154,7 +155,6 @@ static void *let_go(void *data)
 	struct session *s = data;
 	struct bigm_error err = BIGM_ERROR_INIT;
 
-	snprintf(s->kept, sizeof(s->kept), "%s", cluster_info(s->cluster)->name);
 	if (cluster_release(s->cluster, &err) != 0) {
 		command_fail(s->in, 0, "%s", err.text);
 		s->status = STATUS_BIGM;

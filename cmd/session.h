@@ -42,6 +42,8 @@ struct session_work {
 	/* It goes on when its cluster has been shut down: a driver may do that
 	 * itself, and have more to do. */
 	bool outlives_cluster;
+	/* It says itself which machines were lost, and why. */
+	bool names_the_lost;
 };
 
 enum session_phase {
@@ -76,7 +78,6 @@ struct session {
 	atomic_bool stopping;	  /* nobody wonders any more who dies */
 	atomic_bool explained;	  /* why the cluster is lost has been said */
 	bool drained;		  /* the logs have been printed */
-	char kept[64];		  /* the name of a cluster that was kept */
 	struct bigm_error launch_error, lost_error;
 };
 

@@ -163,17 +163,44 @@ static int launch(struct session *session, struct bigm_error *err)
 	return 0;
 }
 
+/* The reason of the first machine that did not come up. */
+static void find_failure(const struct starting *s, struct bigm_error *why)
+{
+	for (int i = 0; i < s->n; i++)
+		if (bigm_machine_error(s->machines[i], why) != 0)
+			return;
+	bigm_error_set(why, BIGM_EUNAVAILABLE, "no machine says why");
+}
+
+/* While the cluster is still ours: one whose name nobody learns shall not
+ * stay. */
+static void keep(struct session *session)
+{
+	puts(cluster_info(session->cluster)->name);
+	if (fflush(stdout) == 0)
+		session_finish(session, 0);
+	else
+		session_fail(session, "standard output: %s", strerror(errno));
+}
+
 static void on_event(struct session *session, const struct event *event)
 {
 	const struct starting *s = session->data;
 	const struct run_options *o = &s->order->options;
-	int needed = o->min > 0 ? o->min : o->machines;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	int n = event->value;
 
-	if (event->value >= needed)
-		session_finish(session, 0);
-	else
-		session_fail(session, "%d of %d machines came up; %d were needed",
-			     event->value, o->machines, needed);
+	if (n < o->machines)
+		find_failure(s, &why);
+	if (n < (o->min > 0 ? o->min : o->machines)) {
+		session_fail(session, "%s (%d of %d machines came up)", why.text,
+			     n, o->machines);
+		return;
+	}
+	if (n < o->machines)
+		command_fail(session->in, 0, "%s (going on with %d of %d machines)",
+			     why.text, n, o->machines);
+	keep(session);
 }
 
 static void do_nothing(struct session *session, int signal)
@@ -203,6 +230,7 @@ static int start(struct starting *s)
 		.signal = do_nothing,
 		.stop = stop,
 		.idle = idle,
+		.names_the_lost = true,
 	};
 	struct session session = {
 		.in = s->order->in,
@@ -218,11 +246,8 @@ static int start(struct starting *s)
 	s->session = &session;
 	status = session_run(&session);
 	free(s->machines);
-	if (status == 0)
-		puts(session.kept);
-	else if (status == STATUS_BIGM || status == STATUS_TIMEOUT)
-		status = STATUS_FAILED;
-	return command_finish_output(s->order->in, status);
+	return status == STATUS_BIGM || status == STATUS_TIMEOUT ? STATUS_FAILED
+								 : status;
 }
 
 /* A program has to serve; one that cannot is told before anything starts. */
