@@ -4,10 +4,11 @@
  *
  * Methods come in services (struct rpc_service: a name, a table of bigm.h
  * methods, a state, the roles that may call each).  A method runs on a worker
- * thread; workers are added on demand up to a limit, beyond which a call
- * fails with a retriable 503, since a fixed pool would deadlock when A calls
- * B calls A.  BIGM_INLINE methods run on the I/O thread; such a method may
- * also keep its request and answer later, see rpc_request_defer().
+ * thread; workers are added on demand up to a limit, since a fixed pool would
+ * deadlock when A calls B calls A.  With all of them stuck for a second, the
+ * calls that wait fail with a retriable 503.  BIGM_INLINE methods run on the
+ * I/O thread; such a method may also keep its request and answer later, see
+ * rpc_request_defer().
  *
  * All on the I/O thread but where said.
  */

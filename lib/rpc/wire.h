@@ -16,7 +16,8 @@
  *		:status 404	  no such service or method
  *		:status 400	  the argument is no JSON, too large, …
  *		:status 403	  the peer's role may not call this
- *		:status 503	  out of workers, or going down; retriable
+ *		:status 503	  out of workers or of memory for arguments, or
+ *				  going down; retriable
  *		:status 505	  another wire version
  *		every status but 200 has the body
  *			{"code": "NOTFOUND", "message": "…", "retriable": false}
