@@ -61,7 +61,6 @@ struct keeper {
 
 	enum keeper_phase phase;
 	bool held; /* the client's end is ours */
-	bool guard_gone;
 	bool killed;	/* SIGKILL was sent to what is left */
 	bool given_up;	/* and did not help */
 	struct loop_task advance; /* looks whether a phase is over */
@@ -79,11 +78,10 @@ struct keeper {
 /*
  * Runs the keeper in this process until its cluster has ended.  guard_fd: a
  * pipe that closes when the guard dies.  Returns 0, or a code when it could
- * not come up, which it has reported.  *guard_gone tells whether the
- * guard is left to clean up.
+ * not come up, which it has reported.
  */
 int keeper_run(struct record *record, const struct keeper_options *options,
-	       int guard_fd, bool *guard_gone);
+	       int guard_fd);
 
 /* Says on the status pipe why the keeper does not come up, or ends. */
 void keeper_report(const struct keeper_options *options,

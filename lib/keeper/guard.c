@@ -174,7 +174,7 @@ static void clean_up(struct record *record,
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
 
-	if (options->log_dir &&
+	if (options->log_dir && record_is_there(record) &&
 	    record_keep_logs(record, options->log_dir, &why) < 0)
 		keeper_report(options, &why);
 	if (record_remove(record, &why) < 0)
@@ -185,17 +185,17 @@ static void clean_up(struct record *record,
 /* The keeper                                                          */
 
 static int keeper_process(struct record *record,
-			  const struct keeper_options *options, int alive)
+			  const struct keeper_options *options, int alive,
+			  pid_t guard)
 {
-	bool guard_gone = false;
 	int rc;
 
 	prctl(PR_SET_NAME, "bigm-keeper");
-	rc = keeper_run(record, options, alive, &guard_gone);
-	if (guard_gone) {
+	rc = keeper_run(record, options, alive);
+	/* The guard does this too, but may be dead, or dying this moment. */
+	if (getppid() != guard)
 		process_kill_descendants(KILL_MS);
-		clean_up(record, options);
-	}
+	clean_up(record, options);
 	record_free(record);
 	return rc < 0;
 }
@@ -237,7 +237,7 @@ static int guard_process(struct record *record,
 	struct bigm_error why = BIGM_ERROR_INIT;
 	sigset_t signals, before;
 	int alive[2], status = 0;
-	pid_t keeper;
+	pid_t keeper, self = getpid();
 
 	prctl(PR_SET_NAME, "bigm-guard");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -252,7 +252,7 @@ static int guard_process(struct record *record,
 	if (keeper == 0) {
 		close(alive[1]);
 		sigprocmask(SIG_SETMASK, &before, NULL);
-		return keeper_process(record, options, alive[0]);
+		return keeper_process(record, options, alive[0], self);
 	}
 	close(alive[0]);
 	close(record->listen_fd);

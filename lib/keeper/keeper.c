@@ -368,11 +368,8 @@ void keeper_release(struct keeper *k)
 
 static void on_guard_gone(void *data)
 {
-	struct keeper *k = data;
-
-	k->guard_gone = true;
 	log_error("the guard has died");
-	keeper_stop(k, false, "its guard has died");
+	keeper_stop(data, false, "its guard has died");
 }
 
 static void on_terminate(void *data)
@@ -530,7 +527,7 @@ static void release(struct keeper *k)
 }
 
 int keeper_run(struct record *record, const struct keeper_options *options,
-	       int guard_fd, bool *guard_gone)
+	       int guard_fd)
 {
 	struct keeper k = {
 		.record = record,
@@ -543,7 +540,6 @@ int keeper_run(struct record *record, const struct keeper_options *options,
 		loop_run(k.loop);
 	else
 		keeper_report(options, &why);
-	*guard_gone = k.guard_gone;
 	if (!k.given_up)
 		release(&k);
 	return why.code;

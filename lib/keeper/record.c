@@ -170,7 +170,14 @@ static void remove_socket(const struct record *r)
 		unlink(path);
 }
 
-int record_remove(struct record *r, struct bigm_error *err)
+bool record_is_there(const struct record *r)
+{
+	AUTO_FREE char *path = xasprintf("%s/lock", r->dir);
+
+	return r->lock_fd >= 0 && lock_is_current(path, r->lock_fd);
+}
+
+static int remove_all(struct record *r, struct bigm_error *err)
 {
 	int rc;
 
@@ -182,6 +189,13 @@ int record_remove(struct record *r, struct bigm_error *err)
 	if (rc == 0 && rmdir(r->dir) < 0 && errno != ENOTEMPTY &&
 	    errno != ENOENT)
 		rc = error_set_errno(err, errno, "cannot remove %s", r->dir);
+	return rc;
+}
+
+int record_remove(struct record *r, struct bigm_error *err)
+{
+	int rc = record_is_there(r) ? remove_all(r, err) : 0;
+
 	if (r->lock_fd >= 0)
 		close(r->lock_fd);
 	r->lock_fd = -1;

@@ -58,8 +58,12 @@ int record_write(const struct record *record, const char *file,
 int record_keep_logs(const struct record *record, const char *dir,
 		     struct bigm_error *err);
 
-/* Deletes folder and socket; the lock must be held, and is not held any more
- * afterwards. */
+/* Whether the record whose lock we hold is there; it may have been removed by
+ * another process that holds the lock with us, and its name taken again. */
+bool record_is_there(const struct record *record);
+
+/* Deletes folder and socket, if they are there; the lock must be held, and is
+ * not held any more afterwards. */
 int record_remove(struct record *record, struct bigm_error *err);
 /* Frees the struct and closes its descriptors, no more. */
 void record_free(struct record *record);

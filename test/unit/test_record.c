@@ -224,6 +224,27 @@ static void test_lock_is_shared_with_children(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+/* Two hold the lock; when the second one cleans up, the name may be somebody
+ * else's already. */
+static void test_removed_twice(void **state)
+{
+	struct record *r = create("alpha"), *next;
+	struct record other = *r;
+
+	other.lock_fd = dup(r->lock_fd);
+	assert_true(record_is_there(&other));
+	assert_int_equal(record_remove(r, NULL), 0);
+	assert_false(record_is_there(&other));
+	next = create("alpha");
+	assert_false(record_is_there(&other));
+	assert_int_equal(record_remove(&other, NULL), 0);
+	assert_int_equal(count_living(), 1);
+	assert_true(exists(next->socket_path));
+	record_remove(next, NULL);
+	record_free(next);
+	record_free(r);
+}
+
 static void test_bad_names(void **state)
 {
 	static const char *const bad[] = {
@@ -355,6 +376,7 @@ int main(void)
 		TEST(test_dead_are_removed),
 		TEST(test_dead_name_is_free),
 		TEST(test_lock_is_shared_with_children),
+		TEST(test_removed_twice),
 		TEST(test_bad_names),
 		TEST(test_state_cannot_be_made),
 		TEST(test_folder_of_others),
