@@ -359,6 +359,8 @@ static nghttp2_session_callbacks *new_callbacks(void)
 	return cb;
 }
 
+/* RFC 7540's priorities stay on: without them nghttp2 sends streams one after
+ * the other, with them they take turns. */
 static void submit_settings(struct http2 *h)
 {
 	const nghttp2_settings_entry settings[] = {
@@ -366,7 +368,6 @@ static void submit_settings(struct http2 *h)
 		{ NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_SIZE },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, WIRE_MAX_HEADERS },
 		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, WIRE_MAX_STREAMS },
-		{ NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
 		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
 	};
 	const size_t n = sizeof(settings) / sizeof(settings[0]);

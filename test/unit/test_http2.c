@@ -409,6 +409,27 @@ static void test_output_stops_at_its_limit(void **state)
 	free(bytes);
 }
 
+static void test_streams_take_turns(void **state)
+{
+	struct two *t = two_new();
+	struct flow *flows[3];
+	char *bytes = calloc(1, 1 << 20);
+
+	for (int i = 0; i < 3; i++) {
+		flows[i] = new_flow(1 << 20);
+		flow_write(flows[i], bytes, 1 << 20, NULL);
+		t->client.streams[i].out = flows[i];
+		request(t, &t->client.streams[i]);
+	}
+	assert_int_equal(http2_output(t->client.http2, 400 << 10, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		assert_in_range(flow_room(flows[i]), 64 << 10, 256 << 10);
+	two_free(t);
+	for (int i = 0; i < 3; i++)
+		flow_free(flows[i]);
+	free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_a_free_closes_every_stream),
 		cmocka_unit_test(test_what_is_no_http2),
 		cmocka_unit_test(test_output_stops_at_its_limit),
+		cmocka_unit_test(test_streams_take_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
