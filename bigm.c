@@ -8,6 +8,7 @@
 static const struct command *const commands[] = {
 	&command_call,
 	&command_completion,
+	&command_config,
 	&command_help,
 	&command_run,
 	&command_shutdown,

@@ -5,6 +5,7 @@
 #include <ini.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,22 +25,31 @@ struct setting {
 	int64_t max;	     /* of a number */
 	bool environment;    /* stands there only */
 	bool driver;	     /* does not reach the machines */
+	const char *fallback; /* when nobody sets it */
 };
 
 #define AT(field) offsetof(struct settings, field)
 
 static const struct setting table[] = {
-	{ .name = "n", .kind = NUMBER, .offset = AT(n), .max = 100000 },
-	{ .name = "procs", .kind = NUMBER, .offset = AT(procs), .max = 4096 },
-	{ .name = "system", .kind = TEXT, .offset = AT(system) },
-	{ .name = "cluster", .kind = TEXT, .offset = AT(cluster) },
-	{ .name = "log-dir", .kind = TEXT, .offset = AT(log_dir) },
-	{ .name = "quiet", .kind = SWITCH, .offset = AT(quiet) },
-	{ .name = "debug", .kind = SWITCH, .offset = AT(debug) },
+	{ .name = "n", .kind = NUMBER, .offset = AT(n), .max = 100000,
+	  .fallback = "as the program wants" },
+	{ .name = "procs", .kind = NUMBER, .offset = AT(procs), .max = 4096,
+	  .fallback = "as the system has it" },
+	{ .name = "system", .kind = TEXT, .offset = AT(system),
+	  .fallback = "local" },
+	{ .name = "cluster", .kind = TEXT, .offset = AT(cluster),
+	  .fallback = "made up" },
+	{ .name = "log-dir", .kind = TEXT, .offset = AT(log_dir),
+	  .fallback = "none" },
+	{ .name = "quiet", .kind = SWITCH, .offset = AT(quiet),
+	  .fallback = "0" },
+	{ .name = "debug", .kind = SWITCH, .offset = AT(debug),
+	  .fallback = "0" },
 	{ .name = "control", .kind = TEXT, .offset = AT(control),
-	  .environment = true, .driver = true },
+	  .environment = true, .driver = true, .fallback = "none" },
 };
 #define NSETTINGS (sizeof(table) / sizeof(*table))
+_Static_assert(NSETTINGS <= SETTINGS_MAX, "origins[] is too short");
 
 /* Variables of ours that are no settings: what a process is, not what
  * somebody wants. */
@@ -61,6 +71,8 @@ void settings_release(struct settings *s)
 	for (size_t i = 0; i < NSETTINGS; i++)
 		if (table[i].kind == TEXT)
 			free(*(char **)((char *)s + table[i].offset));
+	for (size_t i = 0; i < NSETTINGS; i++)
+		free(s->origins[i]);
 	*s = (struct settings){ 0 };
 }
 
@@ -131,11 +143,10 @@ static int no_such_setting(const char *name, const char *origin,
 			      origin, name);
 }
 
-static int set(struct settings *s, const struct setting *setting,
-	       const char *value, const char *origin, struct bigm_error *err)
+static int set_field(void *field, const struct setting *setting,
+		     const char *value, const char *origin,
+		     struct bigm_error *err)
 {
-	void *field = (char *)s + setting->offset;
-
 	switch (setting->kind) {
 	case NUMBER:
 		return set_number(field, value, setting->max, origin, err);
@@ -147,6 +158,22 @@ static int set(struct settings *s, const struct setting *setting,
 	return set_text(field, value);
 }
 
+/* `place` is the origin where the name does not tell it: a file's line. */
+static int set(struct settings *s, const struct setting *setting,
+	       const char *value, const char *origin, const char *place,
+	       struct bigm_error *err)
+{
+	char **known = &s->origins[setting - table];
+	int r = set_field((char *)s + setting->offset, setting, value, origin,
+			  err);
+
+	if (r < 0)
+		return r;
+	free(*known);
+	*known = xstrdup(place ? place : origin);
+	return 0;
+}
+
 int settings_set(struct settings *s, const char *name, const char *value,
 		 const char *origin, struct bigm_error *err)
 {
@@ -154,7 +181,26 @@ int settings_set(struct settings *s, const char *name, const char *value,
 
 	if (!setting || setting->environment)
 		return no_such_setting(name, origin, err);
-	return set(s, setting, value, origin, err);
+	return set(s, setting, value, origin, NULL, err);
+}
+
+bool settings_get(const struct settings *s, size_t i,
+		  struct setting_facts *facts)
+{
+	const void *field;
+
+	if (i >= NSETTINGS)
+		return false;
+	field = (const char *)s + table[i].offset;
+	*facts = (struct setting_facts){
+		.name = table[i].name,
+		.origin = s->origins[i],
+		.fallback = table[i].fallback,
+		.number = table[i].kind == NUMBER ? field : NULL,
+		.on = table[i].kind == SWITCH ? field : NULL,
+		.text = table[i].kind == TEXT ? *(char *const *)field : NULL,
+	};
+	return true;
 }
 
 /* ------------------------------------------------------------------ */
@@ -163,41 +209,68 @@ int settings_set(struct settings *s, const char *name, const char *value,
 struct reading {
 	struct settings *settings;
 	const char *path;
+	FILE *file;
+	int line;     /* that is being read, from 1 on */
 	struct bigm_error *err;
 	int r;
 };
+
+/* A line for inih, which would take a longer one for several. */
+static char *read_line(char *text, int size, void *data)
+{
+	struct reading *reading = data;
+
+	if (reading->r < 0)
+		return NULL;
+	errno = 0;
+	if (!fgets(text, size, reading->file)) {
+		if (ferror(reading->file))
+			reading->r = error_set_errno(reading->err, errno, "%s",
+						     reading->path);
+		return NULL;
+	}
+	reading->line++;
+	if (strlen(text) + 1 < (size_t)size)
+		return text;
+	reading->r = bigm_error_set(reading->err, BIGM_EINVALID,
+				    "%s:%d: the line has more than %d bytes",
+				    reading->path, reading->line, size - 2);
+	return NULL;
+}
 
 static int on_pair(void *data, const char *section, const char *name,
 		   const char *value)
 {
 	struct reading *reading = data;
+	const struct setting *setting = find(name);
 
 	/* Sections belong to systems. */
 	if (*section || reading->r < 0)
 		return 1;
-	AUTO_FREE char *origin = xasprintf("%s: %s", reading->path, name);
-	reading->r = settings_set(reading->settings, name, value, origin,
-				  reading->err);
+	AUTO_FREE char *place = xasprintf("%s:%d", reading->path, reading->line);
+	AUTO_FREE char *origin = xasprintf("%s: %s", place, name);
+	reading->r = setting && !setting->environment
+			     ? set(reading->settings, setting, value, origin,
+				   place, reading->err)
+			     : no_such_setting(name, place, reading->err);
 	return 1;
 }
 
 static int read_file(struct settings *s, const char *path,
 		     struct bigm_error *err)
 {
-	struct reading reading = { s, path, err, 0 };
 	AUTO_FCLOSE FILE *file = fopen(path, "re");
+	struct reading reading = { .settings = s, .path = path, .file = file,
+				   .err = err };
 
 	if (!file && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (!file)
 		return error_set_errno(err, errno, "%s", path);
-	errno = 0;
-	int line = ini_parse_file(file, on_pair, &reading);
-	if (ferror(file))
-		return error_set_errno(err, errno, "%s", path);
+	int line = ini_parse_stream(read_line, &reading, on_pair, &reading);
 	if (reading.r == 0 && line > 0)
 		return bigm_error_set(err, BIGM_EINVALID,
-				      "%s, line %d: neither NAME = VALUE nor "
+				      "%s:%d: neither NAME = VALUE nor "
 				      "[SECTION]", path, line);
 	return reading.r;
 }
@@ -261,7 +334,7 @@ int settings_read_env(struct settings *s, char *const *env,
 			continue;
 		AUTO_FREE char *origin = xstrndup(*env, value - *env);
 		const struct setting *setting = find(name);
-		r = setting ? set(s, setting, value + 1, origin, err)
+		r = setting ? set(s, setting, value + 1, origin, NULL, err)
 			    : no_such_setting(name, origin, err);
 	}
 	return r;

@@ -12,6 +12,8 @@
 
 #include "bigm.h"
 
+#define SETTINGS_MAX 16
+
 struct settings {
 	int64_t n;     /* machines; 0: the program's default */
 	int64_t procs; /* processors a machine; 0: the system's default */
@@ -21,6 +23,9 @@ struct settings {
 	char *control; /* socket of the keeper to use; NULL: spawn one */
 	bool quiet;    /* the machines' output is not printed */
 	bool debug;    /* debug lines in the log */
+	/* Who set it: "FILE:LINE", "BIGM_N", "-bigm.n"; NULL: nobody.  In the
+	 * order of settings_get(). */
+	char *origins[SETTINGS_MAX];
 };
 
 void settings_release(struct settings *s);
@@ -28,6 +33,21 @@ void settings_release(struct settings *s);
 /* Sets one by its name, from text; `origin` ("-bigm.n") stands in errors. */
 int settings_set(struct settings *s, const char *name, const char *value,
 		 const char *origin, struct bigm_error *err);
+
+/* One setting as it stands. */
+struct setting_facts {
+	const char *name;
+	const char *origin;   /* NULL: nobody has set it */
+	const char *fallback; /* what holds then, in words */
+	const char *text;     /* the value, of one kind: */
+	const int64_t *number;
+	const bool *on;
+};
+
+/* The i-th of all settings, from 0 on; false behind the last.  What facts
+ * point to is the settings'. */
+bool settings_get(const struct settings *s, size_t i,
+		  struct setting_facts *facts);
 
 /* From /etc/bigm.conf and $XDG_CONFIG_HOME/bigm/config (~/.config/…), each if
  * there is one. */

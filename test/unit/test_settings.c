@@ -176,11 +176,52 @@ static void bad_files_are_named(void **state)
 
 	write_config("n = 1\nthis is no setting\n");
 	assert_int_equal(settings_read_files(&s, &err), BIGM_EINVALID);
-	assert_says("config, line 2");
+	assert_says("config:2: neither");
 	write_config("machines = 1\n");
 	assert_int_equal(settings_read_files(&s, &err), BIGM_EINVALID);
-	assert_says("config: machines");
+	assert_says("config:1: bigm has no setting machines");
+	write_config("\n# n = 1\nn = many\n");
+	assert_int_equal(settings_read_files(&s, &err), BIGM_EINVALID);
+	assert_says("config:3: n=many: must be");
+	write_config("n = 1\nlog-dir = /"
+		     "_________________________________________________"
+		     "_________________________________________________"
+		     "_________________________________________________"
+		     "__________________________________________________\n");
+	assert_int_equal(settings_read_files(&s, &err), BIGM_EINVALID);
+	assert_says("config:2: the line has more than");
 	settings_release(&s);
+}
+
+static const char *origin_of(const struct settings *s, const char *name)
+{
+	struct setting_facts facts;
+
+	for (size_t i = 0; settings_get(s, i, &facts); i++)
+		if (strcmp(facts.name, name) == 0)
+			return facts.origin;
+	fail_msg("there is no setting %s", name);
+	return NULL;
+}
+
+static void origins_are_known(void **state)
+{
+	const char *env[] = { "BIGM_PROCS=2", "BIGM_LOG_DIR=/logs", NULL };
+	struct settings s = { 0 };
+	char *argv[16];
+	int argc;
+
+	write_config("# ours\nn = 1\nprocs = 1\nsystem = local\n");
+	assert_int_equal(settings_read_files(&s, &err), 0);
+	assert_int_equal(settings_read_env(&s, (char **)env, &err), 0);
+	assert_int_equal(take(&s, &argc, argv, "p -bigm.n=3"), 0);
+	assert_string_equal(origin_of(&s, "n"), "-bigm.n");
+	assert_string_equal(origin_of(&s, "procs"), "BIGM_PROCS");
+	assert_string_equal(origin_of(&s, "log-dir"), "BIGM_LOG_DIR");
+	assert_non_null(strstr(origin_of(&s, "system"), "/config:4"));
+	assert_null(origin_of(&s, "cluster"));
+	settings_release(&s);
+	assert_null(origin_of(&s, "n"));
 }
 
 static const char *value_of(char **env, const char *name)
@@ -228,6 +269,7 @@ int main(void)
 		cmocka_unit_test(unknown_variables_are_refused),
 		cmocka_unit_test(nearer_wins),
 		cmocka_unit_test(bad_files_are_named),
+		cmocka_unit_test(origins_are_known),
 		cmocka_unit_test(machines_get_the_settings),
 	};
 

@@ -1,0 +1,113 @@
+/* bigm config: the settings in force, and who made them. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cmd/command.h"
+#include "cmd/table.h"
+#include "machine/settings.h"
+
+#define DEFAULT "default"
+
+struct config_options {
+	bool json;
+};
+
+static const struct option_spec table[] = {
+	{ .name = "json", .letter = 'j', .help = "as JSON: a list of settings",
+	  .offset = offsetof(struct config_options, json) },
+	{ 0 },
+};
+
+static const char *origin_of(const struct setting_facts *facts)
+{
+	return facts->origin != NULL ? facts->origin : DEFAULT;
+}
+
+static void add_row(struct table *t, const struct setting_facts *facts)
+{
+	table_add(t, "%s", facts->name);
+	if (facts->origin == NULL)
+		table_add(t, "%s", facts->fallback);
+	else if (facts->number != NULL)
+		table_add(t, "%" PRId64, *facts->number);
+	else if (facts->on != NULL)
+		table_add(t, "%d", *facts->on);
+	else
+		table_add(t, "%s", facts->text != NULL ? facts->text : "");
+	table_add(t, "%s", origin_of(facts));
+}
+
+static void print_table(const struct settings *settings)
+{
+	static const char *const headers[] = { "SETTING", "VALUE", "FROM", NULL };
+	struct setting_facts facts;
+	struct table t;
+
+	table_init(&t, headers);
+	for (size_t i = 0; settings_get(settings, i, &facts); i++)
+		add_row(&t, &facts);
+	table_print(&t, table_width(), stdout);
+	table_release(&t);
+}
+
+static cJSON *setting_json(const struct setting_facts *facts)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(json, "name", facts->name);
+	if (facts->on != NULL)
+		cJSON_AddBoolToObject(json, "value", *facts->on);
+	else if (facts->number != NULL && facts->origin != NULL)
+		cJSON_AddNumberToObject(json, "value", (double)*facts->number);
+	else if (facts->text != NULL)
+		cJSON_AddStringToObject(json, "value", facts->text);
+	else
+		cJSON_AddNullToObject(json, "value");
+	cJSON_AddStringToObject(json, "from", origin_of(facts));
+	return json;
+}
+
+static void print_json(const struct settings *settings)
+{
+	AUTO_JSON cJSON *list = cJSON_CreateArray();
+	AUTO_FREE char *text = NULL;
+	struct setting_facts facts;
+
+	for (size_t i = 0; settings_get(settings, i, &facts); i++)
+		cJSON_AddItemToArray(list, setting_json(&facts));
+	text = json_print(list);
+	puts(text);
+}
+
+static int run(const struct invocation *in)
+{
+	const struct config_options *options = in->options;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct settings settings = { 0 };
+	int status;
+
+	if (settings_read_files(&settings, &err) != 0 ||
+	    settings_read_env(&settings, environ, &err) != 0) {
+		status = command_fail(in, STATUS_USAGE, "%s", err.text);
+	} else {
+		if (options->json)
+			print_json(&settings);
+		else
+			print_table(&settings);
+		status = command_finish_output(in, 0);
+	}
+	settings_release(&settings);
+	return status;
+}
+
+const struct command command_config = {
+	.name = "config",
+	.synopsis = "[--json]",
+	.summary = "Show the settings in force and where each comes from",
+	.table = table,
+	.size = sizeof(struct config_options),
+	.run = run,
+};
