@@ -354,6 +354,8 @@ static void stand_in_for_guard(const char *cluster)
 		usleep(LOCK_PAUSE_US);
 	}
 	process_kill_descendants(KILL_MS);
+	/* Nobody holds a lock any more of what was half removed. */
+	json_strings_free(record_list(NULL));
 }
 
 static void leave_nothing(struct session *s)
