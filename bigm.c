@@ -9,6 +9,7 @@ static const struct command *const commands[] = {
 	&command_call,
 	&command_completion,
 	&command_config,
+	&command_exec,
 	&command_help,
 	&command_run,
 	&command_shutdown,

@@ -21,14 +21,33 @@ static void add_nearest(const char *name, struct bigm_error *err)
 	json_strings_free(names);
 }
 
+static struct record *find(const char *name, struct bigm_error *err)
+{
+	struct record *record = record_find(name, err);
+
+	if (record == NULL && name != NULL && err->code == BIGM_ENOTFOUND)
+		add_nearest(name, err);
+	return record;
+}
+
+struct cluster *attach_on(struct loop *loop, const char *name,
+			  struct bigm_error *err)
+{
+	struct record *record = find(name, err);
+	struct cluster *cluster = NULL;
+
+	if (record != NULL) {
+		cluster = cluster_attach(loop, record->socket_path, err);
+		record_free(record);
+	}
+	return cluster;
+}
+
 int attach(struct attachment *a, const char *name, struct bigm_error *err)
 {
-	*a = (struct attachment){ .record = record_find(name, err) };
-	if (a->record == NULL) {
-		if (name != NULL && err->code == BIGM_ENOTFOUND)
-			add_nearest(name, err);
+	*a = (struct attachment){ .record = find(name, err) };
+	if (a->record == NULL)
 		return err->code;
-	}
 	a->loop = loop_new(err);
 	if (a->loop == NULL ||
 	    loop_start_thread(a->loop, "bigm-loop", err) != 0)
@@ -52,25 +71,49 @@ void attachment_release(struct attachment *a)
 int attach_machines(struct attachment *a, const char *which,
 		    struct bigm_machine ***machines, struct bigm_error *err)
 {
+	return attach_choose(a->cluster, which, machines, err);
+}
+
+int attach_choose(struct cluster *cluster, const char *which,
+		  struct bigm_machine ***machines, struct bigm_error *err)
+{
 	struct bigm_machine *one;
 	size_t n;
 
 	*machines = NULL;
-	if (cluster_watch(a->cluster, err) != 0)
+	if (cluster_watch(cluster, err) != 0)
 		return err->code;
 	if (strcmp(which, "all") != 0) {
-		one = cluster_machine(a->cluster, which, err);
+		one = cluster_machine(cluster, which, err);
 		if (one == NULL)
 			return err->code;
 		*machines = xmalloc(sizeof(one));
 		**machines = one;
 		return 1;
 	}
-	n = cluster_machines(a->cluster, machines);
+	n = cluster_machines(cluster, machines);
 	if (n > 0)
 		return (int)n;
 	free(*machines);
 	*machines = NULL;
 	return bigm_error_set(err, BIGM_ENOTFOUND, "%s has no machines",
-			      cluster_info(a->cluster)->name);
+			      cluster_info(cluster)->name);
+}
+
+struct bigm_call *attach_use(struct cluster *cluster, struct bigm_error *err)
+{
+	const struct bigm_call_options options = { .size = sizeof(options),
+						   .stream_reply = true };
+	struct bigm_call *call = rpc_call_start(cluster_client(cluster),
+						"Keeper.Use", NULL, 0, &options);
+	char first;
+
+	/* The stream begins when the cluster is ours. */
+	if (bigm_call_read(call, &first, 1, err) == 1)
+		return call;
+	if (err->code == 0)
+		bigm_error_set(err, BIGM_EUNAVAILABLE, "cluster %s is shutting down",
+			       cluster_info(cluster)->name);
+	bigm_call_free(call);
+	return NULL;
 }

@@ -19,10 +19,22 @@ struct attachment {
 int attach(struct attachment *a, const char *name, struct bigm_error *err);
 void attachment_release(struct attachment *a);
 
+/* As attach(), on a loop that is there; NULL with *err set. */
+struct cluster *attach_on(struct loop *loop, const char *name,
+			  struct bigm_error *err);
+
 /* Blocks until the cluster's machines are known.  `which` is an index, a name,
  * an address, or "all".  *machines is malloc'ed; the machines are the
  * cluster's.  Returns their number (≥ 1) or a code. */
 int attach_machines(struct attachment *a, const char *which,
 		    struct bigm_machine ***machines, struct bigm_error *err);
+
+int attach_choose(struct cluster *cluster, const char *which,
+		  struct bigm_machine ***machines, struct bigm_error *err);
+
+/* Blocks.  Becomes the only one to use the cluster, as `bigm run --cluster`
+ * does, until the call is freed.  NULL with *err set, BIGM_EEXIST when
+ * somebody else does. */
+struct bigm_call *attach_use(struct cluster *cluster, struct bigm_error *err);
 
 #endif

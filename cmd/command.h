@@ -49,6 +49,7 @@ struct command {
 extern const struct command command_call;
 extern const struct command command_completion;
 extern const struct command command_config;
+extern const struct command command_exec;
 extern const struct command command_help;
 extern const struct command command_run;
 extern const struct command command_shutdown;

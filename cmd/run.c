@@ -79,8 +79,7 @@ static int add_settings(struct run_options *o, struct settings *settings,
 	return 0;
 }
 
-/* "K" takes our value of K, if there is one; the strings are malloc'ed. */
-static char **expand_env(const struct option_list *list)
+char **run_expand_env(const struct option_list *list)
 {
 	char **env = xcalloc(list->n + 1, sizeof(*env));
 	size_t n = 0;
@@ -114,7 +113,7 @@ int run_order_init(struct run_order *order, const struct invocation *in,
 		   const struct run_options *options, struct bigm_error *err)
 {
 	struct settings settings = { 0 };
-	char **more = expand_env(&options->env);
+	char **more = run_expand_env(&options->env);
 	int code;
 
 	*order = (struct run_order){ .in = in, .options = *options,

@@ -9,7 +9,7 @@
 /* More than any system gives; each has tighter limits of its own. */
 #define RUN_MOST_MACHINES 10000
 
-/* Of run and start; neither has all of them. */
+/* Of run, start and exec; none has all of them. */
 struct run_options {
 	int machines; /* 0: not said */
 	int min;      /* so many are enough; 0: all */
@@ -17,10 +17,12 @@ struct run_options {
 	int as;	      /* enum run_kind */
 	const char *system;
 	const char *name;
+	const char *cluster; /* one that is there; NULL: a new one (exec: any) */
 	const char *log_dir;
 	const char *dir; /* NULL: where we are */
 	struct option_list env;
 	bool prefix;
+	bool keep_going; /* when one of many fails */
 	uint64_t timeout_ms; /* 0: none */
 };
 
@@ -40,6 +42,10 @@ struct run_order {
 int run_order_init(struct run_order *order, const struct invocation *in,
 		   const struct run_options *options, struct bigm_error *err);
 void run_order_release(struct run_order *order);
+
+/* "K=V" for each: "K" takes our value, and drops out when there is none.  To
+ * be freed by json_strings_free(). */
+char **run_expand_env(const struct option_list *list);
 
 /* Both return the exit status. */
 int run_driver(const struct run_order *order);

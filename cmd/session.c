@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "cmd/attach.h"
 #include "cmd/program.h"
 #include "keeper/record.h"
 #include "loop/loop.h"
@@ -81,11 +82,8 @@ static void on_machine(struct bigm_machine *machine, void *data)
 		session_explain(s, why.text);
 }
 
-static void *launch(void *data)
+static int spawn(struct session *s, struct bigm_error *err)
 {
-	struct session *s = data;
-	struct bigm_error *err = &s->launch_error, unwatched = BIGM_ERROR_INIT;
-	bool failed;
 	AUTO_FREE char *self = program_self();
 	const struct cluster_options options = {
 		.program = self,
@@ -96,17 +94,37 @@ static void *launch(void *data)
 	};
 
 	s->cluster = cluster_spawn(s->loop, &options, err);
-	if (s->cluster != NULL) {
-		cluster_on_lost(s->cluster, on_lost, s);
-		cluster_on_machine(s->cluster, on_machine, s);
-		if (!s->print || cluster_print_start(s->cluster, STDERR_FILENO,
-						     err) == 0)
-			s->work->launch(s, err);
-	}
+	if (s->cluster == NULL)
+		return err->code;
+	cluster_on_lost(s->cluster, on_lost, s);
+	cluster_on_machine(s->cluster, on_machine, s);
+	return s->print ? cluster_print_start(s->cluster, STDERR_FILENO, err) : 0;
+}
+
+/* What its machines print, and which of them die, is no guest's business. */
+static int visit(struct session *s, struct bigm_error *err)
+{
+	s->cluster = attach_on(s->loop, s->options->cluster, err);
+	if (s->cluster == NULL)
+		return err->code;
+	cluster_on_lost(s->cluster, on_lost, s);
+	if (s->exclusive)
+		s->use = attach_use(s->cluster, err);
+	return err->code;
+}
+
+static void *launch(void *data)
+{
+	struct session *s = data;
+	struct bigm_error *err = &s->launch_error, unwatched = BIGM_ERROR_INIT;
+	bool failed;
+
+	if ((s->attach ? visit(s, err) : spawn(s, err)) == 0)
+		s->work->launch(s, err);
 	failed = err->code != 0;
 	events_post(&s->events, EVENT_LAUNCHED, 0);
 	/* For on_machine(); the work need not wait for that. */
-	if (!failed && cluster_watch(s->cluster, &unwatched) != 0)
+	if (!failed && !s->attach && cluster_watch(s->cluster, &unwatched) != 0)
 		log_debug("%s", unwatched.text);
 	return NULL;
 }
@@ -196,7 +214,7 @@ static void stop(struct session *s)
 	s->work->stop(s);
 	s->phase = SESSION_STOPPING;
 	s->grace_ns = loop_now_ns() + PATIENCE_NS;
-	if (s->cluster == NULL)
+	if (s->cluster == NULL || s->attach)
 		s->phase = SESSION_GONE;
 	else
 		begin_thread(s, s->keep && s->status == 0 ? let_go : shut_down);
@@ -219,7 +237,7 @@ static void hurry(struct session *s)
 		leave(s);
 	stop(s);
 	s->grace_ns = loop_now_ns() + HASTE_NS;
-	if (s->cluster != NULL)
+	if (s->phase != SESSION_GONE)
 		begin_thread(s, shut_down_now);
 }
 
@@ -234,6 +252,8 @@ static void on_signal(struct session *s, int signal)
 	command_fail(s->in, 0, "%s: stopping (once more: at once)",
 		     sigdescr_np(signal));
 	wind_down(s, signal);
+	if (s->patient)
+		s->grace_ns = 0;
 }
 
 static void on_timeout(struct session *s)
@@ -408,6 +428,8 @@ int session_run(struct session *s)
 		leave(s);
 	while (s->nthreads > 0)
 		pthread_join(s->threads[--s->nthreads], NULL);
+	if (s->use != NULL)
+		bigm_call_free(s->use);
 	cluster_free(s->cluster);
 	loop_stop(s->loop);
 	loop_free(s->loop);

@@ -1,14 +1,15 @@
 /*
  * session: a cluster from its first to its last moment, around one piece of
- * work, for `bigm run` and `bigm start`.
+ * work, for `bigm run` and `bigm start`; or a guest's stay in one that is
+ * there, for `bigm exec` and `bigm run --cluster`.
  *
  *	LAUNCHING	the keeper is being spawned, the work being begun
  *	WORKING		until the work says that it is over, or
  *	  a signal, or the time is up: the work is told so; a second later
  *	STOPPING	the work is stopped, machines end and logs are drained;
  *			another signal stops all of this at once
- *	GONE		nothing is left, or (`bigm start`) all of it goes on
- *			without us
+ *	GONE		nothing is left, or (`bigm start`, and a guest, who
+ *			has nothing to stop) all of it goes on without us
  *
  * The exit status is decided once, by the first who has a say: the work, a
  * signal, the time, a failure of bigm's own.
@@ -62,10 +63,14 @@ struct session {
 	int fd;	    /* the work's; -1: none */
 	bool print; /* the machines' own output to stderr */
 	bool keep;  /* work that ends with 0 leaves the cluster to itself */
+	bool attach;	/* the cluster is there, and stays (options->cluster) */
+	bool exclusive; /* nobody else may do so with it meanwhile */
+	bool patient;	/* after the first signal the work has all its time */
 
 	struct events events;
 	struct loop *loop;
-	struct cluster *cluster;  /* NULL until spawned */
+	struct cluster *cluster;  /* NULL until spawned, or attached to */
+	struct bigm_call *use;	  /* makes it ours alone; NULL: nothing does */
 	enum session_phase phase;
 	int status;		  /* -1: not decided */
 	bool doubtful;		  /* the work's status: is it the cluster's? */

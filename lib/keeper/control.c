@@ -86,6 +86,24 @@ static int method_watch(struct bigm_request *req, const cJSON *arg,
 	return 0;
 }
 
+/* The stream is the lease: it ends with its caller's connection. */
+static int method_use(struct bigm_request *req, const cJSON *arg,
+		      cJSON **reply, struct bigm_error *err)
+{
+	struct keeper *k = keeper_of(req);
+	AUTO_JSON cJSON *granted = NULL;
+
+	if (k->users.first)
+		return bigm_error_set(err, BIGM_EEXIST,
+				      "cluster %s: another run is using it; wait "
+				      "for its end, or run without --cluster",
+				      k->record->name);
+	rpc_request_defer(req);
+	granted = cJSON_CreateTrue();
+	watch_send(watch_start(&k->users, req), granted);
+	return 0;
+}
+
 static int check_machines(const struct keeper *k, char *const *names,
 			  struct bigm_error *err)
 {
@@ -174,6 +192,7 @@ static const struct bigm_method methods[] = {
 	{ "Identity", method_identity, BIGM_INLINE },
 	{ "Start", method_start, BIGM_INLINE },
 	{ "Watch", method_watch, BIGM_INLINE | BIGM_STREAM_REPLY },
+	{ "Use", method_use, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Tail", method_tail, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Release", method_release, BIGM_INLINE },
 	{ "Shutdown", method_shutdown, BIGM_INLINE },

@@ -52,6 +52,7 @@ struct keeper {
 	struct journal *journal;
 	struct tail_list tails;
 	struct watch_list watches;
+	struct watch_list users; /* of Keeper.Use; at most one */
 	struct lifeline *lifeline;
 
 	struct member **members;

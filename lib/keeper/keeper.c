@@ -316,6 +316,7 @@ static void drain(struct keeper *k)
 	k->phase = KEEPER_DRAINING;
 	journal_flush(k->journal);
 	watch_end_all(&k->watches);
+	watch_end_all(&k->users);
 	k->drained = k->tails.sent;
 	loop_timer_start(k->loop, &k->timer, DRAIN_MS, on_drain_timer);
 	tail_wake(&k->tails);

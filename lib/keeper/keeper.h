@@ -54,6 +54,9 @@
  *		  {"machine": "m0", "index", "state", "address", "procs",
  *		   "pid", "reason": {code, message, retriable} when STOPPED,
  *		   "start_ns", "running_ns"}
+ *	Use       null → a stream that begins with "true\n" when the caller is the
+ *		  only one to use the cluster (bigm run --cluster), which it is
+ *		  until it ends the call or goes away; EXIST when another is
  *	Status    null → {"cluster", …, "machines": [as above]}
  *	Tail      {"machines": […] (absent: all), "follow": true, "lines": -1}
  *		  → stream of lines "NS MACHINE FLAG TEXT\n", see keeper/output.h;

@@ -1,0 +1,181 @@
+#include "cmd/rank.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "cmd/command.h"
+#include "cmd/rank_input.h"
+#include "supervisor/run.h"
+
+#define READ_SIZE 65536u
+
+/* What Supervisor.Run wants to know first.  Who we are comes last, and wins. */
+static int append_spec(const struct rank *rank, struct buffer *out,
+		       struct bigm_error *err)
+{
+	const struct rank_order *order = rank->order;
+	AUTO_FREE char *number = xasprintf("BIGM_RANK=%d", rank->number);
+	AUTO_FREE char *size = xasprintf("BIGM_SIZE=%d", rank->size);
+	AUTO_FREE char *machine = xasprintf("BIGM_MACHINE=%s",
+					    bigm_machine_name(rank->machine));
+	const char *const own[] = { number, size, machine };
+	AUTO_JSON cJSON *spec = cJSON_CreateObject();
+	AUTO_FREE char *text = NULL;
+	cJSON *env;
+
+	cJSON_AddItemToObject(spec, "argv",
+			      json_strings((const char *const *)order->argv));
+	env = cJSON_AddArrayToObject(spec, "env");
+	for (char *const *each = order->env; each != NULL && *each != NULL; each++)
+		cJSON_AddItemToArray(env, cJSON_CreateString(*each));
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		cJSON_AddItemToArray(env, cJSON_CreateString(own[i]));
+	if (order->dir != NULL)
+		cJSON_AddStringToObject(spec, "dir", order->dir);
+	cJSON_AddBoolToObject(spec, "stdin", rank->input_failed != NULL);
+	text = json_print(spec);
+	return run_frame_append(out, 's', text, strlen(text), err);
+}
+
+/* How it ended, as a shell says it. */
+static int read_end(struct rank *rank, const void *bytes, size_t len,
+		    struct bigm_error *err)
+{
+	AUTO_JSON cJSON *json = json_parse(bytes, len, err);
+	int64_t status = 0, signal = 0;
+	const char *why = NULL, *code = "FAILED";
+
+	if (json == NULL || json_opt_int64(json, "status", &status, err) != 0 ||
+	    json_opt_int64(json, "signal", &signal, err) != 0 ||
+	    json_opt_string(json, "failed", &why, err) != 0 ||
+	    json_opt_string(json, "code", &code, err) != 0)
+		return err->code;
+	if (why != NULL)
+		return bigm_error_set(err, error_code_from_name(code), "%s", why);
+	rank->status = signal != 0 ? STATUS_SIGNAL + (int)(signal & 127)
+				   : (int)(status & 255);
+	return 0;
+}
+
+/* Writes one piece of output; 1 at the end. */
+static int take_frame(struct rank *rank, char kind, const void *bytes,
+		      size_t len, struct bigm_error *err)
+{
+	int errnum = 0;
+
+	switch (kind) {
+	case 'o':
+		errnum = lines_write(&rank->out, bytes, len);
+		break;
+	case 'e':
+		errnum = lines_write(&rank->err, bytes, len);
+		break;
+	case 'x':
+		return read_end(rank, bytes, len, err) == 0 ? 1 : err->code;
+	default:
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "the machine sent a frame of kind %d, "
+				      "which is none", kind);
+	}
+	rank->output_errnum = errnum;
+	return errnum == 0 ? 0 : bigm_error_set(err, BIGM_ECANCELED, "stopped");
+}
+
+int rank_run(struct rank *rank, struct bigm_error *err)
+{
+	struct buffer in = BUFFER_INIT(RUN_MAX_PAYLOAD + 2 * READ_SIZE);
+	int code = 0;
+
+	while (code == 0) {
+		const uint8_t *payload;
+		size_t len, frame_len;
+		char kind;
+
+		code = run_frame_next(&in, &kind, &payload, &len, &frame_len, err);
+		if (code == 1) {
+			code = take_frame(rank, kind, payload, len, err);
+			buffer_consume(&in, frame_len);
+			continue;
+		}
+		if (code < 0)
+			break;
+		uint8_t *room = buffer_reserve(&in, READ_SIZE, err);
+		ssize_t n = room == NULL ? err->code
+			: bigm_call_read(rank->call, room, READ_SIZE, err);
+
+		if (n > 0)
+			buffer_commit(&in, (size_t)n);
+		else
+			code = n < 0 ? (int)n
+				: bigm_error_set(err, BIGM_EPROTOCOL,
+						 "its output ended before it did");
+	}
+	buffer_release(&in);
+	return code < 0 ? code : 0;
+}
+
+int rank_begin(struct rank *rank, struct bigm_error *err)
+{
+	const struct bigm_call_options options = {
+		.size = sizeof(options),
+		.stream_arg = true,
+		.stream_reply = true,
+	};
+	struct buffer spec = BUFFER_INIT(RUN_MAX_PAYLOAD + RUN_HEADER);
+	int code = append_spec(rank, &spec, err);
+
+	if (code == 0) {
+		rank->call = bigm_call_start(rank->machine, "Supervisor.Run",
+					     NULL, &options);
+		code = bigm_call_write(rank->call, buffer_data(&spec), spec.len,
+				       err);
+	}
+	buffer_release(&spec);
+	if (code != 0 || rank->input_failed == NULL)
+		return code;
+	rank->input = rank_input_start(rank, err);
+	return rank->input != NULL ? 0 : err->code;
+}
+
+void rank_end(struct rank *rank)
+{
+	if (rank->input != NULL) {
+		bigm_call_cancel(rank->call);
+		rank_input_signal(rank->input, 0);
+	} else if (rank->call != NULL) {
+		bigm_call_free(rank->call);
+	}
+	rank->call = NULL;
+}
+
+void rank_signal(struct rank *rank, int signal)
+{
+	struct buffer frame = BUFFER_INIT(64);
+	char text[16];
+
+	if (rank->input != NULL) {
+		rank_input_signal(rank->input, signal);
+		return;
+	}
+	snprintf(text, sizeof(text), "%d", signal);
+	if (run_frame_append(&frame, 'k', text, strlen(text), NULL) == 0)
+		bigm_call_write(rank->call, buffer_data(&frame), frame.len, NULL);
+	buffer_release(&frame);
+}
+
+void rank_cancel(struct rank *rank)
+{
+	bigm_call_cancel(rank->call);
+}
+
+bool rank_release(struct rank *rank)
+{
+	if (rank->input != NULL && !rank_input_free(rank->input))
+		return false;
+	rank->input = NULL;
+	return true;
+}

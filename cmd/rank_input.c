@@ -1,0 +1,133 @@
+/* A write of frames may block until the process reads; so one thread does all
+ * of them, in order. */
+#include "cmd/rank_input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "supervisor/run.h"
+
+#define PIECE 65536u
+
+struct rank_input {
+	struct rank *rank;
+	struct bigm_call *call;
+	int pipe[2]; /* of signals, a byte each; 0 is the end */
+	pthread_t thread;
+};
+
+static int send_frame(struct rank_input *in, char kind, const void *data,
+		      size_t len)
+{
+	struct buffer frame = BUFFER_INIT(PIECE + RUN_HEADER);
+	int code = run_frame_append(&frame, kind, data, len, NULL);
+
+	if (code == 0)
+		code = bigm_call_write(in->call, buffer_data(&frame), frame.len,
+				       NULL);
+	buffer_release(&frame);
+	return code;
+}
+
+/* Returns false at the end of stdin; no descriptor is as good as an empty
+ * file. */
+static bool copy_piece(struct rank_input *in, char *piece)
+{
+	ssize_t n = read(STDIN_FILENO, piece, PIECE);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n < 0 && errno != EBADF)
+		in->rank->input_failed(in->rank, errno);
+	return send_frame(in, 'i', piece, n > 0 ? (size_t)n : 0) == 0 && n > 0;
+}
+
+/* Returns false at the end. */
+static bool pass_signal(struct rank_input *in)
+{
+	char text[16];
+	uint8_t signal;
+
+	if (read(in->pipe[0], &signal, 1) != 1 || signal == 0)
+		return false;
+	snprintf(text, sizeof(text), "%d", signal);
+	return send_frame(in, 'k', text, strlen(text)) == 0;
+}
+
+static void *input_main(void *data)
+{
+	struct rank_input *in = data;
+	AUTO_FREE char *piece = xmalloc(PIECE);
+	int fd = STDIN_FILENO;
+
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = in->pipe[0], .events = POLLIN },
+			{ .fd = fd, .events = POLLIN },
+		};
+
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[0].revents != 0) {
+			if (!pass_signal(in))
+				return NULL;
+		} else if (fds[1].revents != 0 && !copy_piece(in, piece)) {
+			fd = -1;
+		}
+	}
+}
+
+struct rank_input *rank_input_start(struct rank *rank, struct bigm_error *err)
+{
+	struct rank_input *in = xcalloc(1, sizeof(*in));
+	int code;
+
+	*in = (struct rank_input){ .rank = rank, .call = rank->call };
+	if (pipe2(in->pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
+		error_set_errno(err, errno, "cannot make a pipe");
+		free(in);
+		return NULL;
+	}
+	code = pthread_create(&in->thread, NULL, input_main, in);
+	if (code == 0)
+		return in;
+	error_set_errno(err, code, "cannot make a thread");
+	close(in->pipe[0]);
+	close(in->pipe[1]);
+	free(in);
+	return NULL;
+}
+
+void rank_input_signal(struct rank_input *in, int signal)
+{
+	uint8_t byte = (uint8_t)signal;
+	ssize_t written;
+
+	do {
+		written = write(in->pipe[1], &byte, 1);
+	} while (written < 0 && errno == EINTR);
+}
+
+bool rank_input_free(struct rank_input *in)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec++;
+	if (pthread_clockjoin_np(in->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+		return false;
+	bigm_call_free(in->call);
+	close(in->pipe[0]);
+	close(in->pipe[1]);
+	free(in);
+	return true;
+}

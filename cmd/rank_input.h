@@ -1,0 +1,20 @@
+/*
+ * rank_input: standard input and signals on their way to a rank.
+ */
+#ifndef CMD_RANK_INPUT_H
+#define CMD_RANK_INPUT_H
+
+#include "cmd/rank.h"
+
+/* The order has been sent over rank->call, which is kept from here on.  NULL
+ * with *err set. */
+struct rank_input *rank_input_start(struct rank *rank, struct bigm_error *err);
+
+/* Any thread; does not block.  Signal 0 is the end. */
+void rank_input_signal(struct rank_input *input, int signal);
+
+/* After the end: frees it and its call; false, and nothing is freed, when it
+ * has not ended in time. */
+bool rank_input_free(struct rank_input *input);
+
+#endif

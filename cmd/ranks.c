@@ -1,0 +1,426 @@
+#include "cmd/ranks.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* After the first failure others have this long to fail by themselves too, so
+ * that of many that fail together it is always the lowest rank that counts. */
+#define SETTLE_NS (100 * 1000000)
+/* How long the threads may take to be done when all machines are gone. */
+#define IDLE_NS (1000 * 1000000)
+
+/* The work's own events. */
+enum {
+	EVENT_OVER,   /* every rank has ended */
+	EVENT_FAILED, /* some rank has, and it has settled */
+	EVENT_OUTPUT, /* value: errno of stdout or stderr */
+	EVENT_INPUT,  /* value: errno of stdin */
+};
+
+/* A rank and its thread. */
+struct place {
+	struct rank rank;
+	struct ranks *all;
+	bool absent; /* its machine does not run */
+	bool ended;
+	pthread_t thread;
+};
+
+struct ranks {
+	struct session *session;
+	const struct ranks_order *order;
+	struct lines_file out, err;
+	struct place *places;
+	int n, needed;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int threads; /* made */
+	int ready;   /* whose machines run */
+	int absent;  /* whose do not */
+	int ended;   /* over */
+	int idle;    /* whose threads are done */
+	bool failing; /* a rank has failed */
+	bool stop;    /* start no more */
+};
+
+/* ------------------------------------------------------------------ */
+/* One rank                                                            */
+
+static void on_input_failed(struct rank *rank, int errnum)
+{
+	struct place *place = loop_container(rank, struct place, rank);
+
+	events_post(&place->all->session->events, EVENT_INPUT, errnum);
+}
+
+/* Under the lock, when it is known who runs: they are numbered. */
+static void number_ranks(struct ranks *all)
+{
+	int number = 0;
+
+	for (int i = 0; i < all->n; i++) {
+		struct rank *rank = &all->places[i].rank;
+
+		rank->number = number;
+		rank->size = all->ready;
+		number += !all->places[i].absent;
+	}
+}
+
+/* Blocks until it is known of each machine whether it runs; fewer than needed
+ * are a failure. */
+static int wait_for_all(struct place *place, struct bigm_error *err)
+{
+	struct ranks *all = place->all;
+	int code = bigm_machine_wait(place->rank.machine, BIGM_RUNNING, -1, err);
+
+	pthread_mutex_lock(&all->lock);
+	place->absent = code != 0;
+	all->ready += code == 0;
+	all->absent += code != 0;
+	if (all->n - all->absent < all->needed)
+		all->stop = true;
+	else if (all->ready + all->absent == all->n)
+		number_ranks(all);
+	pthread_cond_broadcast(&all->changed);
+	while (code == 0 && all->ready + all->absent < all->n && !all->stop)
+		pthread_cond_wait(&all->changed, &all->lock);
+	if (code == 0 && all->stop)
+		code = bigm_error_set(err, BIGM_ECANCELED, "stopped");
+	pthread_mutex_unlock(&all->lock);
+	return code;
+}
+
+/* Runs the program on the machine to its end. */
+static int run_program(struct place *place, struct bigm_error *err)
+{
+	struct ranks *all = place->all;
+	struct rank *rank = &place->rank;
+	int code = 0;
+
+	pthread_mutex_lock(&all->lock);
+	if (all->stop)
+		code = bigm_error_set(err, BIGM_ECANCELED, "stopped");
+	else
+		code = rank_begin(rank, err);
+	pthread_mutex_unlock(&all->lock);
+	if (code == 0)
+		code = rank_run(rank, err);
+	if (rank->output_errnum != 0)
+		events_post(&all->session->events, EVENT_OUTPUT,
+			    rank->output_errnum);
+	pthread_mutex_lock(&all->lock);
+	rank_end(rank);
+	pthread_mutex_unlock(&all->lock);
+	return code;
+}
+
+/* Did somebody else end the rank?  On a visit that is the cluster's end. */
+static void explain_cancel(struct place *place)
+{
+	struct ranks *all = place->all;
+	bool ours;
+
+	pthread_mutex_lock(&all->lock);
+	ours = all->stop || place->rank.output_errnum != 0;
+	pthread_mutex_unlock(&all->lock);
+	if (!ours && all->session->attach)
+		session_explain(all->session, "the cluster has been shut down");
+}
+
+/* A rank that could not be run: what is told, and the status. */
+static int explain(struct place *place, const struct bigm_error *why)
+{
+	const struct rank *rank = &place->rank;
+	struct session *s = place->all->session;
+	const char *name = bigm_machine_name(rank->machine);
+	bool named = strncmp(why->text, name, strlen(name)) == 0;
+	bool stopped = bigm_machine_state(rank->machine) == BIGM_STOPPED;
+
+	if (atomic_load(&s->stopping))
+		return STATUS_BIGM;
+	if (why->code == BIGM_ECANCELED) {
+		explain_cancel(place);
+		return STATUS_BIGM;
+	}
+	/* The session names machines that die, of a cluster of its own; none
+	 * did when all are stopped because somebody else has shut it down. */
+	if (!stopped || (s->attach && bigm_machine_error(rank->machine, NULL)))
+		command_fail(s->in, 0, "%s%s%s", named ? "" : name,
+			     named ? "" : ": ", why->text);
+	else if (bigm_machine_error(rank->machine, NULL) == 0)
+		session_explain(s, "the cluster has been shut down");
+	if (why->code == BIGM_ENOTFOUND)
+		return STATUS_NOT_FOUND;
+	return why->code == BIGM_EPERMISSION ? STATUS_NOT_EXECUTABLE
+					     : STATUS_BIGM;
+}
+
+/* Waits until the first failure is not alone any more, or stays so. */
+static void settle(struct ranks *all)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += SETTLE_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (all->ended < all->n && !all->stop &&
+	       pthread_cond_clockwait(&all->changed, &all->lock, CLOCK_MONOTONIC,
+				      &until) == 0)
+		;
+}
+
+/* Runs it; a machine that does not is no failure when the others are enough. */
+static int place_run(struct place *place)
+{
+	struct ranks *all = place->all;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	bool forgiven;
+	int status;
+
+	if (wait_for_all(place, &err) == 0 && run_program(place, &err) == 0)
+		return place->rank.status;
+	status = explain(place, &err);
+	pthread_mutex_lock(&all->lock);
+	forgiven = place->absent && !all->order->absent_fail &&
+		   all->n - all->absent >= all->needed;
+	pthread_mutex_unlock(&all->lock);
+	return forgiven ? 0 : status;
+}
+
+static void *place_main(void *data)
+{
+	struct place *place = data;
+	struct ranks *all = place->all;
+	struct events *events = &all->session->events;
+	int status = place_run(place);
+	bool first;
+
+	lines_end(&place->rank.out);
+	lines_end(&place->rank.err);
+	pthread_mutex_lock(&all->lock);
+	place->rank.status = status;
+	place->ended = true;
+	all->ended++;
+	first = status != 0 && !all->failing;
+	all->failing = all->failing || first;
+	pthread_cond_broadcast(&all->changed);
+	if (first && !all->session->options->keep_going) {
+		settle(all);
+		events_post(events, EVENT_FAILED, 0);
+	}
+	if (++all->idle == all->n)
+		events_post(events, EVENT_OVER, 0);
+	pthread_cond_broadcast(&all->changed);
+	pthread_mutex_unlock(&all->lock);
+	return NULL;
+}
+
+/* ------------------------------------------------------------------ */
+/* All ranks                                                           */
+
+static void init_places(struct ranks *all, struct bigm_machine **machines)
+{
+	bool prefix = all->session->options->prefix;
+
+	all->places = xcalloc((size_t)all->n, sizeof(*all->places));
+	lines_file_init(&all->out, STDOUT_FILENO,
+			prefix || isatty(STDOUT_FILENO), all->n);
+	lines_file_init(&all->err, STDERR_FILENO,
+			prefix || isatty(STDERR_FILENO), all->n);
+	for (int i = 0; i < all->n; i++) {
+		struct place *place = &all->places[i];
+		struct rank *rank = &place->rank;
+		const char *name = bigm_machine_name(machines[i]);
+
+		place->all = all;
+		rank->order = &all->order->rank;
+		rank->machine = machines[i];
+		if (all->order->input && all->n == 1)
+			rank->input_failed = on_input_failed;
+		lines_writer_init(&rank->out, &all->out, name);
+		lines_writer_init(&rank->err, &all->err, name);
+	}
+}
+
+static int launch(struct session *s, struct bigm_error *err)
+{
+	struct ranks *all = s->data;
+	AUTO_FREE struct bigm_machine **machines = NULL;
+	pthread_attr_t attr;
+	int code = all->order->find(s, all->order->data, &machines, err);
+
+	if (code < 0)
+		return code;
+	all->n = code;
+	all->needed = all->order->needed > 0 ? all->order->needed : all->n;
+	init_places(all, machines);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 * 1024);
+	for (code = 0; code == 0 && all->threads < all->n; all->threads++) {
+		struct place *place = &all->places[all->threads];
+
+		code = pthread_create(&place->thread, &attr, place_main, place);
+		if (code != 0)
+			break;
+	}
+	pthread_attr_destroy(&attr);
+	return code == 0 ? 0 : error_set_errno(err, code, "cannot make %d threads",
+					       all->n);
+}
+
+/* The status of the lowest rank that has failed; 0 when none has. */
+static int lowest_failure(struct ranks *all, int *number)
+{
+	int status = 0;
+
+	pthread_mutex_lock(&all->lock);
+	for (int i = 0; i < all->n && status == 0; i++) {
+		if (all->places[i].ended)
+			status = all->places[i].rank.status;
+		*number = i;
+	}
+	pthread_mutex_unlock(&all->lock);
+	return status;
+}
+
+static void on_failed(struct session *s)
+{
+	struct ranks *all = s->data;
+	int number = 0, status = lowest_failure(all, &number);
+	bool others = false;
+
+	if (atomic_load(&s->stopping))
+		return; /* they have been told already */
+	pthread_mutex_lock(&all->lock);
+	others = all->ended < all->n;
+	pthread_mutex_unlock(&all->lock);
+	if (others && s->status < 0 && status != STATUS_BIGM)
+		command_fail(s->in, 0, "%s: exit status %d; stopping the others",
+			     bigm_machine_name(all->places[number].rank.machine), status);
+	session_end_early(s, status, SIGTERM);
+}
+
+static void on_output_failed(struct session *s, int errnum)
+{
+	/* As if we had not been told to ignore the signal. */
+	if (errnum == EPIPE)
+		session_end_early(s, STATUS_SIGNAL + SIGPIPE, SIGPIPE);
+	else
+		session_fail(s, "cannot write the output: %s", strerror(errnum));
+}
+
+static void on_event(struct session *s, const struct event *event)
+{
+	int number = 0;
+
+	switch (event->kind) {
+	case EVENT_OVER:
+		session_finish(s, lowest_failure(s->data, &number));
+		break;
+	case EVENT_FAILED:
+		on_failed(s);
+		break;
+	case EVENT_OUTPUT:
+		on_output_failed(s, event->value);
+		break;
+	case EVENT_INPUT:
+		session_fail(s, "cannot read standard input: %s",
+			     strerror(event->value));
+		break;
+	}
+}
+
+static void signal_all(struct session *s, int signal)
+{
+	struct ranks *all = s->data;
+
+	pthread_mutex_lock(&all->lock);
+	all->stop = true;
+	pthread_cond_broadcast(&all->changed);
+	for (int i = 0; i < all->threads; i++) {
+		if (all->places[i].rank.call != NULL)
+			rank_signal(&all->places[i].rank, signal);
+	}
+	pthread_mutex_unlock(&all->lock);
+}
+
+static void stop(struct session *s)
+{
+	struct ranks *all = s->data;
+
+	pthread_mutex_lock(&all->lock);
+	all->stop = true;
+	pthread_cond_broadcast(&all->changed);
+	for (int i = 0; i < all->threads; i++) {
+		if (all->places[i].rank.call != NULL)
+			rank_cancel(&all->places[i].rank);
+	}
+	pthread_mutex_unlock(&all->lock);
+}
+
+/* A thread may hang in a write that nobody reads. */
+static bool idle(struct session *s)
+{
+	struct ranks *all = s->data;
+	struct timespec until;
+	bool idle;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_NS / 1000000000;
+	pthread_mutex_lock(&all->lock);
+	while (all->idle < all->threads &&
+	       pthread_cond_clockwait(&all->changed, &all->lock, CLOCK_MONOTONIC,
+				      &until) == 0)
+		;
+	idle = all->idle == all->threads;
+	pthread_mutex_unlock(&all->lock);
+	for (int i = 0; idle && i < all->threads; i++) {
+		pthread_join(all->places[i].thread, NULL);
+		idle = rank_release(&all->places[i].rank);
+	}
+	return idle;
+}
+
+int ranks_run(struct session *session, const struct ranks_order *order)
+{
+	static const struct session_work work = {
+		.launch = launch,
+		.event = on_event,
+		.signal = signal_all,
+		.stop = stop,
+		.idle = idle,
+	};
+	struct ranks all = {
+		.session = session,
+		.order = order,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER,
+	};
+	int status;
+
+	session->work = &work;
+	session->data = &all;
+	session->fd = -1;
+	status = session_run(session);
+	for (int i = 0; i < all.n; i++) {
+		lines_writer_release(&all.places[i].rank.out);
+		lines_writer_release(&all.places[i].rank.err);
+	}
+	if (all.n > 0) {
+		lines_file_release(&all.out);
+		lines_file_release(&all.err);
+	}
+	free(all.places);
+	return status;
+}
