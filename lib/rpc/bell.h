@@ -32,7 +32,6 @@ struct bell_spin {
 	_Atomic unsigned skipped; /* waits since the last try without credit */
 };
 
-#define BELL_INIT { 0, 0 }
 
 void bell_spin_init(struct bell_spin *spin);
 
