@@ -279,21 +279,23 @@ terminal() {
 
 @test "Ctrl-Z stops bigm and the job, fg goes on, and Ctrl-C still ends it" {
 	# shellcheck disable=SC2016
-	terminal env PS1='$ ' bash --norc --noprofile -i <<-'END'
-		expect $
+	terminal env PS1='next> ' bash --norc --noprofile -i <<-'END'
+		expect next>
 		send "$BIGM" run --as driver sh -- -c 'echo re""ady; read -r line; echo "got <$line>"; sleep 1000'\r
 		expect ready
 		send \x1a
 		expect Stopped
+		expect next>
 		send ps -o stat= -o args= | grep '[B]IGM\\|[s]h -c echo' | cut -c 1 | sort -u\r
 		expect T\r
+		expect next>
 		send fg\r
 		expect run
 		send hello\r
 		expect got <hello>
 		send \x03
 		expect Interrupt: stopping
-		expect $
+		expect next>
 		send echo status=$?; exit\r
 		expect status=130
 	END
@@ -302,12 +304,13 @@ terminal() {
 
 @test "a pager at the end of the pipeline keeps its keyboard" {
 	# shellcheck disable=SC2016
-	terminal env PS1='$ ' bash --norc --noprofile -i <<-'END'
-		expect $
+	terminal env PS1='next> ' bash --norc --noprofile -i <<-'END'
+		expect next>
 		send "$BIGM" run --as driver seq -- 3 | (cat; read -r line </dev/tty; echo "got <$line>")\r
 		expect 2\r\n3\r\n
 		send hello\r
 		expect got <hello>
+		expect next>
 		send exit\r
 	END
 	[ "$status" -eq 0 ]
