@@ -18,7 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "machine/cluster.h"
+#include "machine/cluster_private.h"
 #include "machine/machine.h"
 #include "rpc/wire.h"
 #include "rpc_pair.h"
@@ -255,9 +255,9 @@ static bool saw(struct fake *f, const char *change)
 	return yes;
 }
 
-static bool m1_stopped(void *data)
+static bool m2_starting(void *data)
 {
-	return saw(data, "m1 STOPPED\n");
+	return saw(data, "m2 STARTING\n");
 }
 
 /* ------------------------------------------------------------------ */
@@ -305,9 +305,9 @@ static void machines_are_mirrored(void **state)
 	struct fake *f = *state;
 	struct bigm_machine **all, *m;
 
-	f->status = "[{\"machine\":\"m10\",\"state\":\"STARTING\"},"
-		    "{\"machine\":\"m1\",\"state\":\"STARTING\"}]";
-	f->lines = "{\"machine\":\"m1\",\"state\":\"RUNNING\",\"address\":"
+	f->status = "[{\"machine\":\"m10\",\"state\":\"STARTING\"}]";
+	f->lines = "{\"machine\":\"m10\",\"state\":\"STARTING\"}\n"
+		   "{\"machine\":\"m1\",\"state\":\"RUNNING\",\"address\":"
 		   "\"https://127.0.0.1:9/\",\"procs\":2}\n"
 		   "{\"machine\":\"m1\",\"state\":\"STOPPED\",\"reason\":"
 		   "{\"code\":\"FAILED\",\"message\":\"m1: dead\","
@@ -315,7 +315,7 @@ static void machines_are_mirrored(void **state)
 		   "{\"machine\":\"m2\",\"state\":\"STARTING\"}\n";
 	attach(f);
 	assert_int_equal(cluster_watch(f->cluster, &f->err), 0);
-	wait_until(m1_stopped, f);
+	wait_until(m2_starting, f);
 	m = cluster_machine(f->cluster, "m1", NULL);
 	assert_non_null(m);
 	assert_ptr_equal(cluster_machine(f->cluster, "1", NULL), m);
@@ -470,6 +470,9 @@ static void shutdown_waits_for_the_keepers_end(void **state)
 	attach(f);
 	pthread_create(&thread, NULL, stop_server, f);
 	assert_int_equal(cluster_shutdown(f->cluster, false, &f->err), 0);
+	pthread_mutex_lock(&f->cluster->lock);
+	assert_true(f->cluster->lost);
+	pthread_mutex_unlock(&f->cluster->lock);
 	pthread_join(thread, NULL);
 	assert_int_equal(f->shutdowns, 1);
 	assert_int_equal(cluster_shutdown(f->cluster, false, &f->err), 0);

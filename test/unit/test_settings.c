@@ -241,6 +241,10 @@ static void machines_get_the_settings(void **state)
 	struct settings s = { 0 };
 	char **got;
 
+	/* Its own of the driver is what it must not pass on. */
+	assert_int_equal(settings_read_env(&s, (char **)env, &err), 0);
+	assert_string_equal(s.control, "/s");
+	assert_int_equal(settings_set(&s, "system", "", "x", &err), 0);
 	assert_int_equal(settings_set(&s, "n", "7", "n", &err), 0);
 	assert_int_equal(settings_set(&s, "log-dir", "/l", "x", &err), 0);
 	assert_int_equal(settings_set(&s, "debug", "1", "x", &err), 0);
