@@ -109,6 +109,13 @@ static int find_dir(struct run_order *order, struct bigm_error *err)
 		: bigm_error_set(err, BIGM_EINVALID, "%s is no folder", wanted);
 }
 
+static const char *fixed_settings(const struct run_options *o)
+{
+	if (o->machines > 0)
+		return o->procs > 0 ? "n,procs" : "n";
+	return o->procs > 0 ? "procs" : "";
+}
+
 int run_order_init(struct run_order *order, const struct invocation *in,
 		   const struct run_options *options, struct bigm_error *err)
 {
@@ -117,7 +124,8 @@ int run_order_init(struct run_order *order, const struct invocation *in,
 	int code;
 
 	*order = (struct run_order){ .in = in, .options = *options,
-				     .argv = program_argv(&in->words) };
+				     .argv = program_argv(&in->words),
+				     .fixed = fixed_settings(options) };
 	code = add_settings(&order->options, &settings, err);
 	if (code == 0) {
 		order->env = settings_env(&settings, environ,

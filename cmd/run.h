@@ -36,6 +36,7 @@ struct run_order {
 	char *path;  /* and this is where it is; NULL: not looked for yet */
 	char **env;  /* whole, for machines */
 	char *dir;   /* of the program */
+	const char *fixed; /* settings that options have settled: "n,procs" */
 };
 
 /* Puts options and settings together.  To be released, also after an error. */

@@ -24,8 +24,9 @@ static int launch(struct session *s, struct bigm_error *err)
 	AUTO_FREE char *control = xasprintf("BIGM_CONTROL=%s", info->socket_path);
 	AUTO_FREE char *n = xasprintf("BIGM_N=%d", options->machines);
 	AUTO_FREE char *procs = xasprintf("BIGM_PROCS=%d", options->procs);
-	char *env[4] = { control };
-	size_t count = 1;
+	AUTO_FREE char *fixed = xasprintf("BIGM_FIXED=%s", driver->order->fixed);
+	char *env[5] = { control, fixed };
+	size_t count = 2;
 
 	if (options->machines > 0)
 		env[count++] = n;

@@ -25,7 +25,8 @@ struct setting {
 	int64_t max;	     /* of a number */
 	bool environment;    /* stands there only */
 	bool driver;	     /* does not reach the machines */
-	const char *fallback; /* when nobody sets it */
+	const char *fallback; /* when nobody sets it; NULL, at the end of the table:
+			       * not for people */
 };
 
 #define AT(field) offsetof(struct settings, field)
@@ -47,6 +48,8 @@ static const struct setting table[] = {
 	  .fallback = "0" },
 	{ .name = "control", .kind = TEXT, .offset = AT(control),
 	  .environment = true, .driver = true, .fallback = "none" },
+	{ .name = "fixed", .kind = TEXT, .offset = AT(fixed),
+	  .environment = true, .driver = true },
 };
 #define NSETTINGS (sizeof(table) / sizeof(*table))
 _Static_assert(NSETTINGS <= SETTINGS_MAX, "origins[] is too short");
@@ -189,7 +192,7 @@ bool settings_get(const struct settings *s, size_t i,
 {
 	const void *field;
 
-	if (i >= NSETTINGS)
+	if (i >= NSETTINGS || !table[i].fallback)
 		return false;
 	field = (const char *)s + table[i].offset;
 	*facts = (struct setting_facts){
@@ -343,6 +346,21 @@ int settings_read_env(struct settings *s, char *const *env,
 /* ------------------------------------------------------------------ */
 /* Command line                                                        */
 
+static bool is_fixed(const struct settings *s, const char *name)
+{
+	size_t len = strlen(name);
+	const char *p = s->fixed;
+
+	while (p && *p) {
+		size_t n = strcspn(p, ",");
+
+		if (n == len && strncmp(p, name, len) == 0)
+			return true;
+		p += n + (p[n] == ',');
+	}
+	return false;
+}
+
 static int take_option(struct settings *s, const char *option,
 		       struct bigm_error *err)
 {
@@ -356,7 +374,11 @@ static int take_option(struct settings *s, const char *option,
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s needs a value: %s=VALUE", origin,
 				      origin);
-	return settings_set(s, name, equals ? equals + 1 : "1", origin, err);
+	struct settings ignored = { 0 };
+	int r = settings_set(is_fixed(s, name) ? &ignored : s, name,
+			     equals ? equals + 1 : "1", origin, err);
+	settings_release(&ignored);
+	return r;
 }
 
 static bool is_option(const char *arg)

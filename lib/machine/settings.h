@@ -21,6 +21,8 @@ struct settings {
 	char *cluster; /* name of a new cluster; NULL: made up */
 	char *log_dir; /* where logs shall stay; NULL: nowhere */
 	char *control; /* socket of the keeper to use; NULL: spawn one */
+	char *fixed;   /* "n,procs": settled by bigm's own options, which the
+			* program's do not change */
 	bool quiet;    /* the machines' output is not printed */
 	bool debug;    /* debug lines in the log */
 	/* Who set it: "FILE:LINE", "BIGM_N", "-bigm.n"; NULL: nobody.  In the

@@ -160,3 +160,10 @@ ended() {
 	[ "$status" -eq 1 ]
 	grep -q '^bigpi: m[01]: PI.Sample: .*signal 9' err
 }
+
+@test "bigm's own options win over the program's, those over the environment" {
+	BIGM_PROCS=3 run --separate-stderr "$BIGM" run "$bigpi" -n 2 -- --samples 1000 -bigm.n=4 -bigm.procs=2
+	echo "$stderr"
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"among 4 cores"* ]]
+}

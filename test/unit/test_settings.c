@@ -170,6 +170,22 @@ static void nearer_wins(void **state)
 	settings_release(&s);
 }
 
+static void what_bigm_was_told_stays(void **state)
+{
+	const char *env[] = { "BIGM_N=8", "BIGM_FIXED=n,", NULL };
+	struct settings s = { 0 };
+	char *argv[16];
+	int argc;
+
+	assert_int_equal(settings_read_env(&s, (char **)env, &err), 0);
+	assert_int_equal(take(&s, &argc, argv, "p -bigm.n=3 -bigm.procs=2"), 0);
+	assert_int_equal(argc, 1);
+	assert_int_equal(s.n, 8);
+	assert_int_equal(s.procs, 2);
+	assert_int_equal(take(&s, &argc, argv, "p -bigm.n=x"), BIGM_EINVALID);
+	settings_release(&s);
+}
+
 static void bad_files_are_named(void **state)
 {
 	struct settings s = { 0 };
@@ -272,6 +288,7 @@ int main(void)
 		cmocka_unit_test(the_environment_is_read),
 		cmocka_unit_test(unknown_variables_are_refused),
 		cmocka_unit_test(nearer_wins),
+		cmocka_unit_test(what_bigm_was_told_stays),
 		cmocka_unit_test(bad_files_are_named),
 		cmocka_unit_test(origins_are_known),
 		cmocka_unit_test(machines_get_the_settings),
