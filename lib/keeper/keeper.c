@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "base/log.h"
 #include "keeper/core.h"
 #include "keeper/lifeline.h"
+#include "keeper/limits.h"
 #include "keeper/member.h"
 #include "machine/orphans.h"
 #include "rpc/crypto.h"
@@ -142,28 +142,25 @@ void keeper_member_over(struct keeper *k)
 	loop_defer(k->loop, &k->advance);
 }
 
-/* Children inherit the limit: raised only for clusters that need it. */
-static int allow_descriptors(const struct keeper *k, int n,
-			     struct bigm_error *err)
+static uint64_t living_after(const struct keeper *k, int n)
 {
-	struct rlimit limit;
-	rlim_t need = FDS_BESIDES + (rlim_t)n * FDS_PER_MACHINE;
+	uint64_t living = (uint64_t)n;
 
 	for (size_t i = 0; i < k->nmembers; i++)
-		if (!member_is_over(k->members[i]))
-			need += FDS_PER_MACHINE;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
-		return 0;
-	if (limit.rlim_max < need)
-		return bigm_error_set(err, BIGM_EEXHAUSTED,
-				      "%d machines need %llu open files here, "
-				      "%llu are allowed: see `ulimit -Hn`", n,
-				      (unsigned long long)need,
-				      (unsigned long long)limit.rlim_max);
-	limit.rlim_cur = need;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return error_set_errno(err, errno, "limit of open files");
-	return 0;
+		living += !member_is_over(k->members[i]);
+	return living;
+}
+
+static int allow(const struct keeper *k, int n, struct bigm_error *err)
+{
+	const struct limits_order order = {
+		.machines = n,
+		.files = FDS_BESIDES + living_after(k, n) * FDS_PER_MACHINE,
+		.processes = (uint64_t)n * k->ops->host_processes,
+		.memory = (uint64_t)n * k->ops->host_memory,
+	};
+
+	return limits_allow(&order, err);
 }
 
 int keeper_start(struct keeper *k, struct start_request *request,
@@ -171,7 +168,7 @@ int keeper_start(struct keeper *k, struct start_request *request,
 {
 	size_t n = (size_t)request->n;
 	int rc = k->phase == KEEPER_UP ?
-			 allow_descriptors(k, request->n, err) :
+			 allow(k, request->n, err) :
 			 bigm_error_set(err, BIGM_EUNAVAILABLE,
 					"cluster %s: is shutting down",
 					k->record->name);

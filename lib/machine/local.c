@@ -523,4 +523,6 @@ const struct system_ops system_local = {
 	.keepalive = { .period_ms = 15000, .timeout_ms = 60000,
 		       .call_ms = 15000 },
 	.default_procs = 1,
+	.host_processes = 3,
+	.host_memory = 2 << 20,
 };

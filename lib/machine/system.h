@@ -78,6 +78,10 @@ struct system_ops {
 	void (*free)(struct system *system);
 	struct system_keepalive keepalive;
 	int default_procs;
+	/* What a machine takes at least of the keeper's own host: processes and
+	 * threads, and bytes of memory. */
+	int host_processes;
+	uint32_t host_memory;
 };
 
 /* NULL for a name that is no system's; *err lists those there are. */
