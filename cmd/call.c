@@ -201,13 +201,13 @@ static int call_one(struct calling *c, struct bigm_error *err)
 {
 	struct bigm_call *call = start(c, 0);
 	pthread_t thread;
-	int code;
+	int code = 0;
 
 	c->sender = (struct sender){ c, call, BIGM_ERROR_INIT };
-	if (c->options.stream_arg &&
-	    pthread_create(&thread, NULL, sender_main, &c->sender) != 0)
-		return bigm_error_set(err, BIGM_EEXHAUSTED,
-				      "cannot make a thread");
+	if (c->options.stream_arg)
+		code = pthread_create(&thread, NULL, sender_main, &c->sender);
+	if (code != 0)
+		return error_set_errno(err, code, "cannot make a thread");
 	code = c->options.stream_reply ? receive_stream(call, err)
 				       : bigm_call_wait(call, err);
 	if (code != 0 && c->sender.error.code != 0)

@@ -7,7 +7,7 @@
 #include "cmd/command.h"
 
 /* More than any system gives; each has tighter limits of its own. */
-#define RUN_MOST_MACHINES 10000
+#define RUN_MOST_MACHINES 4096
 
 /* Of run, start and exec; none has all of them. */
 struct run_options {

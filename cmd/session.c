@@ -43,12 +43,16 @@ enum {
 
 static void begin_thread(struct session *s, void *(*fn)(void *))
 {
-	if (pthread_create(&s->threads[s->nthreads], NULL, fn, s) == 0) {
+	struct bigm_error err = BIGM_ERROR_INIT;
+	int rc = pthread_create(&s->threads[s->nthreads], NULL, fn, s);
+
+	if (rc == 0) {
 		s->nthreads++;
 		return;
 	}
 	/* Nothing but this process holds the cluster: it goes with us. */
-	command_fail(s->in, 0, "cannot make a thread");
+	error_set_errno(&err, rc, "cannot make a thread");
+	command_fail(s->in, 0, "%s", err.text);
 	_exit(STATUS_BIGM);
 }
 

@@ -151,16 +151,18 @@ static int launch(struct session *session, struct bigm_error *err)
 		.all_services = s->order->path != NULL && s->services == NULL,
 	};
 
+	int rc;
+
 	s->n = cluster_start(session->cluster, &order, &s->machines, err);
 	if (s->n < 0)
 		return s->n;
-	if (s->options->no_wait)
+	if (s->options->no_wait) {
 		events_post(&session->events, EVENT_READY, s->n);
-	else if (pthread_create(&s->waiter, NULL, wait_for_machines, s) != 0)
-		return bigm_error_set(err, BIGM_EEXHAUSTED, "cannot make a thread");
-	else
-		s->waiting = true;
-	return 0;
+		return 0;
+	}
+	rc = pthread_create(&s->waiter, NULL, wait_for_machines, s);
+	s->waiting = rc == 0;
+	return rc == 0 ? 0 : error_set_errno(err, rc, "cannot make a thread");
 }
 
 /* The reason of the first machine that did not come up. */
