@@ -6,7 +6,7 @@
 
 #include "cmd/command.h"
 
-/* More than any system gives; each has tighter limits of its own. */
+/* As many as a keeper starts at once. */
 #define RUN_MOST_MACHINES 4096
 
 /* Of run, start and exec; none has all of them. */
