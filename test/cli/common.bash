@@ -23,8 +23,9 @@ teardown() {
     if ((failed)); then
         echo "left behind by the test:"
         for pid in $(left_processes); do
-            echo "  process $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
-            kill -KILL "$pid"
+            # It may go away in the meantime.
+            echo "  process $pid: $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")"
+            kill -KILL "$pid" 2>/dev/null || :
         done
         left_files
         find "$DIR/state" -name keeper.log -exec tail -n 50 {} +
