@@ -64,6 +64,8 @@ as_any() {
 	grep -qx PI <<<"$output"
 	grep -qx 785920 <<<"$output"
 	[ "$(grep -c '"reply":7' <<<"$output")" -eq 3 ]
+	[ "$(grep -cx "$(hostname)" <<<"$output")" -eq 3 ]
+	grep -q '^m0: 0/1000000$' <<<"$output"
 }
 
 @test "the service compiles and adds" {
