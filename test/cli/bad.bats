@@ -230,11 +230,11 @@ keepers() {
 	refused 2 "bigm run: $config: Is a directory" "$BIGM" run true
 	rmdir "$config"
 	echo 'nonsense' >"$config"
-	refused 2 "bigm start: $config, line 1: neither NAME = VALUE nor [[]SECTION]" "$BIGM" start
+	refused 2 "bigm start: $config:1: neither NAME = VALUE nor [[]SECTION]" "$BIGM" start
 	echo 'sytem = local' >"$config"
-	refused 2 "bigm run: $config: sytem: bigm has no setting sytem; did you mean system[?]" "$BIGM" run true
+	refused 2 "bigm run: $config:1: bigm has no setting sytem; did you mean system[?]" "$BIGM" run true
 	echo 'n = many' >"$config"
-	refused 2 "bigm start: $config: n=many: must be a whole number *" "$BIGM" start
+	refused 2 "bigm start: $config:1: n=many: must be a whole number *" "$BIGM" start
 	nothing_started
 }
 
