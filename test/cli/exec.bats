@@ -84,7 +84,7 @@ clean_up() {
 	setup_cluster
 	run_bigm exec all --prefix -- sh -c 'echo out; printf "err, no newline" >&2'
 	[ "$(sort <<<"$output")" = "$(for m in m0 m1 m2; do echo "$m: err, no newline"; echo "$m: out"; done)" ]
-	run python3 "$abs_top_srcdir/test/cli/terminal.py" "$BIGM" exec m1 -- echo hello </dev/null
+	run python3 "${abs_top_srcdir:?}/test/cli/terminal.py" "$BIGM" exec m1 -- echo hello </dev/null
 	[ "$status" -eq 0 ]
 	[ "$output" = $'m1: hello\r' ]
 }
@@ -126,21 +126,21 @@ clean_up() {
 @test "signals go to the command, which has time to end; a second one ends it at once" {
 	setup_cluster
 	"$BIGM" exec m0 -- sh -c 'trap "sleep 1.5; echo cleaned; exit 3" TERM; echo ready; while :; do sleep 0.05; done' >out &
-	bigm=$!
+	client=$!
 	eventually 5 grep -q ready out
-	kill -TERM $bigm
+	kill -TERM $client
 	status=0
-	wait $bigm || status=$?
+	wait $client || status=$?
 	[ "$status" -eq 143 ]
 	[ "$(cat out)" = $'ready\ncleaned' ]
 	"$BIGM" exec m0 -- sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done; : mark-'"${DIR##*.}" >out 2>err &
-	bigm=$!
+	client=$!
 	eventually 5 grep -q ready out
-	kill -TERM $bigm
+	kill -TERM $client
 	eventually 5 grep -q 'once more' err
-	kill -TERM $bigm
+	kill -TERM $client
 	status=0
-	wait $bigm || status=$?
+	wait $client || status=$?
 	[ "$status" -eq 143 ]
 	eventually 5 sh -c '! pgrep -f "[m]ark-'"${DIR##*.}"'"'
 	[ "$("$BIGM" status | grep -c RUNNING)" -eq 3 ]
@@ -160,10 +160,10 @@ clean_up() {
 	setup_cluster
 	mark=mark-${DIR##*.}
 	"$BIGM" exec all -- sh -c "echo ready; sleep 1000; : $mark" >out &
-	bigm=$!
+	client=$!
 	eventually 5 sh -c '[ $(grep -c ready out) -eq 3 ]'
 	[ "$(pgrep -fc "^sh -c echo ready.*$mark")" -eq 3 ]
-	kill -KILL $bigm
+	kill -KILL $client
 	eventually 5 sh -c '! pgrep -f "^sh -c echo ready.*'"$mark"'"'
 	[ "$("$BIGM" status | grep -c RUNNING)" -eq 3 ]
 }
@@ -171,11 +171,11 @@ clean_up() {
 @test "when its cluster is shut down, exec says so" {
 	setup_cluster
 	"$BIGM" exec all -- sh -c 'echo ready; exec sleep 1000' >out 2>err &
-	bigm=$!
+	client=$!
 	eventually 5 sh -c '[ $(grep -c ready out) -eq 3 ]'
 	"$BIGM" shutdown
 	status=0
-	wait $bigm || status=$?
+	wait $client || status=$?
 	cat err
 	[ "$status" -eq 125 ]
 	[ "$(wc -l <err)" -eq 1 ]
