@@ -41,9 +41,10 @@ void loop_run(struct loop *loop);
  * that are queued already. */
 void loop_stop(struct loop *loop);
 
-/* Stops and joins the thread, runs the tasks posted since, closes the loop's own handles
- * and every pooled timer, and frees it.  Nouns that hold handles on the loop must have closed them: what
- * is left open is a bug and is reported (log_error, by handle type). */
+/* Stops and joins the thread, runs the tasks posted since, lets what closes
+ * finish, closes the loop's own handles and every pooled timer, and frees it.
+ * Nouns that hold handles on the loop must have closed them: what is left open
+ * is a bug and is reported (log_error, by handle type). */
 void loop_free(struct loop *loop);
 
 /* True on the loop's thread: blocking calls refuse with BIGM_EDEADLOCK. */
