@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -90,4 +91,17 @@ struct event events_next(struct events *events, int fd, uint64_t until_ns)
 		if (until_ns != 0 && loop_now_ns() >= until_ns)
 			return (struct event){ EVENT_TIMEOUT, 0 };
 	}
+}
+
+/* poll() tells of a writing end that its reader has gone, and of nothing else
+ * when it is asked for input. */
+int events_stdout_fd(void)
+{
+	struct stat st;
+	int flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+	if (fstat(STDOUT_FILENO, &st) != 0 || !S_ISFIFO(st.st_mode) ||
+	    (flags & O_ACCMODE) != O_WRONLY)
+		return -1;
+	return STDOUT_FILENO;
 }

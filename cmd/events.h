@@ -40,4 +40,8 @@ void events_post(struct events *events, int kind, int value);
  */
 struct event events_next(struct events *events, int fd, uint64_t until_ns);
 
+/* stdout, for events_next(), where it is a pipe: then EVENT_FD tells that its
+ * reader has gone away, though nothing is written.  -1 where it is not. */
+int events_stdout_fd(void);
+
 #endif

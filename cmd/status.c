@@ -1,25 +1,34 @@
-/* bigm status: the machines of a cluster. */
+/* bigm status: the machines of clusters. */
+#include "cmd/status.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "cmd/attach.h"
-#include "cmd/command.h"
 #include "cmd/table.h"
 
-struct status_options {
-	const char *cluster;
-	bool json;
-};
+static const struct status_options defaults = { .interval_ms = 1000 };
 
 static const struct option_spec table[] = {
 	{ .name = "cluster", .letter = 'c', .kind = OPTION_TEXT, .value = "NAME",
 	  .completion = COMPLETE_CLUSTER, .help = "which cluster, if there are several",
 	  .offset = offsetof(struct status_options, cluster) },
+	{ .name = "all", .letter = 'a', .help = "every cluster",
+	  .offset = offsetof(struct status_options, all) },
 	{ .name = "json", .letter = 'j', .help = "as JSON: a list of clusters",
 	  .offset = offsetof(struct status_options, json) },
+	{ .name = "watch", .letter = 'w', .help = "show it again when it changes",
+	  .offset = offsetof(struct status_options, watch) },
+	{ .name = "interval", .letter = 'i', .kind = OPTION_DURATION,
+	  .value = "TIME", .help = "with --watch, look every TIME (1)",
+	  .offset = offsetof(struct status_options, interval_ms) },
 	{ 0 },
 };
+
+/* ------------------------------------------------------------------ */
+/* Tables                                                              */
 
 /* A value as text: strings bare, what is missing or null as "". */
 static const char *text_of(const cJSON *json, const char *name, char *buf,
@@ -48,12 +57,25 @@ static const char *boot_time(const cJSON *machine, char *buf, size_t len)
 	return buf;
 }
 
-static void add_machine(struct table *t, const cJSON *machine)
+static const char *colour_of(const char *state, bool failed)
 {
-	static const char *const columns[] = { "machine", "state", "procs", "pid" };
+	if (strcmp(state, "RUNNING") == 0)
+		return TABLE_GREEN;
+	if (strcmp(state, "STARTING") == 0)
+		return TABLE_YELLOW;
+	return failed ? TABLE_RED : NULL;
+}
+
+static void add_machine(struct table *t, const cJSON *machine, bool colour)
+{
+	static const char *const columns[] = { "procs", "pid" };
 	const cJSON *reason = cJSON_GetObjectItemCaseSensitive(machine, "reason");
 	char buf[512];
 
+	table_add(t, "%s", text_of(machine, "machine", buf, sizeof(buf)));
+	table_add(t, "%s", text_of(machine, "state", buf, sizeof(buf)));
+	if (colour)
+		table_colour(t, colour_of(buf, cJSON_IsObject(reason)));
 	for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
 		table_add(t, "%s", text_of(machine, columns[i], buf, sizeof(buf)));
 	table_add(t, "%s", boot_time(machine, buf, sizeof(buf)));
@@ -61,7 +83,8 @@ static void add_machine(struct table *t, const cJSON *machine)
 	table_add(t, "%s", text_of(reason, "message", buf, sizeof(buf)));
 }
 
-static void print_table(const cJSON *cluster)
+static void print_cluster(const cJSON *cluster, size_t width, bool colour,
+			  FILE *out)
 {
 	static const char *const headers[] = { "MACHINE", "STATE", "PROCS", "PID",
 					       "BOOT", "ADDRESS", "REASON", NULL };
@@ -71,32 +94,92 @@ static void print_table(const cJSON *cluster)
 	int n = cJSON_GetArraySize(machines);
 	struct table t;
 
-	printf("cluster %s: %d machine%s, %s\n",
-	       text_of(cluster, "cluster", name, sizeof(name)), n,
-	       n == 1 ? "" : "s", text_of(cluster, "system", system, sizeof(system)));
+	fprintf(out, "cluster %s: %d machine%s, %s\n",
+		text_of(cluster, "cluster", name, sizeof(name)), n,
+		n == 1 ? "" : "s", text_of(cluster, "system", system, sizeof(system)));
 	if (n == 0)
 		return;
 	table_init(&t, headers);
 	cJSON_ArrayForEach(machine, machines)
-		add_machine(&t, machine);
-	table_print(&t, table_width(), stdout);
+		add_machine(&t, machine, colour);
+	table_print(&t, width, out);
 	table_release(&t);
 }
 
-static int print(const struct invocation *in, cJSON *cluster)
+void status_print(const cJSON *clusters, size_t width, bool colour, FILE *out)
+{
+	const cJSON *cluster;
+
+	cJSON_ArrayForEach(cluster, clusters) {
+		if (cluster != clusters->child)
+			fputc('\n', out);
+		print_cluster(cluster, width, colour, out);
+	}
+}
+
+/* ------------------------------------------------------------------ */
+/* Facts                                                               */
+
+static int fetch_one(const char *name, cJSON *list, struct bigm_error *err)
+{
+	struct attachment a;
+	cJSON *reply = NULL;
+	int code = attach(&a, name, err);
+
+	if (code == 0)
+		code = cluster_call(a.cluster, "Status", NULL, &reply, err);
+	attachment_release(&a);
+	if (code == 0)
+		cJSON_AddItemToArray(list, reply);
+	if (code != BIGM_ENOTFOUND || name != NULL)
+		return code;
+	error_clear(err);
+	return 0;
+}
+
+/* One that goes while we look is none. */
+static int fetch_all(cJSON *list, struct bigm_error *err)
+{
+	char **names = record_list(err);
+	int code = names == NULL ? err->code : 0;
+
+	for (char **name = names; code == 0 && *name != NULL; name++) {
+		code = fetch_one(*name, list, err);
+		if (code == BIGM_ENOTFOUND) {
+			error_clear(err);
+			code = 0;
+		}
+	}
+	json_strings_free(names);
+	return code;
+}
+
+cJSON *status_fetch(const char *name, bool all, struct bigm_error *err)
+{
+	cJSON *list = cJSON_CreateArray();
+
+	if ((all ? fetch_all(list, err) : fetch_one(name, list, err)) == 0)
+		return list;
+	cJSON_Delete(list);
+	return NULL;
+}
+
+/* ------------------------------------------------------------------ */
+
+static int show(const struct invocation *in)
 {
 	const struct status_options *options = in->options;
-	AUTO_JSON cJSON *list = cJSON_CreateArray();
+	struct bigm_error err = BIGM_ERROR_INIT;
+	AUTO_JSON cJSON *list = status_fetch(options->cluster, options->all, &err);
 	AUTO_FREE char *text = NULL;
 
+	if (list == NULL)
+		return command_fail(in, STATUS_FAILED, "%s", err.text);
 	if (options->json) {
-		if (cluster != NULL)
-			cJSON_AddItemToArray(list, cluster);
 		text = json_print(list);
 		puts(text);
-	} else if (cluster != NULL) {
-		print_table(cluster);
-		bigm_json_free(cluster);
+	} else {
+		status_print(list, table_width(), table_wants_colour(), stdout);
 	}
 	return command_finish_output(in, 0);
 }
@@ -104,26 +187,20 @@ static int print(const struct invocation *in, cJSON *cluster)
 static int run(const struct invocation *in)
 {
 	const struct status_options *options = in->options;
-	struct bigm_error err = BIGM_ERROR_INIT;
-	struct attachment a;
-	cJSON *reply = NULL;
-	int code = attach(&a, options->cluster, &err);
 
-	if (code == 0)
-		code = cluster_call(a.cluster, "Status", NULL, &reply, &err);
-	attachment_release(&a);
-	if (code == 0)
-		return print(in, reply);
-	if (code == BIGM_ENOTFOUND && options->cluster == NULL)
-		return print(in, NULL);
-	return command_fail(in, STATUS_FAILED, "%s", err.text);
+	if (options->all && options->cluster != NULL)
+		return command_fail(in, STATUS_USAGE,
+				    "--all is every cluster; --cluster %s is one "
+				    "too many", options->cluster);
+	return options->watch ? status_watch(in) : show(in);
 }
 
 const struct command command_status = {
 	.name = "status",
-	.synopsis = "[--cluster NAME] [--json]",
+	.synopsis = "[--cluster NAME | --all] [--watch] [--json]",
 	.summary = "Show the machines of a cluster",
 	.table = table,
+	.defaults = &defaults,
 	.size = sizeof(struct status_options),
 	.run = run,
 };

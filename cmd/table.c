@@ -1,7 +1,6 @@
 #include "cmd/table.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,6 +11,8 @@
 
 /* Between two columns. */
 #define GAP 2
+
+#define PLAIN "\033[0m"
 
 void table_init(struct table *table, const char *const *headers)
 {
@@ -25,7 +26,7 @@ void table_init(struct table *table, const char *const *headers)
 void table_release(struct table *table)
 {
 	for (size_t i = 0; i < table->rows; i++)
-		free(table->cells[i]);
+		free(table->cells[i].text);
 	free(table->cells);
 }
 
@@ -39,7 +40,14 @@ void table_add(struct table *table, const char *fmt, ...)
 	va_end(ap);
 	table->cells = xrealloc(table->cells,
 				(table->rows + 1) * sizeof(*table->cells));
-	table->cells[table->rows++] = xstrdup(text);
+	table->cells[table->rows++] = (struct table_cell){
+		.text = xstrdup(text),
+	};
+}
+
+void table_colour(struct table *table, const char *colour)
+{
+	table->cells[table->rows - 1].colour = colour;
 }
 
 /* Characters, not bytes; good enough for the text that we print. */
@@ -59,21 +67,24 @@ static size_t column_width(const struct table *table, size_t column)
 
 	for (size_t i = column + table->columns; i < table->rows;
 	     i += table->columns) {
-		size_t cell = text_width(table->cells[i]);
+		size_t cell = text_width(table->cells[i].text);
 
 		width = cell > width ? cell : width;
 	}
-	if (width > 0 && text_width(table->cells[column]) > width)
-		width = text_width(table->cells[column]);
+	if (width > 0 && text_width(table->cells[column].text) > width)
+		width = text_width(table->cells[column].text);
 	return width;
 }
 
 /* The text's first `width` characters, the last being "…" when it is cut. */
-static void print_cut(const char *text, size_t width, FILE *out)
+static void print_cut(const struct table_cell *cell, size_t width, FILE *out)
 {
+	const char *text = cell->text;
 	bool cut = text_width(text) > width;
 	size_t n = 0;
 
+	if (cell->colour != NULL)
+		fputs(cell->colour, out);
 	for (; *text != '\0'; text++) {
 		n += ((unsigned char)*text & 0xc0) != 0x80;
 		if (cut && n >= width)
@@ -82,22 +93,24 @@ static void print_cut(const char *text, size_t width, FILE *out)
 	}
 	if (cut && width > 0)
 		fputs("…", out);
+	if (cell->colour != NULL)
+		fputs(PLAIN, out);
 }
 
-static void print_row(char *const *cells, const size_t *widths, size_t columns,
+static void print_row(const struct table_cell *cells, const size_t *widths, size_t columns,
 		      size_t width, FILE *out)
 {
 	size_t at = 0, pending = 0;
 
 	for (size_t i = 0; i < columns; i++) {
-		size_t cell = text_width(cells[i]);
+		size_t cell = text_width(cells[i].text);
 
 		if (widths[i] == 0)
 			continue;
 		if (cell > 0 && (width == 0 || at + pending < width)) {
 			fprintf(out, "%*s", (int)pending, "");
 			at += pending;
-			print_cut(cells[i], width == 0 ? cell : width - at, out);
+			print_cut(&cells[i], width == 0 ? cell : width - at, out);
 			at += cell;
 			pending = 0;
 		}
@@ -123,4 +136,12 @@ size_t table_width(void)
 	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
 		return 0;
 	return size.ws_col;
+}
+
+bool table_wants_colour(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && (no == NULL || *no == '\0') &&
+	       (term == NULL || strcmp(term, "dumb") != 0);
 }

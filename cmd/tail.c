@@ -1,12 +1,10 @@
 /* bigm tail: what the machines print. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -136,24 +134,11 @@ static int finish(struct tail *t, int errnum)
 	return 0;
 }
 
-/* stdout, where its reader can go away without our writing anything: poll()
- * tells of the closed end of a pipe, and of nothing else there.  -1: not. */
-static int reader_fd(void)
-{
-	struct stat st;
-	int flags = fcntl(STDOUT_FILENO, F_GETFL);
-
-	if (fstat(STDOUT_FILENO, &st) != 0 || !S_ISFIFO(st.st_mode) ||
-	    (flags & O_ACCMODE) != O_WRONLY)
-		return -1;
-	return STDOUT_FILENO;
-}
-
 /* The thread may hang in a write that nobody reads: when somebody wants us to
  * end, it ends with the process. */
 static int wait_for_end(struct tail *t)
 {
-	struct event event = events_next(&t->events, reader_fd(), 0);
+	struct event event = events_next(&t->events, events_stdout_fd(), 0);
 
 	if (event.kind == EVENT_SIGNAL)
 		_exit(STATUS_SIGNAL + event.value);

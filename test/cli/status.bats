@@ -111,3 +111,111 @@ is_ready() {
 	run_bigm shutdown --all some
 	[ "$status" -eq 2 ]
 }
+
+@test "--all shows every cluster, as none that there is" {
+	run_bigm status --all
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	run_bigm status --all --cluster some
+	[ "$status" -eq 2 ]
+	"$BIGM" start --name one -n 1
+	"$BIGM" start --name two -n 2
+	run_bigm status --all
+	[ "$status" -eq 0 ]
+	[ "$(grep -c '^cluster ' <<<"$output")" -eq 2 ]
+	[ "$(grep -c '^m0 ' <<<"$output")" -eq 2 ]
+	run_bigm status --all --json
+	[ "$(python3 -c 'import json, sys; print(*((c["cluster"], len(c["machines"])) for c in json.load(sys.stdin)))' <<<"$output")" = \
+		"('one', 1) ('two', 2)" ]
+	"$BIGM" shutdown --all
+}
+
+# on_terminal COMMAND [ARGUMENT...] <STEPS: what it shows on a terminal that knows colours.
+on_terminal() {
+	TERM=xterm run python3 "${abs_top_srcdir:?}/test/cli/terminal.py" "$@"
+}
+
+@test "states have a colour on a terminal, but not with NO_COLOR" {
+	"$BIGM" start --name one
+	on_terminal "$BIGM" status </dev/null
+	[ "$status" -eq 0 ]
+	[[ $output == *$'\e[32mRUNNING\e[0m'* ]]
+	NO_COLOR=1 on_terminal "$BIGM" status </dev/null
+	[[ $output == *RUNNING* && $output != *$'\e'* ]]
+	run_bigm status
+	[[ $output == *RUNNING* && $output != *$'\e'* ]]
+	"$BIGM" shutdown
+}
+
+# How many tables are in a file.
+tables() {
+	[ "$(grep -c "$1" "$2")" -eq "$3" ]
+}
+
+@test "--watch prints a table for each change, and ends with the cluster" {
+	run_bigm status --watch
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	"$BIGM" start --name one -n 2
+	"$BIGM" status --watch --interval 50ms >out 2>err 3>&- &
+	local watch=$! json
+	"$BIGM" status --watch --json --interval 50ms >json 2>/dev/null 3>&- &
+	json=$!
+	eventually 10 tables '^m0 *RUNNING' out 1
+	eventually 10 tables RUNNING json 1
+	# Another cluster is none of its business, nor is time that passes.
+	"$BIGM" start --name two
+	"$BIGM" shutdown two
+	kill -KILL "$("$BIGM" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["machines"][1]["pid"])')"
+	eventually 10 tables '^m1 *STOPPED.*[Kk]illed' out 1
+	tables '^cluster one' out 2
+	"$BIGM" shutdown one
+	wait "$watch"
+	wait "$json"
+	[ "$(cat err)" = "bigm status: one has ended" ]
+	python3 -c 'import json, sys
+for line in sys.stdin: assert json.loads(line)[0]["cluster"] == "one", line' <json
+}
+
+@test "--watch --all goes on whatever clusters come and go" {
+	"$BIGM" status --watch --all --interval 50ms >out 3>&- &
+	local watch=$! status=0
+	eventually 10 tables '^no cluster$' out 1
+	"$BIGM" start --name one
+	eventually 10 tables '^m0 *RUNNING' out 1
+	"$BIGM" shutdown
+	eventually 10 tables '^no cluster$' out 2
+	kill -TERM "$watch"
+	wait "$watch" || status=$?
+	[ "$status" -eq 143 ]
+}
+
+@test "--watch draws on a screen of its own and leaves the terminal as it was" {
+	"$BIGM" start --name one
+	on_terminal "$BIGM" status --watch --interval 50ms <<-'END'
+		expect \x1b[?1049h
+		expect RUNNING
+		expect RUNNING
+		send \x03
+		expect \x1b[?25h\x1b[?1049l
+	END
+	[ "$status" -eq 130 ]
+	on_terminal sh -c 'stty rows 2 cols 20; exec "$BIGM" status --watch --interval 50ms' <<-'END'
+		expect …
+		send \x03
+	END
+	[ "$status" -eq 130 ]
+	[[ $output == *"MACHINE  STATE    P"* && $output != *RUNNING* ]]
+	"$BIGM" shutdown
+}
+
+@test "--watch ends when its reader goes away" {
+	"$BIGM" start --name one
+	run bash -c 'set -o pipefail; timeout 10 "$BIGM" status --watch | head -1'
+	[ "$status" -eq 141 ]
+	[[ $output == "cluster one: 1 machine, local" ]]
+	run bash -c '"$BIGM" status --watch >/dev/full'
+	[ "$status" -eq 1 ]
+	[ "$output" = "bigm status: standard output: No space left on device" ]
+	"$BIGM" shutdown
+}

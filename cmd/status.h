@@ -1,0 +1,28 @@
+/*
+ * status: what bigm status shows, and what shows it again and again.
+ */
+#ifndef CMD_STATUS_H
+#define CMD_STATUS_H
+
+#include "base/json.h"
+#include "cmd/command.h"
+
+struct status_options {
+	const char *cluster;
+	bool all;
+	bool json;
+	bool watch;
+	uint64_t interval_ms;
+};
+
+/* The facts of one cluster (name NULL: the only one), or of all, as a list;
+ * empty when there is none and none was named.  NULL with *err.  Blocks. */
+cJSON *status_fetch(const char *name, bool all, struct bigm_error *err);
+
+/* As tables; lines are cut at the width (0: never). */
+void status_print(const cJSON *clusters, size_t width, bool colour, FILE *out);
+
+/* --watch.  Returns the exit status. */
+int status_watch(const struct invocation *in);
+
+#endif
