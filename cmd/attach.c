@@ -111,7 +111,12 @@ struct bigm_call *attach_use(struct cluster *cluster, struct bigm_error *err)
 	/* The stream begins when the cluster is ours. */
 	if (bigm_call_read(call, &first, 1, err) == 1)
 		return call;
-	if (err->code == 0)
+	if (err->code == BIGM_EEXIST)
+		bigm_error_set(err, BIGM_EEXIST,
+			       "cluster %s: another run is using it; wait for its "
+			       "end, or run without --cluster",
+			       cluster_info(cluster)->name);
+	else if (err->code == 0)
 		bigm_error_set(err, BIGM_EUNAVAILABLE, "cluster %s is shutting down",
 			       cluster_info(cluster)->name);
 	bigm_call_free(call);

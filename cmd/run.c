@@ -23,6 +23,9 @@ static const struct option_spec table[] = {
 	{ .name = "procs", .kind = OPTION_NUMBER, .value = "N", .min = 1,
 	  .max = 1024, .help = "processors of a machine (local: 1)",
 	  .offset = offsetof(struct run_options, procs) },
+	{ .name = "min", .kind = OPTION_NUMBER, .value = "N", .min = 1,
+	  .max = RUN_MOST_MACHINES, .help = "a job is content with N machines (all)",
+	  .offset = offsetof(struct run_options, min) },
 	{ .name = "as", .kind = OPTION_CHOICE, .value = "KIND",
 	  .choices = kinds,
 	  .help = "driver: run it once, here; job: on every machine",
@@ -33,12 +36,26 @@ static const struct option_spec table[] = {
 	{ .name = "name", .kind = OPTION_TEXT, .value = "NAME",
 	  .help = "the name of the cluster (made up)",
 	  .offset = offsetof(struct run_options, name) },
+	{ .name = "cluster", .letter = 'c', .kind = OPTION_TEXT, .value = "NAME",
+	  .completion = COMPLETE_CLUSTER,
+	  .help = "run a job on all machines of that cluster",
+	  .offset = offsetof(struct run_options, cluster) },
+	{ .name = "env", .letter = 'e', .kind = OPTION_LIST,
+	  .value = "K[=V]", .help = "a variable for the program; without =V: ours",
+	  .offset = offsetof(struct run_options, env) },
+	{ .name = "directory", .letter = 'C', .kind = OPTION_TEXT,
+	  .value = "DIR", .completion = COMPLETE_FILE,
+	  .help = "where the program runs (here)",
+	  .offset = offsetof(struct run_options, dir) },
 	{ .name = "log-dir", .kind = OPTION_TEXT, .value = "DIR",
 	  .completion = COMPLETE_FILE, .help = "keep the cluster's logs there",
 	  .offset = offsetof(struct run_options, log_dir) },
 	{ .name = "prefix", .letter = 'p',
 	  .help = "put the machine's name before each line of a job",
 	  .offset = offsetof(struct run_options, prefix) },
+	{ .name = "keep-going", .letter = 'k',
+	  .help = "let the other ranks of a job go on when one fails",
+	  .offset = offsetof(struct run_options, keep_going) },
 	{ .name = "timeout", .letter = 't', .kind = OPTION_DURATION,
 	  .value = "TIME", .help = "end it after TIME (90, 1.5m, 2h)",
 	  .offset = offsetof(struct run_options, timeout_ms) },
@@ -145,6 +162,51 @@ void run_order_release(struct run_order *order)
 	json_strings_free(order->env);
 }
 
+/* What a driver decides itself, and what a cluster that is there has decided
+ * already; what the settings say of it does not count. */
+static int check_options(const struct run_order *order, int as,
+			 struct bigm_error *err)
+{
+	const struct run_options *o = order->in->options;
+
+	if (o->cluster != NULL && (o->machines != 0 || o->min != 0 ||
+				   o->procs != 0 || o->system != NULL ||
+				   o->name != NULL || o->log_dir != NULL))
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "--cluster %s: it is there, with its "
+				      "machines: leave out -n, --min, --procs, "
+				      "--system, --name and --log-dir", o->cluster);
+	if (as == RUN_DRIVER && o->cluster != NULL)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "--cluster %s: %s is a driver, and starts "
+				      "machines of its own: run it without", o->cluster,
+				      order->argv[0]);
+	if (as == RUN_DRIVER && (o->min != 0 || o->keep_going))
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "%s is a driver: --min and --keep-going are "
+				      "for jobs", order->argv[0]);
+	if (o->min > (order->options.machines > 0 ? order->options.machines : 1))
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "--min %d: more than the %d of -n", o->min,
+				      order->options.machines > 0
+					      ? order->options.machines : 1);
+	return 0;
+}
+
+/* With -C the program shall be found from another folder. */
+static void make_absolute(struct run_order *order)
+{
+	AUTO_FREE char *here = get_current_dir_name();
+	char *path = order->path;
+
+	if (order->options.dir == NULL || *path == '/' || here == NULL)
+		return;
+	order->path = xasprintf("%s/%s", here, path);
+	free(path);
+	if (strchr(order->argv[0], '/') != NULL)
+		order->argv[0] = order->path;
+}
+
 static int start(struct run_order *order)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
@@ -155,6 +217,9 @@ static int start(struct run_order *order)
 		return command_fail(order->in, status, "%s", err.text);
 	if (as == RUN_GUESS)
 		as = program_is_driver(order->path) ? RUN_DRIVER : RUN_JOB;
+	if (check_options(order, as, &err) != 0)
+		return command_fail(order->in, STATUS_USAGE, "%s", err.text);
+	make_absolute(order);
 	return as == RUN_DRIVER ? run_driver(order) : run_ranks(order);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "cmd/sentinel.h"
 #include "cmd/run.h"
 #include "cmd/session.h"
@@ -25,14 +26,22 @@ static int launch(struct session *s, struct bigm_error *err)
 	AUTO_FREE char *n = xasprintf("BIGM_N=%d", options->machines);
 	AUTO_FREE char *procs = xasprintf("BIGM_PROCS=%d", options->procs);
 	AUTO_FREE char *fixed = xasprintf("BIGM_FIXED=%s", driver->order->fixed);
-	char *env[5] = { control, fixed };
-	size_t count = 2;
+	char **ours = run_expand_env(&options->env);
+	AUTO_FREE char **env = xcalloc(options->env.n + 5, sizeof(*env));
+	size_t count = 0;
+	int code;
 
+	for (; ours[count] != NULL; count++)
+		env[count] = ours[count];
+	env[count++] = control;
+	env[count++] = fixed;
 	if (options->machines > 0)
 		env[count++] = n;
 	if (options->procs > 0)
 		env[count++] = procs;
-	return sentinel_start(driver->sentinel, env, err);
+	code = sentinel_start(driver->sentinel, env, err);
+	json_strings_free(ours);
+	return code;
 }
 
 static int failed_status(const struct bigm_error *why)
@@ -114,7 +123,9 @@ int run_driver(const struct run_order *order)
 	};
 	int status;
 
-	driver.sentinel = sentinel_new(order->path, order->argv, &err);
+	driver.sentinel = sentinel_new(order->path, order->argv,
+				       order->options.dir != NULL ? order->dir : NULL,
+				       &err);
 	if (driver.sentinel == NULL)
 		return command_fail(order->in, STATUS_BIGM, "%s", err.text);
 	session.fd = sentinel_fd(driver.sentinel);

@@ -20,7 +20,7 @@ struct sentinel {
 };
 
 struct sentinel *sentinel_new(const char *path, char *const *argv,
-			      struct bigm_error *err)
+			      const char *dir, struct bigm_error *err)
 {
 	struct sentinel *sentinel;
 	int pair[2];
@@ -33,7 +33,7 @@ struct sentinel *sentinel_new(const char *path, char *const *argv,
 	pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
-		sentinel_main(pair[1], path, argv);
+		sentinel_main(pair[1], path, argv, dir);
 	}
 	if (pid < 0)
 		error_set_errno(err, errno, "cannot fork for the job");

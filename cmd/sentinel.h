@@ -39,9 +39,10 @@ struct sentinel_event {
 };
 
 /* Forks the sentinel, which waits.  To be called before there are threads.
- * path and argv must live until then only. */
+ * path, argv and dir must live until then only.  dir NULL: our folder; else the
+ * path is absolute. */
 struct sentinel *sentinel_new(const char *path, char *const *argv,
-			      struct bigm_error *err);
+			      const char *dir, struct bigm_error *err);
 
 /* Readable when there is an event. */
 int sentinel_fd(const struct sentinel *sentinel);

@@ -27,6 +27,7 @@ struct self {
 	int signals;
 	const char *path;
 	char *const *argv;
+	const char *dir;
 	uint64_t seen; /* a bit for each signal that the group got */
 	pid_t job;     /* 0: not started, -1: ended */
 };
@@ -62,6 +63,7 @@ static void start(struct self *s, char *packet, size_t len)
 	struct process_options options = {
 		.program = s->path,
 		.argv = s->argv,
+		.dir = s->dir,
 		.inherit_stdio = true,
 		.keep_ignored = true,
 		.death_signal = SIGKILL,
@@ -140,9 +142,11 @@ static void on_socket(struct self *s)
 		pass_on(s, packet[0]);
 }
 
-void sentinel_main(int socket, const char *path, char *const *argv)
+void sentinel_main(int socket, const char *path, char *const *argv,
+		   const char *dir)
 {
-	struct self s = { .socket = socket, .path = path, .argv = argv };
+	struct self s = { .socket = socket, .path = path, .argv = argv,
+			  .dir = dir };
 	sigset_t set;
 
 	prctl(PR_SET_NAME, "bigm-sentinel");

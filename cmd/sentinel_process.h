@@ -12,7 +12,8 @@
 #define SENTINEL_MAX_ENV 65536
 
 /* Never returns. */
-void sentinel_main(int socket, const char *path, char *const *argv)
+void sentinel_main(int socket, const char *path, char *const *argv,
+		   const char *dir)
 	__attribute__((noreturn));
 
 #endif

@@ -95,8 +95,7 @@ static int method_use(struct bigm_request *req, const cJSON *arg,
 
 	if (k->users.first)
 		return bigm_error_set(err, BIGM_EEXIST,
-				      "cluster %s: another run is using it; wait "
-				      "for its end, or run without --cluster",
+				      "cluster %s: somebody uses it already",
 				      k->record->name);
 	rpc_request_defer(req);
 	granted = cJSON_CreateTrue();

@@ -189,3 +189,61 @@ bats_require_minimum_version 1.5.0
 	[ "$status" -eq 125 ]
 	[[ $output == *"cannot write the output: No space left on device" ]]
 }
+
+@test "-C is where it runs, and -e adds variables" {
+	mkdir there
+	printf '#!/bin/sh\npwd; echo $GIVEN $OURS\n' >script
+	chmod +x script
+	export OURS=mine
+	for kind in job driver; do
+		run_bigm run --as $kind -C there -e GIVEN=yes -e OURS -e MISSING ./script
+		[ "$status" -eq 0 ]
+		[ "$output" = "$PWD/there"$'\nyes mine' ]
+	done
+	run_bigm run -C nowhere true
+	[ "$status" -eq 2 ]
+}
+
+@test "--keep-going lets the other ranks end" {
+	run_bigm run -n 3 --keep-going sh -- -c '[ $BIGM_RANK = 0 ] && exit 5; sleep 0.3; echo done'
+	[ "$status" -eq 5 ]
+	[ "$output" = $'done\ndone' ]
+}
+
+clean_up() {
+	"$BIGM" shutdown --all 2>/dev/null
+}
+
+@test "--cluster runs a job on all machines of a cluster, which stays" {
+	"$BIGM" start -n 3 --name calm
+	run_bigm run --cluster calm -e FRUIT=pear sh -- -c 'echo $BIGM_RANK/$BIGM_SIZE $FRUIT'
+	[ "$status" -eq 0 ]
+	[ "$(sort <<<"$output")" = $'0/3 pear\n1/3 pear\n2/3 pear' ]
+	run_bigm run --cluster calm sh -- -c 'exit $((BIGM_RANK + 5))'
+	[ "$status" -eq 5 ]
+	run_bigm run --cluster calm --timeout 0.3 sleep -- 1000
+	[ "$status" -eq 124 ]
+	[ "$("$BIGM" status | grep -c RUNNING)" -eq 3 ]
+	run_bigm run --cluster clam true
+	[ "$status" -eq 125 ]
+	[ "$output" = "bigm run: there is no cluster clam; did you mean calm?" ]
+	run_bigm run --cluster calm -n 2 true
+	[ "$status" -eq 2 ]
+	run_bigm run --cluster calm "$abs_top_builddir/examples/bigpi"
+	[ "$status" -eq 2 ]
+	[[ $output == *"is a driver"* ]]
+}
+
+@test "a cluster takes one run at a time, and another when that has been killed" {
+	"$BIGM" start -n 2 --name calm
+	"$BIGM" run --cluster calm sh -- -c 'echo ready; exec sleep 1000' >out &
+	client=$!
+	eventually 5 sh -c '[ $(grep -c ready out) -eq 2 ]'
+	run_bigm run --cluster calm true
+	[ "$status" -eq 125 ]
+	[ "$output" = "bigm run: cluster calm: another run is using it; wait for its end, or run without --cluster" ]
+	run_bigm exec all -- echo hello
+	[ "$output" = $'hello\nhello' ]
+	kill -KILL $client
+	eventually 5 "$BIGM" run --cluster calm true 2>/dev/null
+}

@@ -27,7 +27,7 @@ static struct sentinel *begin(const char *script)
 {
 	char *argv[] = { (char *)"sh", (char *)"-c", (char *)script, NULL };
 	struct bigm_error err = BIGM_ERROR_INIT;
-	struct sentinel *job = sentinel_new("/bin/sh", argv, &err);
+	struct sentinel *job = sentinel_new("/bin/sh", argv, NULL, &err);
 
 	assert_non_null(job);
 	assert_int_equal(sentinel_start(job, env, &err), 0);
@@ -126,7 +126,8 @@ static void test_status_and_environment(void **state)
 static void test_a_program_that_is_not_there(void **state)
 {
 	char *argv[] = { (char *)"nothing", NULL };
-	struct sentinel *job = sentinel_new("/nonexistent/nothing", argv, NULL);
+	struct sentinel *job = sentinel_new("/nonexistent/nothing", argv, NULL,
+						NULL);
 	struct sentinel_event event;
 
 	assert_int_equal(sentinel_start(job, env, NULL), 0);
