@@ -288,9 +288,9 @@ keepers() {
 @test "a standard output that is closed or full" {
 	"$BIGM" start -n 2 "$bigpi"
 	local command
+	# shellcheck disable=SC2016,SC2086 # bash expands the one, and the other are words
 	for command in status 'status --json' 'call m0' 'call m0 PI' 'call m0 Supervisor.Ping 1' 'call all Supervisor.Ping 1' \
 		'call m0 Supervisor.GetBinary' help 'help run' 'run --help' version 'completion bash'; do
-		# shellcheck disable=SC2016
 		refused 1 "bigm ${command%% *}: standard output: No space left on device" \
 			bash -c '"$@" >/dev/full' - "$BIGM" $command
 		refused 1 "bigm ${command%% *}: standard output: Bad file descriptor" bash -c '"$@" >&-' - "$BIGM" $command

@@ -67,6 +67,7 @@ static void what_follows_two_dashes_stays(void **state)
 	assert_string_equal(argv[1], "--");
 	assert_string_equal(argv[2], "-bigm.n=9");
 	assert_int_equal(s.n, 2);
+	settings_release(&s);
 }
 
 static void the_program_itself_is_no_option(void **state)
