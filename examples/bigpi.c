@@ -115,5 +115,5 @@ int main(int argc, char **argv)
 		return fprintf(stderr, "bigpi: %s\n", err.text), 1;
 	fprintf(stderr, "total=%" PRIu64 " nsamples=%.0f\n", total, value[0]);
 	printf("π = %.*f\n", (int)(log10(value[0]) / 2), 4 * total / value[0]);
-	return 0;
+	return fflush(stdout) == 0 ? 0 : (perror("bigpi: stdout"), 1);
 }
