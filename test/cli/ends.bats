@@ -277,11 +277,12 @@ terminal() {
 	[ "$status" -eq 0 ]
 }
 
+# The job does not read before it has been stopped: a reader that is being stopped may still take the next key.
 @test "Ctrl-Z stops bigm and the job, fg goes on, and Ctrl-C still ends it" {
 	# shellcheck disable=SC2016
 	terminal env PS1='next> ' bash --norc --noprofile -i <<-'END'
 		expect next>
-		send "$BIGM" run --as driver sh -- -c 'echo re""ady; read -r line; echo "got <$line>"; sleep 1000'\r
+		send "$BIGM" run --as driver sh -- -c 'echo re""ady; until [ -e go ]; do sleep 0.02; done; read -r line; echo "got <$line>"; sleep 1000'\r
 		expect ready
 		send \x1a
 		expect Stopped
@@ -289,7 +290,7 @@ terminal() {
 		send ps -o stat= -o args= | grep '[B]IGM\\|[s]h -c echo' | cut -c 1 | sort -u\r
 		expect T\r
 		expect next>
-		send fg\r
+		send touch go; fg\r
 		expect run
 		send hello\r
 		expect got <hello>
