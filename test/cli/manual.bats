@@ -66,6 +66,7 @@ do_example() {
 	case $1 in
 	*--no-follow*) timeout 60 bash -c "$1" </dev/null 3>&- ;;
 	'bigm tail '* | *' --watch'*)
+		rm -f followed # of the example before
 		timeout 60 bash -c "$1" </dev/null >followed 3>&- &
 		eventually 10 test -s followed
 		clean_up
