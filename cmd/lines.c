@@ -34,7 +34,7 @@ void lines_writer_release(struct lines_writer *writer)
 	buffer_release(&writer->held);
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t len)
+int lines_write_all(int fd, const uint8_t *bytes, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(fd, bytes, len);
@@ -93,7 +93,7 @@ static int flush(struct lines_writer *writer, size_t len)
 	}
 	pthread_mutex_lock(&file->lock);
 	if (errnum == 0)
-		errnum = write_all(file->fd, bytes, all);
+		errnum = lines_write_all(file->fd, bytes, all);
 	pthread_mutex_unlock(&file->lock);
 	buffer_release(&out);
 	buffer_consume(&writer->held, len);
@@ -105,7 +105,7 @@ int lines_write(struct lines_writer *writer, const void *bytes, size_t len)
 	const uint8_t *last;
 
 	if (writer->file->direct)
-		return write_all(writer->file->fd, bytes, len);
+		return lines_write_all(writer->file->fd, bytes, len);
 	if (buffer_append(&writer->held, bytes, len, NULL) != 0)
 		return ENOMEM;
 	bytes = buffer_data(&writer->held);

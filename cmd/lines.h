@@ -38,6 +38,10 @@ void lines_writer_release(struct lines_writer *writer);
  * take it.  0, or the errno of the file. */
 int lines_write(struct lines_writer *writer, const void *bytes, size_t len);
 
+/* Writes all of it, blocking also where somebody has made the file non-blocking.
+ * 0, or the errno of the file. */
+int lines_write_all(int fd, const uint8_t *bytes, size_t len);
+
 /* Writes what is held back; with a prefix, the last line gets its break. */
 int lines_end(struct lines_writer *writer);
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <iconv.h>
 #include <openssl/evp.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "cmd/lines.h"
 
 /* Written at once, as far as there is so much. */
 #define FLUSH_SIZE (128u << 10)
@@ -34,33 +34,13 @@ void tail_printer_release(struct tail_printer *p)
 /* ------------------------------------------------------------------ */
 /* Writing                                                             */
 
-static int write_all(int fd, const uint8_t *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n >= 0) {
-			bytes += n;
-			len -= (size_t)n;
-		} else if (errno == EAGAIN) {
-			/* Somebody else has made it non-blocking. */
-			struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
-
-			poll(&pollfd, 1, -1);
-		} else if (errno != EINTR) {
-			return errno;
-		}
-	}
-	return 0;
-}
-
 int tail_printer_flush(void *data)
 {
 	struct tail_printer *p = data;
 
 	if (p->errnum == 0)
-		p->errnum = write_all(STDOUT_FILENO, buffer_data(&p->out),
-				      p->out.len);
+		p->errnum = lines_write_all(STDOUT_FILENO,
+					    buffer_data(&p->out), p->out.len);
 	buffer_consume(&p->out, p->out.len);
 	return p->errnum == 0 ? 0 : BIGM_EIO;
 }
