@@ -278,9 +278,11 @@ static void test_calls_outlive_their_client(void **state)
 	struct bigm_error err = BIGM_ERROR_INIT;
 
 	wait_until(has_begun, &s);
-	pair_free(p);
+	rpc_client_free(p->client);
+	p->client = NULL;
 	assert_int_equal(bigm_call_wait(call, &err), BIGM_ECANCELED);
 	assert_non_null(strstr(err.text, "the client was closed"));
+	pair_free(p);
 	bigm_call_free(call);
 }
 
