@@ -208,6 +208,12 @@ BIGM_API const char *bigm_version(void);
  */
 BIGM_API char *const *bigm_argv(const struct bigm *b, int *argc);
 
+/*
+ * On a machine, its own address, for a peer to bigm_dial(); "" in the driver,
+ * which nobody can dial.  Lives as long as the handle.
+ */
+BIGM_API const char *bigm_address(const struct bigm *b);
+
 /* A service that every machine of one bigm_start() shall have. */
 struct bigm_service {
 	const char *name;   /* as called: "PI" in "PI.Sample" */

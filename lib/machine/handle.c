@@ -30,6 +30,7 @@ struct bigm {
 	struct cluster *cluster; /* a driver's, from the first start on */
 	struct tls_context *tls; /* a machine's */
 	char *id;		 /* of a machine's cluster */
+	char *address;		 /* a machine's own */
 	struct bigm_machine **dialled;
 	size_t ndialled;
 };
@@ -48,13 +49,15 @@ static struct bigm *handle_new(int argc, char **argv)
 }
 
 struct bigm *handle_new_machine(struct loop *loop, struct tls_context *tls,
-				const char *cluster, int argc, char **argv)
+				const char *cluster, const char *address,
+				int argc, char **argv)
 {
 	struct bigm *b = handle_new(argc, argv);
 
 	b->loop = loop;
 	b->tls = tls;
 	b->id = xstrdup(cluster);
+	b->address = xstrdup(address);
 	return b;
 }
 
@@ -128,6 +131,7 @@ void bigm_free(struct bigm *b)
 	settings_release(&b->settings);
 	json_strings_free(b->argv);
 	pthread_mutex_destroy(&b->lock);
+	free(b->address);
 	free(b->id);
 	free(b);
 }
@@ -137,6 +141,11 @@ char *const *bigm_argv(const struct bigm *b, int *argc)
 	if (argc)
 		*argc = b->argc;
 	return b->argv;
+}
+
+const char *bigm_address(const struct bigm *b)
+{
+	return b->address ? b->address : "";
 }
 
 /* ------------------------------------------------------------------ */

@@ -12,9 +12,11 @@
 #include "rpc/tls.h"
 
 /* For a machine: peers are dialled (bigm_dial) with `tls` and must be of
- * `cluster`; bigm_argv() gives argv, which must outlive it.  Loop and context
- * stay the worker's and must outlive it too; to be freed with bigm_free(). */
+ * `cluster`; bigm_address() gives `address`, bigm_argv() a copy of argv.  Loop
+ * and context stay the worker's and must outlive it; to be freed with
+ * bigm_free(). */
 struct bigm *handle_new_machine(struct loop *loop, struct tls_context *tls,
-				const char *cluster, int argc, char **argv);
+				const char *cluster, const char *address,
+				int argc, char **argv);
 
 #endif

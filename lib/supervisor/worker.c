@@ -234,7 +234,8 @@ static int begin(struct worker *worker, struct bigm_error *err)
 	if (worker->wake_fd < 0)
 		return error_set_errno(err, errno, "eventfd");
 	worker->bigm = handle_new_machine(worker->loop, worker->tls,
-					  worker->boot->cluster, worker->argc,
+					  worker->boot->cluster,
+					  worker->boot->address, worker->argc,
 					  worker->argv);
 	job_list_init(&worker->jobs, worker->loop, worker->env);
 	registry_init(&worker->registry, worker->types, worker->bigm);

@@ -64,6 +64,7 @@ static void options_are_not_among_the_arguments(void **state)
 	assert_string_equal(argv[1], "one");
 	assert_string_equal(argv[2], "two");
 	assert_null(argv[3]);
+	assert_string_equal(bigm_address(b), "");
 	assert_ptr_equal(bigm_argv(b, NULL), argv);
 	bigm_free(b);
 }
@@ -129,7 +130,8 @@ static void peers_are_dialled_by_address(void **state)
 	struct bigm_error err = BIGM_ERROR_INIT;
 	char *argv[] = { p->address, NULL };
 	struct bigm *b = handle_new_machine(p->client_loop, p->client_tls,
-					    FORGE_CLUSTER, 1, argv);
+					    FORGE_CLUSTER, "https://me/", 1,
+					    argv);
 	cJSON *arg = bigm_json("[1]"), *reply;
 	struct bigm_machine *m;
 
@@ -138,6 +140,7 @@ static void peers_are_dialled_by_address(void **state)
 	m = bigm_dial(b, p->address, &err);
 	assert_non_null(m);
 	assert_ptr_equal(bigm_dial(b, p->address, NULL), m);
+	assert_string_equal(bigm_address(b), "https://me/");
 	assert_int_equal(bigm_machine_state(m), BIGM_RUNNING);
 	assert_int_equal(bigm_call(m, "T.Echo", arg, &reply, &err), 0);
 	assert_true(cJSON_Compare(arg, reply, true));
