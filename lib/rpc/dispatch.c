@@ -112,8 +112,7 @@ static enum wire_status look_up(struct bigm_request *req,
 				    "the machine is shutting down");
 		return WIRE_UNAVAILABLE;
 	}
-	status = server_find(req->server, name, &req->caller->peer,
-			     &req->method, &req->state, err);
+	status = server_find(req, name, err);
 	return status == WIRE_OK ? check_type(req, name, err) : status;
 }
 

@@ -121,6 +121,9 @@ void request_fail(struct bigm_request *req, enum wire_status status,
 	if (req->answered)
 		return;
 	req->answered = true;
+	if (req->count)
+		atomic_fetch_add_explicit(&req->count->errors, 1,
+					  memory_order_relaxed);
 	if (!req->stream.out_started) {
 		send_body(req, status, wire_error_encode(why));
 		return;

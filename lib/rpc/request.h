@@ -41,6 +41,7 @@ struct bigm_request {
 	struct rpc_server *server;
 	struct caller *caller;
 	const struct bigm_method *method;
+	struct method_count *count; /* NULL: no method was found */
 	void *state;
 	uint64_t deadline_ns; /* 0: none */
 
@@ -82,9 +83,15 @@ struct bigm_request {
 TAILQ_HEAD(requests, bigm_request);
 LIST_HEAD(callers, caller);
 
+/* The calls of one method.  Written on the I/O thread, read on any. */
+struct method_count {
+	_Atomic uint64_t calls, errors;
+};
+
 /* A service at work; struct rpc_service with what the server keeps. */
 struct service {
 	struct rpc_service is;
+	struct method_count *counts; /* per method */
 	LIST_ENTRY(service) link;
 };
 
@@ -114,10 +121,8 @@ struct rpc_server {
 };
 
 /* server.c: what dispatch needs to know. */
-/* WIRE_OK with *method and *state, or why not. */
-enum wire_status server_find(struct rpc_server *server, const char *name,
-			     const struct peer *peer,
-			     const struct bigm_method **method, void **state,
+/* WIRE_OK with the request's method, its count and its state, or why not. */
+enum wire_status server_find(struct bigm_request *req, const char *name,
 			     struct bigm_error *err);
 /* Looks whether a shutdown is complete, or a caller can go. */
 void server_check(struct rpc_server *server, struct caller *caller);

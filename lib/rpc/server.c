@@ -58,33 +58,44 @@ static enum wire_status no_method(struct rpc_server *server,
 	return WIRE_NO_METHOD;
 }
 
-enum wire_status server_find(struct rpc_server *server, const char *name,
-			     const struct peer *peer,
-			     const struct bigm_method **method, void **state,
+enum wire_status server_find(struct bigm_request *req, const char *name,
 			     struct bigm_error *err)
 {
+	const struct peer *peer = &req->caller->peer;
 	const char *dot = strrchr(name, '.');
 	const struct bigm_method *m;
 	struct service *s;
 
 	/* Services are never taken away. */
-	pthread_mutex_lock(&server->lock);
-	s = find_service(server, name, (size_t)(dot - name));
-	pthread_mutex_unlock(&server->lock);
+	pthread_mutex_lock(&req->server->lock);
+	s = find_service(req->server, name, (size_t)(dot - name));
+	pthread_mutex_unlock(&req->server->lock);
 	if (!s)
-		return no_service(server, name, (size_t)(dot - name), err);
+		return no_service(req->server, name, (size_t)(dot - name), err);
 	m = find_method(s, dot + 1);
 	if (!m->name)
-		return no_method(server, s, dot + 1, err);
+		return no_method(req->server, s, dot + 1, err);
+	req->count = &s->counts[m - s->is.methods];
+	atomic_fetch_add_explicit(&req->count->calls, 1,
+				  memory_order_relaxed);
 	if (s->is.roles && !(s->is.roles[m - s->is.methods] & peer->role)) {
 		bigm_error_set(err, BIGM_EPERMISSION,
 			       "the role %s may not call %s",
 			       role_name(peer->role), name);
 		return WIRE_FORBIDDEN;
 	}
-	*method = m;
-	*state = s->is.state;
+	req->method = m;
+	req->state = s->is.state;
 	return WIRE_OK;
+}
+
+static size_t count_methods(const struct rpc_service *service)
+{
+	size_t n = 0;
+
+	while (service->methods[n].name)
+		n++;
+	return n;
 }
 
 int rpc_server_add(struct rpc_server *server,
@@ -101,6 +112,8 @@ int rpc_server_add(struct rpc_server *server,
 	} else {
 		s = xcalloc(1, sizeof(*s));
 		s->is = *service;
+		s->counts = xcalloc(count_methods(service),
+				    sizeof(*s->counts));
 		LIST_INSERT_HEAD(&server->services, s, link);
 	}
 	pthread_mutex_unlock(&server->lock);
@@ -166,6 +179,33 @@ struct cJSON *rpc_server_describe(struct rpc_server *server)
 		cJSON_InsertItemInArray(list, 0, describe_service(s));
 	pthread_mutex_unlock(&server->lock);
 	return list;
+}
+
+static void add_counts(cJSON *json, const struct service *s)
+{
+	for (size_t i = 0; s->is.methods[i].name; i++) {
+		AUTO_FREE char *name = NULL;
+		cJSON *figures;
+
+		if (s->counts[i].calls == 0)
+			continue;
+		name = xasprintf("%s.%s", s->is.name, s->is.methods[i].name);
+		figures = cJSON_AddObjectToObject(json, name);
+		json_add_uint64(figures, "calls", s->counts[i].calls);
+		json_add_uint64(figures, "errors", s->counts[i].errors);
+	}
+}
+
+struct cJSON *rpc_server_counts(struct rpc_server *server)
+{
+	cJSON *json = cJSON_CreateObject();
+	struct service *s;
+
+	pthread_mutex_lock(&server->lock);
+	LIST_FOREACH(s, &server->services, link)
+		add_counts(json, s);
+	pthread_mutex_unlock(&server->lock);
+	return json;
 }
 
 /* ---- connections ---- */
@@ -345,6 +385,7 @@ static void release_services(struct rpc_server *server)
 		if (s->is.release)
 			s->is.release(s->is.state);
 		free(s->is.name);
+		free(s->counts);
 		free(s);
 	}
 }

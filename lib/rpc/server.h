@@ -67,6 +67,10 @@ struct cJSON *rpc_server_methods(struct rpc_server *server,
  * "stream_reply"}…]}…]. */
 struct cJSON *rpc_server_describe(struct rpc_server *server);
 
+/* Any thread: {"Service.Method": {"calls": N, "errors": N}…} of the methods
+ * that have been called; errors: how many calls ended with one. */
+struct cJSON *rpc_server_counts(struct rpc_server *server);
+
 /* Stops listening, answers new requests with 503, cancels running ones; runs
  * done when every method has returned and every connection has closed, or
  * grace_ms have passed. */

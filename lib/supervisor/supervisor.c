@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -10,9 +11,11 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "loop/process.h"
 #include "rpc/wire.h"
 #include "supervisor/env.h"
+#include "supervisor/figures.h"
 #include "supervisor/service.h"
 
 #define PIECE (256u << 10)
@@ -275,6 +278,29 @@ static int register_services(request *req, const cJSON *arg, cJSON **reply,
 	return rc;
 }
 
+/* What ails the machine, malloc'ed; NULL: nothing. */
+static char *trouble_of(struct worker *worker)
+{
+	struct memory memory;
+
+	if (atomic_load(&worker->end) != WORKER_SERVING)
+		return xstrdup("the machine is about to end");
+	if (memory_of_host("", &memory, NULL) < 0 || !memory_is_full(&memory))
+		return NULL;
+	return xasprintf("%" PRIu64 " %% of %" PRIu64 " MiB of memory are used",
+			 memory.used * 100 / memory.total, memory.total >> 20);
+}
+
+static void add_health(cJSON *reply, struct worker *worker)
+{
+	AUTO_FREE char *trouble = trouble_of(worker);
+
+	if (!cJSON_AddBoolToObject(reply, "healthy", trouble == NULL))
+		alloc_failed();
+	if (trouble)
+		add_string(reply, "trouble", trouble);
+}
+
 static int keepalive(request *req, const cJSON *arg, cJSON **reply,
 		     struct bigm_error *err)
 {
@@ -288,9 +314,7 @@ static int keepalive(request *req, const cJSON *arg, cJSON **reply,
 	*reply = cJSON_CreateObject();
 	json_add_uint64(*reply, "lease_ms", ms);
 	json_add_uint64(*reply, "incarnation", worker->boot->incarnation);
-	if (!cJSON_AddBoolToObject(*reply, "healthy",
-				   atomic_load(&worker->end) == WORKER_SERVING))
-		alloc_failed();
+	add_health(*reply, worker);
 	return 0;
 }
 
@@ -349,7 +373,7 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 
 #define STREAMS (BIGM_STREAM_ARG | BIGM_STREAM_REPLY)
 
-/* The table of bigm-supervisor(7); test_supervisor walks it. */
+/* The table of bigm-supervisor(7); test_roles walks it. */
 #define METHODS(X)                                                             \
 	X("Ping", ping, BIGM_INLINE, PEER)                                     \
 	X("Info", info, 0, PEER)                                               \
@@ -362,6 +386,13 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 	X("Exec", exec, BIGM_INLINE, DRIVER)                                   \
 	X("Register", register_services, 0, DRIVER)                            \
 	X("Keepalive", keepalive, BIGM_INLINE, KEEPER)                         \
+	X("DiskInfo", figures_disk, 0, DRIVER)                                 \
+	X("LoadInfo", figures_load, 0, DRIVER)                                 \
+	X("MemInfo", figures_memory, 0, DRIVER)                                \
+	X("Expvars", figures_expvars, 0, DRIVER)                               \
+	X("CPUProfile", figures_profile, BIGM_STREAM_REPLY, DRIVER)            \
+	X("Profile", figures_profile, BIGM_STREAM_REPLY, DRIVER)               \
+	X("Profiles", figures_profile, 0, DRIVER)                              \
 	X("Run", run, BIGM_INLINE | STREAMS, DRIVER)                           \
 	X("Shutdown", shut_down, BIGM_INLINE, DRIVER)
 

@@ -21,7 +21,18 @@
  *              (without a list one of every type, under its name); gives
  *              their names; a name that is taken is EEXIST; an init that
  *              fails stops the machine with its message
- * Keepalive    {"interval_ms"}: {"lease_ms", "healthy", "incarnation"} (inline)
+ * Keepalive    {"interval_ms"}: {"lease_ms", "incarnation", "healthy",
+ *              "trouble" (why it is not healthy; else missing)} (inline)
+ * DiskInfo     of the temporary folder: {"path", "total", "used",
+ *              "available"}; bytes, here and below, are decimal strings
+ * LoadInfo     {"averages": [over 1, 5 and 15 minutes]}
+ * MemInfo      {"process": false}: {"system": {"total", "used", "available"},
+ *              "process": {"resident", "virtual"}}, the latter on request;
+ *              a control group's limit counts, see base/memory.h
+ * Expvars      {"cmdline": […], "uptime_s", "calls": {"S.M": {"calls",
+ *              "errors"}…}, "memory": as MemInfo with the process, "load": as
+ *              LoadInfo}
+ * CPUProfile, Profile, Profiles   UNSUPPORTED, there is no profiler
  * Run          stream both ways, see supervisor/run.h
  * Shutdown     {"delay_ms", "message"}: releases the services, ends the log
  *              with the marker, exits 0

@@ -318,6 +318,7 @@ static struct worker *worker_new(struct boot *boot, int argc, char **argv,
 	worker->types = types;
 	worker->argc = argc;
 	worker->argv = argv;
+	worker->started_ns = loop_now_ns();
 	return worker;
 }
 

@@ -33,6 +33,7 @@ struct worker {
 	const struct bigm_service_type *const *types; /* may be NULL */
 	int argc;
 	char **argv; /* as main() got them */
+	uint64_t started_ns; /* monotonic; anew with each Exec */
 	struct loop *loop;
 	struct tls_context *tls;
 	struct bigm *bigm;

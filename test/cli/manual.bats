@@ -83,7 +83,7 @@ do_example() {
 	ln -s "${abs_top_builddir:?}/examples" examples
 	tar -cf files.tar examples
 	PATH=$(dirname "$BIGM"):$PATH
-	for page in "$abs_top_srcdir"/man/*.1; do
+	for page in "$abs_top_srcdir"/man/*.1 "$abs_top_srcdir/man/bigm-supervisor.7"; do
 		while IFS= read -r example; do
 			do_example "$example"
 			n=$((n + 1))

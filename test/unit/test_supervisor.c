@@ -490,83 +490,6 @@ static void keepalive_moves_the_lease(void **state)
 	fixture_free(f);
 }
 
-/* ------------------------------------------------------------------ */
-/* Roles                                                               */
-
-#define K ROLE_KEEPER
-#define D (ROLE_KEEPER | ROLE_DRIVER)
-#define M (ROLE_KEEPER | ROLE_DRIVER | ROLE_MACHINE)
-
-/* The table of bigm-supervisor(7), with arguments that do no harm. */
-static const struct {
-	const char *method;
-	const char *arg;
-	unsigned roles;
-	bool stream_arg, stream_reply;
-} table[] = {
-	{ "Ping", "1", M, false, false },
-	{ "Info", "null", M, false, false },
-	{ "Services", "null", M, false, false },
-	{ "Getpid", "null", D, false, false },
-	{ "Setargs", "null", D, false, false },
-	{ "Setenv", "null", D, false, false },
-	{ "Setbinary", NULL, D, true, false },
-	{ "GetBinary", "null", M, false, true },
-	{ "Exec", "{\"digest\": \"none\"}", D, false, false },
-	{ "Register", "{\"services\": 1}", D, false, false },
-	{ "Keepalive", "null", K, false, false },
-	{ "Run", NULL, D, true, true },
-	{ "Shutdown", "{\"delay_ms\": -1}", D, false, false },
-};
-
-/* True when the call was answered by anything but "you may not". */
-static bool may_call(struct rpc_client *client, size_t i)
-{
-	const struct bigm_call_options options = {
-		.size = sizeof(options), .timeout_ms = 20000,
-		.stream_arg = table[i].stream_arg,
-		.stream_reply = table[i].stream_reply,
-	};
-	AUTO_FREE char *method = xasprintf("Supervisor.%s", table[i].method);
-	const char *arg = table[i].arg;
-	struct bigm_error err = BIGM_ERROR_INIT;
-	struct bigm_call *c = rpc_call_start(client, method, arg,
-					     arg ? strlen(arg) : 0, &options);
-	static char piece[65536];
-
-	if (table[i].stream_arg)
-		bigm_call_end(c, NULL);
-	while (table[i].stream_reply &&
-	       bigm_call_read(c, piece, sizeof(piece), NULL) > 0)
-		;
-	bigm_call_wait(c, &err);
-	bigm_call_free(c);
-	if (err.code == BIGM_ENOTFOUND && strcmp(table[i].method, "Exec") != 0)
-		fail_msg("%s is not there", method);
-	return err.code != BIGM_EPERMISSION;
-}
-
-static void each_role_may_what_the_table_says(void **state)
-{
-	static const enum role roles[] = { ROLE_KEEPER, ROLE_DRIVER,
-					   ROLE_MACHINE };
-	struct fixture *f = *state;
-
-	for (size_t r = 0; r < sizeof(roles) / sizeof(roles[0]); r++) {
-		struct rpc_client *client = fixture_client(f, roles[r]);
-
-		for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-			bool may = (table[i].roles & roles[r]) != 0;
-
-			if (may_call(client, i) != may)
-				fail_msg("%s %s %s", role_name(roles[r]),
-					 may ? "may not" : "may",
-					 table[i].method);
-		}
-	}
-	assert_int_equal(fixture_wait(f, 0), -1);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -593,7 +516,6 @@ int main(int argc, char **argv)
 		TEST(a_machine_whose_keeper_is_gone_ends),
 		cmocka_unit_test(a_machine_whose_lease_is_over_ends),
 		cmocka_unit_test(keepalive_moves_the_lease),
-		TEST(each_role_may_what_the_table_says),
 	};
 
 	fixture_main(argc, argv);
