@@ -1,11 +1,16 @@
 /*
  * core: the keeper itself, as its parts see it.
  *
+ * keeper.c is the cluster's side of it: machines, phases, what clients are
+ * told; it needs no process of its own, and lib/inside runs it in a user's
+ * unit test.  process.c is the rest: record, lifeline, beginning and end of the
+ * process.
+ *
  * Phases: UP → STOPPING (machines are ending) → DRAINING (all are gone;
  * readers of the logs get the rest) → CLOSING (the control server ends) → the
  * loop ends, and so does the process.
  *
- * Loop thread only; there is no other.
+ * Loop thread only.
  */
 #ifndef KEEPER_CORE_H
 #define KEEPER_CORE_H
@@ -41,7 +46,7 @@ enum keeper_phase {
 
 struct keeper {
 	const struct keeper_options *options;
-	struct record *record;
+	struct record *record; /* at least a name and a folder */
 	struct loop *loop;
 	struct authority *authority;
 	struct identity *identity;
@@ -53,7 +58,7 @@ struct keeper {
 	struct tail_list tails;
 	struct watch_list watches;
 	struct watch_list users; /* of Keeper.Use; at most one */
-	struct lifeline *lifeline;
+	struct lifeline *lifeline; /* NULL: its life hangs on nothing else */
 
 	struct member **members;
 	size_t nmembers;
@@ -83,6 +88,25 @@ struct keeper {
  */
 int keeper_run(struct record *record, const struct keeper_options *options,
 	       int guard_fd);
+
+/* Makes authority, journal (in that file), and control server of a keeper that
+ * has its record and its loop; ops and system must be there before the loop
+ * runs.  What fails is left to keeper_dispose(). */
+int keeper_init(struct keeper *k, const char *journal, struct bigm_error *err);
+
+/* A holder: one end of a socketpair, taken over.  keeper_holder_gone() is also
+ * for others who learn of its end. */
+int keeper_hold(struct keeper *k, int fd, struct bigm_error *err);
+void keeper_holder_gone(void *keeper);
+
+/* Frees what it is made of, the loop too, which must not run any more; record
+ * and options stay. */
+void keeper_dispose(struct keeper *k);
+
+/* struct system_keeper's sign. */
+int keeper_sign(void *keeper, const char *request_pem, const char *name,
+		const char *host, char **certificate_pem, char **authority,
+		struct bigm_error *err);
 
 /* Says on the status pipe why the keeper does not come up, or ends. */
 void keeper_report(const struct keeper_options *options,

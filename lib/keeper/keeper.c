@@ -5,7 +5,6 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,8 +16,6 @@
 #include "keeper/lifeline.h"
 #include "keeper/limits.h"
 #include "keeper/member.h"
-#include "machine/orphans.h"
-#include "rpc/crypto.h"
 #include "rpc/wire.h"
 
 /* Machines get this long to shut down, then to die of SIGKILL. */
@@ -82,38 +79,10 @@ void keeper_wipe(char *secret)
 	free(secret);
 }
 
-static int write_driver(struct keeper *k, struct bigm_error *err)
-{
-	AUTO_FREE char *certificate = NULL;
-	char *key, *both = NULL;
-	int rc = keeper_issue_driver(k, &key, &certificate, err);
-
-	if (rc == 0) {
-		both = xasprintf("%s%s", key, certificate);
-		rc = record_write(k->record, "driver.pem", both, strlen(both),
-				  err);
-	}
-	keeper_wipe(both);
-	keeper_wipe(key);
-	return rc;
-}
-
-static int write_record(struct keeper *k, struct bigm_error *err)
-{
-	AUTO_JSON cJSON *info = keeper_info(k);
-	AUTO_FREE char *text = json_print(info);
-	const char *ca = authority_pem(k->authority);
-
-	if (record_write(k->record, "info.json", text, strlen(text), err) < 0 ||
-	    record_write(k->record, "authority.pem", ca, strlen(ca), err) < 0)
-		return BIGM_EIO;
-	return write_driver(k, err);
-}
-
 /* ------------------------------------------------------------------ */
 /* Machines                                                            */
 
-static int sign(void *keeper, const char *request_pem, const char *name,
+int keeper_sign(void *keeper, const char *request_pem, const char *name,
 		const char *host, char **certificate_pem, char **authority,
 		struct bigm_error *err)
 {
@@ -223,16 +192,6 @@ static bool logs_ended(char *const *machines, void *data)
 			return false;
 	}
 	return true;
-}
-
-static int is_watched(pid_t pid, void *data)
-{
-	const struct keeper *k = data;
-
-	for (size_t i = 0; i < k->nmembers; i++)
-		if (k->members[i]->pid == pid && !k->members[i]->gone)
-			return 1;
-	return 0;
 }
 
 /* ------------------------------------------------------------------ */
@@ -345,10 +304,7 @@ static void on_written(void *data)
 	tail_wake(&k->tails);
 }
 
-/* ------------------------------------------------------------------ */
-/* What its life hangs on                                              */
-
-static void on_holder_gone(void *data)
+void keeper_holder_gone(void *data)
 {
 	struct keeper *k = data;
 
@@ -361,45 +317,12 @@ static void on_holder_gone(void *data)
 void keeper_release(struct keeper *k)
 {
 	k->held = false;
-	lifeline_release(k->lifeline);
+	if (k->lifeline)
+		lifeline_release(k->lifeline);
 }
-
-static void on_guard_gone(void *data)
-{
-	log_error("the guard has died");
-	keeper_stop(data, false, "its guard has died");
-}
-
-static void on_terminate(void *data)
-{
-	keeper_stop(data, false, "signal 15 (Terminated)");
-}
-
-static void on_child(void *data)
-{
-	orphans_reap(is_watched, data);
-}
-
-static const struct lifeline_events lifeline_events = {
-	.holder_gone = on_holder_gone,
-	.guard_gone = on_guard_gone,
-	.terminate = on_terminate,
-	.child = on_child,
-};
 
 /* ------------------------------------------------------------------ */
-/* The beginning                                                       */
-
-static char *own_program(void)
-{
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-	/* A program that was replaced meanwhile is still to be had there. */
-	if (n <= 0 || (path[n] = '\0', access(path, X_OK) < 0))
-		return xstrdup("/proc/self/exe");
-	return xstrdup(path);
-}
+/* Beginning and end of all this                                       */
 
 static int make_marker(struct keeper *k, struct bigm_error *err)
 {
@@ -425,30 +348,9 @@ static int make_authority(struct keeper *k, struct bigm_error *err)
 	return k->tls ? 0 : BIGM_EFAILED;
 }
 
-static int make_system(struct keeper *k, struct bigm_error *err)
+static int make_journal(struct keeper *k, const char *path,
+			struct bigm_error *err)
 {
-	const char *name = k->options->system ? k->options->system : "local";
-	AUTO_JSON cJSON *settings = cJSON_CreateObject();
-	struct system_keeper us = {
-		.loop = k->loop,
-		.cluster = authority_cluster(k->authority),
-		.bigm_path = k->bigm_path,
-		.sign = sign,
-		.keeper = k,
-	};
-
-	cJSON_AddBoolToObject(settings, "ship", k->options->ship);
-	k->ops = system_find(name, err);
-	if (!k->ops)
-		return BIGM_ENOTFOUND;
-	k->system = k->ops->new(&us, settings, err);
-	return k->system ? 0 : BIGM_EFAILED;
-}
-
-static int make_journal(struct keeper *k, struct bigm_error *err)
-{
-	AUTO_FREE char *path = xasprintf("%s/output", k->record->dir);
-
 	k->journal = journal_new(k->loop, path, err);
 	if (!k->journal)
 		return BIGM_EIO;
@@ -463,46 +365,31 @@ static int make_journal(struct keeper *k, struct bigm_error *err)
 	return 0;
 }
 
-static int serve(struct keeper *k, int guard_fd, struct bigm_error *err)
+int keeper_init(struct keeper *k, const char *journal, struct bigm_error *err)
 {
 	const struct rpc_server_options server = { .tls = NULL };
-	int listen_fd = k->record->listen_fd, hold_fd = k->options->hold_fd;
-
-	k->server = rpc_server_new(k->loop, &server);
-	k->lifeline = lifeline_new(k->loop, hold_fd, guard_fd,
-				   &lifeline_events, k, err);
-	if (!k->lifeline || control_add(k, err) < 0)
-		return BIGM_EIO;
-	k->record->listen_fd = -1;
-	if (rpc_server_listen(k->server, listen_fd, err) < 0)
-		return BIGM_EIO;
-	k->held = hold_fd >= 0;
-	if (!k->held)
-		return 0;
-	return rpc_server_adopt(k->server, hold_fd, on_holder_gone, k,
-				err);
-}
-
-static int begin(struct keeper *k, int guard_fd, struct bigm_error *err)
-{
 	struct timespec now;
 
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	clock_gettime(CLOCK_REALTIME, &now);
 	k->started_ns = (uint64_t)now.tv_sec * 1000000000u +
 			(uint64_t)now.tv_nsec;
 	k->advance.fn = on_advance;
-	k->bigm_path = own_program();
-	k->loop = loop_new(err);
-	if (!k->loop || make_marker(k, err) < 0 || make_authority(k, err) < 0 ||
-	    make_system(k, err) < 0 || make_journal(k, err) < 0 ||
-	    write_record(k, err) < 0)
+	k->end = (struct bigm_error)BIGM_ERROR_INIT;
+	if (make_marker(k, err) < 0 || make_authority(k, err) < 0 ||
+	    make_journal(k, journal, err) < 0)
 		return BIGM_EFAILED;
-	return serve(k, guard_fd, err);
+	k->server = rpc_server_new(k->loop, &server);
+	return control_add(k, err);
+}
+
+int keeper_hold(struct keeper *k, int fd, struct bigm_error *err)
+{
+	k->held = true;
+	return rpc_server_adopt(k->server, fd, keeper_holder_gone, k, err);
 }
 
 /* In reverse; members first, whose connections close on the loop. */
-static void release(struct keeper *k)
+void keeper_dispose(struct keeper *k)
 {
 	for (size_t i = 0; i < k->nmembers; i++)
 		member_free(k->members[i]);
@@ -521,24 +408,4 @@ static void release(struct keeper *k)
 	tls_context_free(k->tls);
 	identity_free(k->identity);
 	authority_free(k->authority);
-	free(k->bigm_path);
-}
-
-int keeper_run(struct record *record, const struct keeper_options *options,
-	       int guard_fd)
-{
-	struct keeper k = {
-		.record = record,
-		.options = options,
-		.end = BIGM_ERROR_INIT,
-	};
-	struct bigm_error why = BIGM_ERROR_INIT;
-
-	if (begin(&k, guard_fd, &why) == 0)
-		loop_run(k.loop);
-	else
-		keeper_report(options, &why);
-	if (!k.given_up)
-		release(&k);
-	return why.code;
 }

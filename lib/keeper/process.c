@@ -1,0 +1,161 @@
+/*
+ * process: the keeper as a process of its own: the record that it keeps, what
+ * its life hangs on, its beginning and its end.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "keeper/core.h"
+#include "keeper/lifeline.h"
+#include "keeper/member.h"
+#include "machine/orphans.h"
+
+/* ------------------------------------------------------------------ */
+/* The record                                                          */
+
+static int write_driver(struct keeper *k, struct bigm_error *err)
+{
+	AUTO_FREE char *certificate = NULL;
+	char *key, *both = NULL;
+	int rc = keeper_issue_driver(k, &key, &certificate, err);
+
+	if (rc == 0) {
+		both = xasprintf("%s%s", key, certificate);
+		rc = record_write(k->record, "driver.pem", both, strlen(both),
+				  err);
+	}
+	keeper_wipe(both);
+	keeper_wipe(key);
+	return rc;
+}
+
+static int write_record(struct keeper *k, struct bigm_error *err)
+{
+	AUTO_JSON cJSON *info = keeper_info(k);
+	AUTO_FREE char *text = json_print(info);
+	const char *ca = authority_pem(k->authority);
+
+	if (record_write(k->record, "info.json", text, strlen(text), err) < 0 ||
+	    record_write(k->record, "authority.pem", ca, strlen(ca), err) < 0)
+		return BIGM_EIO;
+	return write_driver(k, err);
+}
+
+/* ------------------------------------------------------------------ */
+/* What its life hangs on                                              */
+
+static void on_guard_gone(void *data)
+{
+	log_error("the guard has died");
+	keeper_stop(data, false, "its guard has died");
+}
+
+static void on_terminate(void *data)
+{
+	keeper_stop(data, false, "signal 15 (Terminated)");
+}
+
+static int is_watched(pid_t pid, void *data)
+{
+	const struct keeper *k = data;
+
+	for (size_t i = 0; i < k->nmembers; i++)
+		if (k->members[i]->pid == pid && !k->members[i]->gone)
+			return 1;
+	return 0;
+}
+
+static void on_child(void *data)
+{
+	orphans_reap(is_watched, data);
+}
+
+static const struct lifeline_events lifeline_events = {
+	.holder_gone = keeper_holder_gone,
+	.guard_gone = on_guard_gone,
+	.terminate = on_terminate,
+	.child = on_child,
+};
+
+/* ------------------------------------------------------------------ */
+/* The beginning                                                       */
+
+static char *own_program(void)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	/* A program that was replaced meanwhile is still to be had there. */
+	if (n <= 0 || (path[n] = '\0', access(path, X_OK) < 0))
+		return xstrdup("/proc/self/exe");
+	return xstrdup(path);
+}
+
+static int make_system(struct keeper *k, struct bigm_error *err)
+{
+	const char *name = k->options->system ? k->options->system : "local";
+	AUTO_JSON cJSON *settings = cJSON_CreateObject();
+	struct system_keeper us = {
+		.loop = k->loop,
+		.cluster = authority_cluster(k->authority),
+		.bigm_path = k->bigm_path,
+		.sign = keeper_sign,
+		.keeper = k,
+	};
+
+	cJSON_AddBoolToObject(settings, "ship", k->options->ship);
+	k->ops = system_find(name, err);
+	if (!k->ops)
+		return BIGM_ENOTFOUND;
+	k->system = k->ops->new(&us, settings, err);
+	return k->system ? 0 : BIGM_EFAILED;
+}
+
+static int serve(struct keeper *k, int guard_fd, struct bigm_error *err)
+{
+	int listen_fd = k->record->listen_fd, hold_fd = k->options->hold_fd;
+
+	k->lifeline = lifeline_new(k->loop, hold_fd, guard_fd,
+				   &lifeline_events, k, err);
+	if (!k->lifeline)
+		return BIGM_EIO;
+	k->record->listen_fd = -1;
+	if (rpc_server_listen(k->server, listen_fd, err) < 0)
+		return BIGM_EIO;
+	return hold_fd >= 0 ? keeper_hold(k, hold_fd, err) : 0;
+}
+
+static int begin(struct keeper *k, int guard_fd, struct bigm_error *err)
+{
+	AUTO_FREE char *output = xasprintf("%s/output", k->record->dir);
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	k->bigm_path = own_program();
+	k->loop = loop_new(err);
+	if (!k->loop || keeper_init(k, output, err) < 0 ||
+	    make_system(k, err) < 0 || write_record(k, err) < 0)
+		return BIGM_EFAILED;
+	return serve(k, guard_fd, err);
+}
+
+int keeper_run(struct record *record, const struct keeper_options *options,
+	       int guard_fd)
+{
+	struct keeper k = { .record = record, .options = options };
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (begin(&k, guard_fd, &why) == 0)
+		loop_run(k.loop);
+	else
+		keeper_report(options, &why);
+	if (!k.given_up)
+		keeper_dispose(&k);
+	free(k.bigm_path);
+	return why.code;
+}
