@@ -77,8 +77,9 @@ static void on_machine(struct bigm_machine *machine, void *data)
 		log_debug("%s runs at %s", name, bigm_machine_address(machine));
 	if (state != BIGM_STOPPED || s->work->names_the_lost ||
 	    atomic_load(&s->stopping) ||
-	    bigm_machine_error(machine, &why) == 0)
-		return;
+	    bigm_machine_error(machine, &why) == 0 ||
+	    why.code == BIGM_ECANCELED)
+		return; /* or the driver gave it up */
 	if (why.code == BIGM_EUNAVAILABLE &&
 	    strncmp(why.text, name, strlen(name)) == 0)
 		command_fail(s->in, 0, "%s", why.text);

@@ -272,6 +272,13 @@ BIGM_API const char *bigm_machine_name(const struct bigm_machine *m);
 /* "https://127.0.0.1:40123/", or "" before it is known. */
 BIGM_API const char *bigm_machine_address(const struct bigm_machine *m);
 
+/* The HOST of the address, without brackets; "" before it is known. */
+BIGM_API const char *bigm_machine_hostname(const struct bigm_machine *m);
+
+/* True for a machine of our own cluster, which its keeper keeps alive and
+ * ends; false for one that was dialled (bigm_dial). */
+BIGM_API bool bigm_machine_owned(const struct bigm_machine *m);
+
 /* How many processors the machine has for us (≥ 1 once RUNNING). */
 BIGM_API int bigm_machine_maxprocs(const struct bigm_machine *m);
 
@@ -300,6 +307,15 @@ BIGM_API struct bigm_machine *bigm_dial(struct bigm *b, const char *address,
  * other state, and after a shutdown that was asked for. */
 BIGM_API int bigm_machine_error(const struct bigm_machine *m,
 				struct bigm_error *err);
+
+/*
+ * Gives the machine up: it becomes STOPPED with BIGM_ECANCELED, and so do all
+ * calls that are pending; the keeper ends it at once, without letting it
+ * release its services.  A machine that is not ours lives on; we just call it
+ * no more.  Returns at once, on any thread; nothing happens to a machine that
+ * is STOPPED.
+ */
+BIGM_API void bigm_machine_cancel(struct bigm_machine *m);
 
 /* ------------------------------------------------------------------ */
 /* Calls                                                               */
@@ -332,6 +348,19 @@ struct bigm_call_options {
 BIGM_API int bigm_call(struct bigm_machine *m, const char *method,
 		       const struct cJSON *arg, struct cJSON **reply,
 		       struct bigm_error *err);
+
+/*
+ * As bigm_call(), and calls again as long as the error says that this can
+ * help (err->retriable): after 1 s, then after 1.5 times as long as before, at
+ * most 5 s.  Such are a machine that cannot be reached, or takes no call just
+ * now; a call whose connection broke may have run, so the method should bear
+ * to be called twice.  A machine that is STOPPED ends it.  timeout_ms bounds
+ * all of it, waiting and calls (0: nothing does); BIGM_EDEADLINE then tells
+ * the last error.
+ */
+BIGM_API int bigm_call_retry(struct bigm_machine *m, const char *method,
+			     const struct cJSON *arg, uint64_t timeout_ms,
+			     struct cJSON **reply, struct bigm_error *err);
 
 /*
  * Starts a call and returns at once; thousands may be in flight.  arg is

@@ -103,20 +103,33 @@ static int method_use(struct bigm_request *req, const cJSON *arg,
 	return 0;
 }
 
+static int method_cancel(struct bigm_request *req, const cJSON *arg,
+			 cJSON **reply, struct bigm_error *err)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	struct member *m;
+	const char *name;
+
+	if (bigm_json_get_string(arg, "machine", &name, err) < 0)
+		return BIGM_EINVALID;
+	m = keeper_member(keeper_of(req), name);
+	if (!m)
+		return bigm_error_set(err, BIGM_ENOTFOUND,
+				      "machine \"%s\": is none of this "
+				      "cluster's", name);
+	bigm_error_set(&why, BIGM_ECANCELED, "canceled");
+	member_fail(m, &why, 0);
+	return 0;
+}
+
 static int check_machines(const struct keeper *k, char *const *names,
 			  struct bigm_error *err)
 {
-	for (; names && *names; names++) {
-		bool found = false;
-
-		for (size_t i = 0; i < k->nmembers; i++)
-			found = found ||
-				!strcmp(k->members[i]->name, *names);
-		if (!found)
+	for (; names && *names; names++)
+		if (!keeper_member(k, *names))
 			return bigm_error_set(err, BIGM_ENOTFOUND,
 					      "machine \"%s\": is none of this "
 					      "cluster's", *names);
-	}
 	return 0;
 }
 
@@ -193,6 +206,7 @@ static const struct bigm_method methods[] = {
 	{ "Watch", method_watch, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Use", method_use, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Tail", method_tail, BIGM_INLINE | BIGM_STREAM_REPLY },
+	{ "Cancel", method_cancel, BIGM_INLINE },
 	{ "Release", method_release, BIGM_INLINE },
 	{ "Shutdown", method_shutdown, BIGM_INLINE },
 	{ NULL, NULL, 0 },

@@ -117,6 +117,9 @@ void keeper_report(const struct keeper_options *options,
 int keeper_start(struct keeper *k, struct start_request *request,
 		 size_t *first, struct bigm_error *err);
 
+/* NULL: no machine has that name. */
+struct member *keeper_member(const struct keeper *k, const char *name);
+
 /* Ends the cluster; `now` kills, also when it is ending already.  why is the
  * reason with which its machines stop; NULL: a client asked for it. */
 void keeper_stop(struct keeper *k, bool now, const char *why);

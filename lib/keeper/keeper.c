@@ -161,7 +161,7 @@ int keeper_start(struct keeper *k, struct start_request *request,
 	return 0;
 }
 
-static struct member *member_named(const struct keeper *k, const char *name)
+struct member *keeper_member(const struct keeper *k, const char *name)
 {
 	for (size_t i = 0; i < k->nmembers; i++)
 		if (!strcmp(k->members[i]->name, name))
@@ -186,7 +186,7 @@ static bool logs_ended(char *const *machines, void *data)
 	if (!machines)
 		return k->phase >= KEEPER_DRAINING;
 	for (; *machines; machines++) {
-		const struct member *m = member_named(k, *machines);
+		const struct member *m = keeper_member(k, *machines);
 
 		if (m && !m->output_over)
 			return false;

@@ -63,6 +63,8 @@
  *		  ends after the logs of the machines named have ended, or,
  *		  for all, when the cluster ends; without "follow", at the
  *		  present end
+ *	Cancel    {"machine": "m0"} → null: it is STOPPED with CANCELED and
+ *		  killed; nothing happens to one that is STOPPED
  *	Release   null → null: the holder lets go (bigm start)
  *	Shutdown  {"now": false} → null, when all machines are gone and the
  *		  logs are drained; the keeper then ends

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/wait.h"
+#include "rpc/connection.h"
 
 #define GRACE_MS 500
 
@@ -17,7 +18,11 @@ struct bigm_machine {
 	struct rpc_client *client;
 	char *name;
 	int index;
-	_Atomic(char *) address; /* set once, so that it may be given out */
+	/* Set once, so that they may be given out; the name first. */
+	_Atomic(char *) hostname;
+	_Atomic(char *) address;
+	void (*on_cancel)(struct bigm_machine *m, void *data);
+	void *on_cancel_data;
 
 	pthread_mutex_t lock; /* for what follows */
 	pthread_cond_t changed;
@@ -65,6 +70,7 @@ void machine_free(struct bigm_machine *m)
 	rpc_client_free(m->client);
 	pthread_cond_destroy(&m->changed);
 	pthread_mutex_destroy(&m->lock);
+	free(atomic_load(&m->hostname));
 	free(atomic_load(&m->address));
 	free(m->name);
 	free(m);
@@ -78,6 +84,19 @@ int machine_index(const struct bigm_machine *m)
 struct rpc_client *machine_client(struct bigm_machine *m)
 {
 	return m->client;
+}
+
+struct loop *machine_loop(const struct bigm_machine *m)
+{
+	return m->loop;
+}
+
+void machine_on_cancel(struct bigm_machine *m,
+		       void (*fn)(struct bigm_machine *m, void *data),
+		       void *data)
+{
+	m->on_cancel = fn;
+	m->on_cancel_data = data;
 }
 
 /* The getters take const machines, whose lock is no part of what they are. */
@@ -149,8 +168,16 @@ int machine_facts_read(const cJSON *json, struct machine_facts *facts,
 
 static void learn(struct bigm_machine *m, const struct machine_facts *facts)
 {
-	if (facts->address && *facts->address && !atomic_load(&m->address))
+	if (facts->address && *facts->address && !atomic_load(&m->address)) {
+		struct connection_target target = { 0 };
+
+		/* What is wrong with it is told when it is opened. */
+		connection_parse_address(facts->address, &target, NULL);
+		atomic_store(&m->hostname,
+			     xstrdup(target.host ? target.host : ""));
+		connection_target_release(&target);
 		atomic_store(&m->address, xstrdup(facts->address));
+	}
 	pthread_mutex_lock(&m->lock);
 	if (facts->procs > 0)
 		m->procs = facts->procs;
@@ -183,6 +210,8 @@ static void fail_calls(struct bigm_machine *m, const struct bigm_error *reason)
 	struct bigm_error why = *reason;
 	size_t len = strlen(m->name);
 
+	/* Whatever may be tried again, not on this machine. */
+	why.retriable = false;
 	if (why.code == BIGM_OK)
 		bigm_error_set(&why, BIGM_EUNAVAILABLE,
 			       "the machine has been shut down");
@@ -203,6 +232,15 @@ bool machine_stop(struct bigm_machine *m, const struct bigm_error *why)
 	if (moved)
 		fail_calls(m, why);
 	return moved;
+}
+
+void bigm_machine_cancel(struct bigm_machine *m)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	bigm_error_set(&why, BIGM_ECANCELED, "%s: canceled", m->name);
+	if (machine_stop(m, &why) && m->on_cancel)
+		m->on_cancel(m, m->on_cancel_data);
 }
 
 static int open_client(struct bigm_machine *m, struct tls_context *tls,
@@ -258,6 +296,18 @@ const char *bigm_machine_address(const struct bigm_machine *m)
 	const char *address = atomic_load(&m->address);
 
 	return address ? address : "";
+}
+
+const char *bigm_machine_hostname(const struct bigm_machine *m)
+{
+	const char *hostname = atomic_load(&m->hostname);
+
+	return hostname ? hostname : "";
+}
+
+bool bigm_machine_owned(const struct bigm_machine *m)
+{
+	return m->index != MACHINE_DIALLED;
 }
 
 int bigm_machine_maxprocs(const struct bigm_machine *m)
@@ -320,40 +370,5 @@ int bigm_machine_wait(struct bigm_machine *m, enum bigm_state state,
 					     "%s: the machine has been shut "
 					     "down", m->name);
 	pthread_mutex_unlock(&m->lock);
-	return r;
-}
-
-/* ------------------------------------------------------------------ */
-/* Calls                                                               */
-
-struct bigm_call *bigm_call_start(struct bigm_machine *m, const char *method,
-				  const struct cJSON *arg,
-				  const struct bigm_call_options *options)
-{
-	AUTO_FREE char *text = arg ? json_print(arg) : NULL;
-
-	return rpc_call_start(m->client, method, text, text ? strlen(text) : 0,
-			      options);
-}
-
-int bigm_call(struct bigm_machine *m, const char *method,
-	      const struct cJSON *arg, struct cJSON **reply,
-	      struct bigm_error *err)
-{
-	struct bigm_call *call;
-	int r;
-
-	if (reply)
-		*reply = NULL;
-	if (loop_on_thread(m->loop))
-		return bigm_error_set(err, BIGM_EDEADLOCK,
-				      "%s: %s: a blocking call on the I/O "
-				      "thread would wait for itself",
-				      m->name, method);
-	call = bigm_call_start(m, method, arg, NULL);
-	r = bigm_call_wait(call, err);
-	if (r == 0 && reply)
-		*reply = bigm_call_take_reply(call);
-	bigm_call_free(call);
 	return r;
 }

@@ -11,6 +11,7 @@
 #define MACHINE_MACHINE_H
 
 #include "base/json.h"
+#include "loop/backoff.h"
 #include "rpc/client.h"
 
 /* The index of a machine that was dialled by its address; its name is not
@@ -24,8 +25,26 @@ void machine_free(struct bigm_machine *m);
 
 int machine_index(const struct bigm_machine *m);
 struct rpc_client *machine_client(struct bigm_machine *m);
+struct loop *machine_loop(const struct bigm_machine *m);
 /* 0 while not known. */
 int64_t machine_pid(const struct bigm_machine *m);
+
+/* Blocks.  As bigm_call(), at most timeout_ms; 0: as long as it takes. */
+int machine_call(struct bigm_machine *m, const char *method,
+		 const struct cJSON *arg, uint64_t timeout_ms,
+		 struct cJSON **reply, struct bigm_error *err);
+
+/* Blocks.  As bigm_call_retry(), with waits of the caller's. */
+int machine_call_retry(struct bigm_machine *m, const char *method,
+		       const struct cJSON *arg, uint64_t timeout_ms,
+		       struct backoff *backoff, struct cJSON **reply,
+		       struct bigm_error *err);
+
+/* fn is told, on the thread that canceled it, once the machine is STOPPED by
+ * bigm_machine_cancel().  Set before others know the machine. */
+void machine_on_cancel(struct bigm_machine *m,
+		       void (*fn)(struct bigm_machine *m, void *data),
+		       void *data);
 
 /* What is known of a machine; strings may be NULL, numbers 0, for what is
  * not. */

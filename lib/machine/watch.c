@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "machine/cluster_private.h"
 
 /* ------------------------------------------------------------------ */
@@ -50,6 +51,29 @@ static void insert_locked(struct cluster *c, struct bigm_machine *m)
 	c->nmachines++;
 }
 
+static void on_cancel_done(struct bigm_call *call, void *data)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	/* A keeper that is gone has taken its machines with it. */
+	if (bigm_call_status(call, &why) < 0)
+		log_debug("%s", why.text);
+	bigm_call_free(call);
+}
+
+static void on_cancel(struct bigm_machine *m, void *data)
+{
+	const struct bigm_call_options options = {
+		.size = sizeof(options),
+		.on_done = on_cancel_done,
+	};
+	AUTO_FREE char *arg = xasprintf("{\"machine\":\"%s\"}",
+					bigm_machine_name(m));
+	struct cluster *c = data;
+
+	rpc_call_start(c->keeper, "Keeper.Cancel", arg, strlen(arg), &options);
+}
+
 /* Loop thread.  The machine of that name, made where there is none yet. */
 static struct bigm_machine *obtain(struct cluster *c, const char *name)
 {
@@ -57,6 +81,7 @@ static struct bigm_machine *obtain(struct cluster *c, const char *name)
 	struct bigm_machine *m = find_locked(c, name);
 	if (!m) {
 		m = machine_new(c->loop, name, index_of_name(name));
+		machine_on_cancel(m, on_cancel, c);
 		insert_locked(c, m);
 	}
 	bool lost = c->lost;

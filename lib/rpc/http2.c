@@ -22,6 +22,7 @@ struct http2 {
 	unsigned count;
 	bool server;
 	bool going_away;
+	int32_t last_taken; /* later requests have been refused by GOAWAY */
 	uint32_t last_id;
 
 	/* of the http2_output() under way */
@@ -65,7 +66,8 @@ static int on_begin_headers(nghttp2_session *session,
 	struct http2_stream *stream;
 
 	if (!h->server || frame->hd.type != NGHTTP2_HEADERS ||
-	    frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+	    frame->headers.cat != NGHTTP2_HCAT_REQUEST ||
+	    frame->hd.stream_id > h->last_taken)
 		return 0;
 	stream = h->ops->open(h->owner);
 	attach(h, stream, frame->hd.stream_id);
@@ -390,6 +392,7 @@ struct http2 *http2_new(bool server, const struct http2_ops *ops, void *owner)
 	h->owner = owner;
 	h->server = server;
 	h->last_id = LAST_STREAM_ID;
+	h->last_taken = INT32_MAX;
 	LIST_INIT(&h->streams);
 	rc = server ? nghttp2_session_server_new2(&h->session, callbacks, h,
 						  option) :
@@ -489,13 +492,14 @@ void http2_set_last_id(struct http2 *h, uint32_t id)
 	h->last_id = id;
 }
 
+/* The peer takes what came later for refused, and sends it again: so it must
+ * not be looked at, even if it comes before the frame has left. */
 void http2_go_away(struct http2 *h)
 {
 	h->going_away = true;
-	nghttp2_submit_goaway(
-		h->session, NGHTTP2_FLAG_NONE,
-		nghttp2_session_get_last_proc_stream_id(h->session),
-		NGHTTP2_NO_ERROR, NULL, 0);
+	h->last_taken = nghttp2_session_get_last_proc_stream_id(h->session);
+	nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE, h->last_taken,
+			      NGHTTP2_NO_ERROR, NULL, 0);
 	h->ops->wake(h->owner);
 }
 

@@ -351,6 +351,35 @@ static void test_going_away(void **state)
 	two_free(t);
 }
 
+static void expect_refusal(struct two *t)
+{
+	pump(t);
+	assert_int_equal(t->server.opened, 1);
+	assert_int_equal(t->client.closes, 1);
+	assert_int_equal(t->client.code, NGHTTP2_REFUSED_STREAM);
+	two_free(t);
+}
+
+/* It has not been looked at, and may be sent again: whether it comes before
+ * the GOAWAY has left or after. */
+static void test_what_crosses_going_away_is_refused(void **state)
+{
+	struct two *t = two_new();
+
+	request(t, &t->client.streams[0]);
+	pump(t);
+	http2_go_away(t->server.http2);
+	request(t, &t->client.streams[1]);
+	expect_refusal(t);
+	t = two_new();
+	request(t, &t->client.streams[0]);
+	pump(t);
+	http2_go_away(t->server.http2);
+	http2_output(t->server.http2, 1 << 20, NULL);
+	request(t, &t->client.streams[1]);
+	expect_refusal(t);
+}
+
 static void test_a_free_closes_every_stream(void **state)
 {
 	struct two *t = two_new();
@@ -440,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_an_early_answer_stops_the_request),
 		cmocka_unit_test(test_a_reset_reaches_the_other_end),
 		cmocka_unit_test(test_going_away),
+		cmocka_unit_test(test_what_crosses_going_away_is_refused),
 		cmocka_unit_test(test_a_free_closes_every_stream),
 		cmocka_unit_test(test_what_is_no_http2),
 		cmocka_unit_test(test_output_stops_at_its_limit),

@@ -8,93 +8,9 @@
 
 #include <cmocka.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "base/alloc.h"
 #include "base/error.h"
-#include "machine/machine.h"
-#include "rpc_pair.h"
-
-static int echo(struct bigm_request *req, const cJSON *arg, cJSON **reply,
-		struct bigm_error *err)
-{
-	*reply = cJSON_Duplicate(arg, true);
-	return 0;
-}
-
-/* Until nobody waits for it. */
-static int hang(struct bigm_request *req, const cJSON *arg, cJSON **reply,
-		struct bigm_error *err)
-{
-	atomic_bool *hanging = bigm_request_state(req);
-
-	atomic_store(hanging, true);
-	while (!bigm_request_canceled(req))
-		sched_yield();
-	return 0;
-}
-
-static const struct bigm_method methods[] = {
-	{ "Echo", echo, 0 },
-	{ "Hang", hang, 0 },
-	{ NULL, NULL, 0 },
-};
-
-struct fixture {
-	struct pair *pair;
-	struct bigm_machine *m;
-	struct bigm_error err;
-	atomic_bool hanging;
-};
-
-static int set_up(void **state)
-{
-	static const struct pair_options options = { .kind = PAIR_TLS,
-						     .parked = true };
-	struct fixture *f = xcalloc(1, sizeof(*f));
-
-	f->pair = pair_new(&options, methods, NULL, &f->hanging);
-	f->m = machine_new(f->pair->client_loop, "m0", 0);
-	f->err = (struct bigm_error)BIGM_ERROR_INIT;
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	machine_free(f->m);
-	pair_free(f->pair);
-	free(f);
-	return 0;
-}
-
-/* The machine comes to a state, as the keeper tells it. */
-static bool come(struct fixture *f, enum bigm_state to)
-{
-	struct machine_facts facts = { .state = to,
-				       .reason = BIGM_ERROR_INIT };
-
-	if (to >= BIGM_STARTING) {
-		facts.address = f->pair->address;
-		facts.procs = 3;
-		facts.pid = 1234;
-	}
-	return machine_update(f->m, &facts, f->pair->client_tls,
-			      FORGE_CLUSTER);
-}
-
-static void stop(struct fixture *f, int code, const char *text)
-{
-	struct bigm_error why = BIGM_ERROR_INIT;
-
-	if (code != BIGM_OK)
-		bigm_error_set(&why, code, "%s", text);
-	assert_true(machine_stop(f->m, &why));
-}
+#include "machine_fixture.h"
 
 static void states_only_move_forward(void **state)
 {
@@ -102,16 +18,16 @@ static void states_only_move_forward(void **state)
 
 	assert_int_equal(bigm_machine_state(f->m), BIGM_UNSTARTED);
 	assert_string_equal(bigm_machine_address(f->m), "");
-	assert_true(come(f, BIGM_STARTING));
-	assert_false(come(f, BIGM_STARTING));
-	assert_true(come(f, BIGM_RUNNING));
-	assert_false(come(f, BIGM_STARTING));
+	assert_true(fixture_come(f, BIGM_STARTING));
+	assert_false(fixture_come(f, BIGM_STARTING));
+	assert_true(fixture_come(f, BIGM_RUNNING));
+	assert_false(fixture_come(f, BIGM_STARTING));
 	assert_int_equal(bigm_machine_state(f->m), BIGM_RUNNING);
 	assert_string_equal(bigm_machine_address(f->m), f->pair->address);
 	assert_int_equal(bigm_machine_maxprocs(f->m), 3);
 	assert_int_equal(machine_pid(f->m), 1234);
-	stop(f, BIGM_EUNAVAILABLE, "m0: gone");
-	assert_false(come(f, BIGM_RUNNING));
+	fixture_stop(f, BIGM_EUNAVAILABLE, "m0: gone");
+	assert_false(fixture_come(f, BIGM_RUNNING));
 	assert_int_equal(bigm_machine_state(f->m), BIGM_STOPPED);
 }
 
@@ -119,10 +35,10 @@ static void passed_states_are_not_waited_for(void **state)
 {
 	struct fixture *f = *state;
 
-	come(f, BIGM_RUNNING);
+	fixture_come(f, BIGM_RUNNING);
 	assert_int_equal(bigm_machine_wait(f->m, BIGM_STARTING, -1, NULL), 0);
 	assert_int_equal(bigm_machine_wait(f->m, BIGM_RUNNING, -1, NULL), 0);
-	stop(f, BIGM_OK, NULL);
+	fixture_stop(f, BIGM_OK, NULL);
 	assert_int_equal(bigm_machine_wait(f->m, BIGM_STARTING, -1, NULL), 0);
 	assert_int_equal(bigm_machine_wait(f->m, BIGM_STOPPED, -1, NULL), 0);
 }
@@ -131,7 +47,7 @@ static void running_is_not_to_be_had_of_a_stopped_one(void **state)
 {
 	struct fixture *f = *state;
 
-	stop(f, BIGM_EFAILED, "m0: killed by signal 9 (Killed)");
+	fixture_stop(f, BIGM_EFAILED, "m0: killed by signal 9 (Killed)");
 	assert_int_equal(bigm_machine_wait(f->m, BIGM_RUNNING, -1, &f->err),
 			 BIGM_EFAILED);
 	assert_string_equal(f->err.text, "m0: killed by signal 9 (Killed)");
@@ -143,7 +59,7 @@ static void an_end_as_asked_has_no_reason(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(bigm_machine_error(f->m, &f->err), 0);
-	stop(f, BIGM_OK, NULL);
+	fixture_stop(f, BIGM_OK, NULL);
 	assert_int_equal(bigm_machine_error(f->m, &f->err), 0);
 	assert_int_equal(bigm_machine_wait(f->m, BIGM_RUNNING, -1, &f->err),
 			 BIGM_EUNAVAILABLE);
@@ -159,7 +75,7 @@ static void the_first_reason_stays(void **state)
 	struct fixture *f = *state;
 	struct bigm_error second = BIGM_ERROR_INIT;
 
-	stop(f, BIGM_EFAILED, "m0: first");
+	fixture_stop(f, BIGM_EFAILED, "m0: first");
 	bigm_error_set(&second, BIGM_EIO, "m0: second");
 	assert_false(machine_stop(f->m, &second));
 	bigm_machine_error(f->m, &f->err);
@@ -204,10 +120,10 @@ static void waiters_wake(void **state)
 	for (int i = 0; i < 3; i++)
 		pthread_create(&waiters[i].thread, NULL, wait_thread,
 			       &waiters[i]);
-	come(f, BIGM_STARTING);
+	fixture_come(f, BIGM_STARTING);
 	pthread_join(waiters[0].thread, NULL);
 	assert_int_equal(waiters[0].r, 0);
-	stop(f, BIGM_EIO, "m0: broken");
+	fixture_stop(f, BIGM_EIO, "m0: broken");
 	pthread_join(waiters[1].thread, NULL);
 	assert_int_equal(waiters[1].r, BIGM_EIO);
 	pthread_join(waiters[2].thread, NULL);
@@ -245,9 +161,9 @@ static void calls_wait_for_running(void **state)
 	cJSON *arg = bigm_json("[1, \"two\"]"), *reply;
 	struct bigm_call *call = bigm_call_start(f->m, "T.Echo", arg, NULL);
 
-	come(f, BIGM_STARTING);
+	fixture_come(f, BIGM_STARTING);
 	assert_int_equal(bigm_call_status(call, NULL), 1);
-	come(f, BIGM_RUNNING);
+	fixture_come(f, BIGM_RUNNING);
 	assert_int_equal(bigm_call_wait(call, &f->err), 0);
 	reply = bigm_call_take_reply(call);
 	assert_true(cJSON_Compare(arg, reply, true));
@@ -261,7 +177,7 @@ static void calls_fail_with_the_machines_reason(void **state)
 	struct fixture *f = *state;
 	struct bigm_call *parked = bigm_call_start(f->m, "T.Echo", NULL, NULL);
 
-	stop(f, BIGM_EUNAVAILABLE, "m0: killed by signal 11");
+	fixture_stop(f, BIGM_EUNAVAILABLE, "m0: killed by signal 11");
 	assert_int_equal(bigm_call_wait(parked, &f->err), BIGM_EUNAVAILABLE);
 	assert_string_equal(f->err.text, "m0: T.Echo: killed by signal 11");
 	bigm_call_free(parked);
@@ -270,32 +186,22 @@ static void calls_fail_with_the_machines_reason(void **state)
 	assert_string_equal(f->err.text, "m0: T.Hang: killed by signal 11");
 }
 
-static bool is_hanging(void *data)
-{
-	return atomic_load(&((struct fixture *)data)->hanging);
-}
-
-static struct bigm_call *begin_to_hang(struct fixture *f)
-{
-	struct bigm_call *call;
-
-	come(f, BIGM_RUNNING);
-	call = bigm_call_start(f->m, "T.Hang", NULL, NULL);
-	wait_until(is_hanging, f);
-	return call;
-}
-
 /* The connection breaks first; the keeper's word comes a moment later. */
 static void a_lost_call_waits_for_the_reason(void **state)
 {
 	struct fixture *f = *state;
-	struct bigm_call *call = begin_to_hang(f);
+	struct bigm_call *call = fixture_hang(f);
 
 	pair_stop_server(f->pair, 0);
-	stop(f, BIGM_EUNAVAILABLE, "m0: killed by signal 9");
+	fixture_stop(f, BIGM_EUNAVAILABLE, "m0: killed by signal 9");
 	assert_int_equal(bigm_call_wait(call, &f->err), BIGM_EUNAVAILABLE);
 	assert_string_equal(f->err.text, "m0: T.Hang: killed by signal 9");
 	bigm_call_free(call);
+}
+
+static bool was_refused(void *data)
+{
+	return atomic_load(&((struct fixture *)data)->hanging);
 }
 
 static void on_refused(struct rpc_client *client, const struct bigm_error *why,
@@ -311,10 +217,10 @@ static void a_call_that_cannot_connect_waits_for_the_reason(void **state)
 
 	pair_stop_server(f->pair, 0);
 	rpc_client_on_lost(machine_client(f->m), on_refused, f);
-	come(f, BIGM_RUNNING);
+	fixture_come(f, BIGM_RUNNING);
 	call = bigm_call_start(f->m, "T.Echo", NULL, NULL);
-	wait_until(is_hanging, f); /* refused by now */
-	stop(f, BIGM_EUNAVAILABLE, "m0: killed by signal 9");
+	wait_until(was_refused, f);
+	fixture_stop(f, BIGM_EUNAVAILABLE, "m0: killed by signal 9");
 	assert_int_equal(bigm_call_wait(call, &f->err), BIGM_EUNAVAILABLE);
 	assert_string_equal(f->err.text, "m0: T.Echo: killed by signal 9");
 	bigm_call_free(call);
@@ -323,7 +229,7 @@ static void a_call_that_cannot_connect_waits_for_the_reason(void **state)
 static void a_lost_call_does_not_wait_for_ever(void **state)
 {
 	struct fixture *f = *state;
-	struct bigm_call *call = begin_to_hang(f);
+	struct bigm_call *call = fixture_hang(f);
 
 	pair_stop_server(f->pair, 0);
 	assert_true(bigm_call_wait(call, &f->err) < 0);
@@ -395,7 +301,7 @@ static void bad_facts_are_refused(void **state)
 	read_facts(&facts, "", NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
 {
