@@ -149,7 +149,7 @@ void sentinel_main(int socket, const char *path, char *const *argv,
 			  .dir = dir };
 	sigset_t set;
 
-	prctl(PR_SET_NAME, "bigm-sentinel");
+	prctl(PR_SET_NAME, "job-sentinel");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	signal(SIGCHLD, SIG_DFL);
 	/* Blocked rather than ignored: the job shall not inherit it. */

@@ -1,6 +1,7 @@
 /*
  * The three processes of a cluster's owner: the one that was spawned, which
- * makes the record and goes; the guard; the keeper.
+ * goes when the others are there; the guard, which makes the record; the
+ * keeper.  From the record's beginning to its end, two of them live.
  */
 #include "config.h"
 
@@ -186,15 +187,17 @@ static void clean_up(struct record *record,
 
 static int keeper_process(struct record *record,
 			  const struct keeper_options *options, int alive,
-			  pid_t guard)
+			  int ready_fd)
 {
+	ssize_t n = write(ready_fd, "", 1);
 	int rc;
 
+	(void)n; /* nobody needs to know any more */
+	close(ready_fd);
 	prctl(PR_SET_NAME, "bigm-keeper");
 	rc = keeper_run(record, options, alive);
-	/* The guard does this too, but may be dead, or dying this moment. */
-	if (getppid() != guard)
-		process_kill_descendants(KILL_MS);
+	/* The guard does this too, but may die any moment. */
+	process_kill_descendants(KILL_MS);
 	clean_up(record, options);
 	record_free(record);
 	return rc < 0;
@@ -216,7 +219,8 @@ static void wait_for(pid_t keeper, const sigset_t *signals, int *status)
 	}
 }
 
-static void report_death(const struct keeper_options *options, int status)
+static void report_death(const struct keeper_options *options,
+			 const char *who, int status)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
 	char text[128];
@@ -225,22 +229,20 @@ static void report_death(const struct keeper_options *options, int status)
 	if (WIFEXITED(status) && WEXITSTATUS(status) <= 1)
 		return;
 	process_describe_status(status, text, sizeof(text));
-	bigm_error_set(&why, BIGM_EUNAVAILABLE, "the keeper was ended by %s",
+	bigm_error_set(&why, BIGM_EUNAVAILABLE, "the %s was ended by %s", who,
 		       text);
 	keeper_report(options, &why);
 }
 
 /* Signals are blocked from before the keeper is forked, so none is missed. */
-static int guard_process(struct record *record,
-			 const struct keeper_options *options)
+static int guard_record(struct record *record,
+			const struct keeper_options *options, int ready_fd)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
 	sigset_t signals, before;
 	int alive[2], status = 0;
-	pid_t keeper, self = getpid();
+	pid_t keeper;
 
-	prctl(PR_SET_NAME, "bigm-guard");
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigfillset(&signals);
 	sigprocmask(SIG_SETMASK, &signals, &before);
 	if (pipe2(alive, O_CLOEXEC) < 0 || (keeper = fork()) < 0) {
@@ -252,17 +254,77 @@ static int guard_process(struct record *record,
 	if (keeper == 0) {
 		close(alive[1]);
 		sigprocmask(SIG_SETMASK, &before, NULL);
-		return keeper_process(record, options, alive[0], self);
+		return keeper_process(record, options, alive[0], ready_fd);
 	}
+	close(ready_fd);
 	close(alive[0]);
 	close(record->listen_fd);
 	record->listen_fd = -1;
 	wait_for(keeper, &signals, &status);
-	report_death(options, status);
+	report_death(options, "keeper", status);
 	process_kill_descendants(KILL_MS);
 	clean_up(record, options);
 	record_free(record);
 	return status != 0;
+}
+
+static int guard_process(const struct keeper_options *options, int ready_fd)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	struct record *record;
+
+	prctl(PR_SET_NAME, "cluster-guard");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	record = record_create(options->name, &why);
+	if (record && settle_stdio(record, &why) == 0)
+		return guard_record(record, options, ready_fd);
+	keeper_report(options, &why);
+	if (record)
+		record_remove(record, NULL);
+	record_free(record);
+	return 1;
+}
+
+/* ------------------------------------------------------------------ */
+/* The one that was spawned                                            */
+
+/* Until there is a keeper, we are the one who outlives the guard.  We do not
+ * hold the lock of its record: a dead one's is free. */
+static int await_keeper(const struct keeper_options *options, pid_t guard,
+			int ready_fd)
+{
+	int status = 0;
+	char byte;
+	ssize_t n;
+
+	do
+		n = read(ready_fd, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	if (n == 1)
+		return 0;
+	while (waitpid(guard, &status, 0) < 0 && errno == EINTR)
+		;
+	report_death(options, "keeper's guard", status);
+	json_strings_free(record_list(NULL));
+	return 1;
+}
+
+static int start_guard(const struct keeper_options *options,
+		       struct bigm_error *err)
+{
+	int ready[2];
+	pid_t guard;
+
+	if (pipe2(ready, O_CLOEXEC) < 0 || (guard = fork()) < 0) {
+		error_set_errno(err, errno, "cannot start the keeper's guard");
+		return 1;
+	}
+	if (guard == 0) {
+		close(ready[0]);
+		return guard_process(options, ready[1]);
+	}
+	close(ready[1]);
+	return await_keeper(options, guard, ready[0]);
 }
 
 int keeper_main(int argc, char **argv)
@@ -272,31 +334,17 @@ int keeper_main(int argc, char **argv)
 		.status_fd = inherited(KEEPER_STATUS_FD, S_IFIFO),
 	};
 	struct bigm_error why = BIGM_ERROR_INIT;
-	struct record *record = NULL;
-	pid_t guard;
+	int rc = 1;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (parse_options(argc, argv, &options, &why) < 0 ||
-	    check_client(&options, &why) < 0)
-		goto failed;
-	if (options.debug)
-		log_set_level(LOG_LEVEL_DEBUG);
-	setsid();
-	record = record_create(options.name, &why);
-	if (!record || settle_stdio(record, &why) < 0)
-		goto failed;
-	guard = fork();
-	if (guard == 0)
-		return guard_process(record, &options);
-	if (guard > 0) {
-		record_free(record);
-		return 0;
+	if (parse_options(argc, argv, &options, &why) == 0 &&
+	    check_client(&options, &why) == 0) {
+		if (options.debug)
+			log_set_level(LOG_LEVEL_DEBUG);
+		setsid();
+		rc = start_guard(&options, &why);
 	}
-	error_set_errno(&why, errno, "cannot start the keeper's guard");
-failed:
-	keeper_report(&options, &why);
-	if (record)
-		record_remove(record, NULL);
-	record_free(record);
-	return 1;
+	if (why.code)
+		keeper_report(&options, &why);
+	return rc;
 }

@@ -16,7 +16,8 @@
  *
  * with fd 3 one end of a socketpair (the hold) and fd 4 the writing end of a
  * pipe (the status), and 0, 1, 2 on /dev/null.  The process that was spawned
- * detaches: it forks the guard and exits with 0 at once, so that the client,
+ * detaches: it forks the guard and exits with 0 as soon as there is a keeper,
+ * so that the client,
  * which may be anybody's program, has no child that stays.  V and N are the
  * client's; another version is refused.  DIR/NAME gets the cluster's output
  * and keeper.log at its end.  With --ship machines begin as bare workers and

@@ -53,7 +53,7 @@ of_status() {
 job_pid() {
 	local child
 	cat "/proc/$RUN/task"/*/children | tr ' ' '\n' | while read -r child; do
-		if [ "$(cat "/proc/$child/comm")" = bigm-sentinel ]; then
+		if [ "$(cat "/proc/$child/comm")" = job-sentinel ]; then
 			tr -d ' ' <"/proc/$child/task/$child/children"
 		fi
 	done
@@ -154,7 +154,7 @@ kill_keeper() {
 guard_pid() {
 	local pid
 	for pid in $(left_processes); do
-		if [ "$(cat "/proc/$pid/comm")" = bigm-guard ]; then echo "$pid"; fi
+		if [ "$(cat "/proc/$pid/comm")" = cluster-guard ]; then echo "$pid"; fi
 	done
 }
 
