@@ -74,7 +74,7 @@ static _Noreturn void be_machine(int argc, char **argv,
 		crypto_init_lean(); /* the bare worker is nobody's program */
 	boot = boot_receive(NULL);
 	if (boot)
-		worker_main(boot, argc, argv, types);
+		worker_main(boot, argc, argv, types, NULL);
 	_exit(EXIT_FAILURE);
 }
 

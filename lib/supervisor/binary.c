@@ -3,7 +3,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,51 +13,30 @@
 #include "base/error.h"
 #include "supervisor/binary.h"
 
-#define PIECE (256u << 10)
-
 struct binary_upload {
 	struct binary_store *store;
-	EVP_MD_CTX *hash;
+	struct digest *hash; /* NULL once finished */
 	char *path; /* temporary; NULL once renamed */
 	int fd;
 	uint64_t size;
 };
 
-void binary_store_init(struct binary_store *store, const char *dir)
+void binary_store_init(struct binary_store *store, const char *dir,
+		       const struct intake *intake, const struct image *own)
 {
 	memset(store, 0, sizeof(*store));
 	pthread_mutex_init(&store->lock, NULL);
 	store->dir = xstrdup(dir);
+	store->intake = intake;
+	store->own = own ? image_copy(own) : NULL;
 }
 
 void binary_store_release(struct binary_store *store)
 {
 	pthread_mutex_destroy(&store->lock);
 	free(store->dir);
-	free(store->next);
-}
-
-static EVP_MD_CTX *hash_new(void)
-{
-	EVP_MD_CTX *hash = EVP_MD_CTX_new();
-
-	if (!hash || EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1)
-		alloc_failed();
-	return hash;
-}
-
-static void hash_finish(EVP_MD_CTX *hash, char digest[BINARY_DIGEST_SIZE])
-{
-	unsigned char bytes[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-	int at;
-
-	if (EVP_DigestFinal_ex(hash, bytes, &len) != 1)
-		alloc_failed();
-	at = snprintf(digest, BINARY_DIGEST_SIZE, "sha256:");
-	for (unsigned i = 0; i < len; i++)
-		at += snprintf(digest + at, (size_t)(BINARY_DIGEST_SIZE - at),
-			       "%02x", bytes[i]);
+	image_free(store->own);
+	image_free(store->next);
 }
 
 void binary_upload_abort(struct binary_upload *upload)
@@ -70,7 +48,7 @@ void binary_upload_abort(struct binary_upload *upload)
 	if (upload->path)
 		unlink(upload->path);
 	free(upload->path);
-	EVP_MD_CTX_free(upload->hash);
+	digest_free(upload->hash);
 	free(upload);
 }
 
@@ -86,7 +64,7 @@ struct binary_upload *binary_upload_new(struct binary_store *store,
 	}
 	upload = xcalloc(1, sizeof(*upload));
 	upload->store = store;
-	upload->hash = hash_new();
+	upload->hash = digest_new();
 	upload->path = xasprintf("%s/upload-XXXXXX", store->dir);
 	upload->fd = mkostemp(upload->path, O_CLOEXEC);
 	if (upload->fd >= 0)
@@ -107,8 +85,7 @@ int binary_upload_append(struct binary_upload *upload, const void *data,
 		return bigm_error_set(err, BIGM_EEXHAUSTED,
 				      "the program has more than %llu bytes",
 				      BINARY_MAX);
-	if (EVP_DigestUpdate(upload->hash, data, len) != 1)
-		alloc_failed();
+	digest_update(upload->hash, data, len);
 	upload->size += len;
 	while (len > 0) {
 		ssize_t n = write(upload->fd, p, len);
@@ -125,74 +102,103 @@ int binary_upload_append(struct binary_upload *upload, const void *data,
 	return 0;
 }
 
-/* Renames the complete file to its digest's name and remembers it. */
-static int adopt(struct binary_upload *upload, const char *digest,
-		 struct bigm_error *err)
+/* Frees what an earlier upload has left; it may be the same program. */
+static void drop(struct binary_store *store, struct image *old)
 {
-	struct binary_store *store = upload->store;
-	char *path = xasprintf("%s/sha256-%s", store->dir,
-			       strchr(digest, ':') + 1);
+	const struct image *now = store->next;
 
-	if (rename(upload->path, path) < 0) {
-		free(path);
-		return error_set_errno(err, errno, "cannot rename %s",
-				       upload->path);
+	if (!old)
+		return;
+	if (old->dir && (!now->dir || strcmp(old->dir, now->dir) != 0))
+		store->intake->discard(old->dir);
+	else if (!old->dir && strcmp(old->path, now->path) != 0)
+		unlink(old->path);
+	image_free(old);
+}
+
+static void adopt(struct binary_store *store, struct image *image,
+		  const char *digest)
+{
+	struct image *old;
+
+	pthread_mutex_lock(&store->lock);
+	old = store->next;
+	store->next = image;
+	snprintf(store->next_digest, sizeof(store->next_digest), "%s", digest);
+	drop(store, old);
+	pthread_mutex_unlock(&store->lock);
+}
+
+/* Where the program of that digest belongs, malloc'ed. */
+static char *place_of(const struct binary_store *store, const char *digest)
+{
+	return xasprintf("%s/sha256-%s", store->dir, strchr(digest, ':') + 1);
+}
+
+/* The complete file becomes the program. */
+static struct image *take_program(struct binary_upload *upload,
+				  const char *digest, struct bigm_error *err)
+{
+	AUTO_FREE char *path = place_of(upload->store, digest);
+
+	if (fchmod(upload->fd, 0700) < 0) {
+		error_set_errno(err, errno, "cannot make %s executable",
+				upload->path);
+		return NULL;
 	}
+	/* Some file systems tell of a full disk only now; and a file that is
+	 * open for writing cannot be executed. */
+	if (close(upload->fd) < 0)
+		error_set_errno(err, errno, "cannot write %s", upload->path);
+	else if (binary_check(upload->path, err) == 0 &&
+		 rename(upload->path, path) < 0)
+		error_set_errno(err, errno, "cannot rename %s", upload->path);
+	upload->fd = -1;
+	if (err->code)
+		return NULL;
 	free(upload->path);
 	upload->path = NULL;
+	return image_plain(path);
+}
+
+static struct image *take_bundle(struct binary_upload *upload,
+				 const char *digest, struct bigm_error *err)
+{
+	AUTO_FREE char *dir = place_of(upload->store, digest);
+	struct binary_store *store = upload->store;
+	struct image *image = NULL;
+
 	pthread_mutex_lock(&store->lock);
-	if (store->next && strcmp(store->next, path) != 0)
-		unlink(store->next);
-	free(store->next);
-	store->next = path;
-	snprintf(store->next_digest, sizeof(store->next_digest), "%s", digest);
+	/* What is there already was checked as it was unpacked. */
+	if (store->next && store->next->dir &&
+	    strcmp(store->next->dir, dir) == 0)
+		image = image_copy(store->next);
 	pthread_mutex_unlock(&store->lock);
-	return 0;
+	return image ? image : store->intake->unpack(upload->fd, dir, err);
 }
 
 int binary_upload_finish(struct binary_upload *upload,
 			 char digest[BINARY_DIGEST_SIZE],
 			 struct bigm_error *err)
 {
-	int rc = 0;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	const struct intake *intake = upload->store->intake;
+	struct image *image;
 
-	hash_finish(upload->hash, digest);
-	if (fchmod(upload->fd, 0700) < 0)
-		rc = error_set_errno(err, errno, "cannot make %s executable",
-				     upload->path);
-	/* Some file systems tell of a full disk only now. */
-	if (close(upload->fd) < 0 && rc == 0)
-		rc = error_set_errno(err, errno, "cannot write %s",
-				     upload->path);
-	upload->fd = -1;
-	if (rc == 0)
-		rc = binary_check(upload->path, err);
-	if (rc == 0)
-		rc = adopt(upload, digest, err);
+	digest_finish(upload->hash, digest);
+	upload->hash = NULL;
+	image = intake && intake->knows(upload->fd) ?
+			take_bundle(upload, digest, &why) :
+			take_program(upload, digest, &why);
+	if (image)
+		adopt(upload->store, image, digest);
 	binary_upload_abort(upload);
-	return rc;
+	return image ? 0 : error_copy(err, &why);
 }
 
-static int hash_file(const char *path, char digest[BINARY_DIGEST_SIZE],
-		     struct bigm_error *err)
+const char *binary_own(const struct binary_store *store)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	AUTO_FREE char *piece = xmalloc(PIECE);
-	EVP_MD_CTX *hash;
-	ssize_t n;
-
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot open %s", path);
-	hash = hash_new();
-	while ((n = read(fd, piece, PIECE)) > 0)
-		if (EVP_DigestUpdate(hash, piece, (size_t)n) != 1)
-			alloc_failed();
-	if (n < 0)
-		error_set_errno(err, errno, "cannot read %s", path);
-	else
-		hash_finish(hash, digest);
-	EVP_MD_CTX_free(hash);
-	return n < 0 ? BIGM_EIO : 0;
+	return store->own ? store->own->program : BINARY_SELF;
 }
 
 int binary_own_digest(struct binary_store *store,
@@ -202,30 +208,50 @@ int binary_own_digest(struct binary_store *store,
 
 	pthread_mutex_lock(&store->lock);
 	if (!*store->own_digest)
-		rc = hash_file(BINARY_SELF, store->own_digest, err);
+		rc = digest_file(binary_own(store), store->own_digest, err);
 	memcpy(digest, store->own_digest, BINARY_DIGEST_SIZE);
 	pthread_mutex_unlock(&store->lock);
 	return rc;
 }
 
-char *binary_next(struct binary_store *store, const char *digest,
-		  struct bigm_error *err)
+static struct image *own_image(const struct binary_store *store)
+{
+	return store->own ? image_copy(store->own) : image_plain(BINARY_SELF);
+}
+
+struct image *binary_uploaded(struct binary_store *store,
+			      struct bigm_error *err)
+{
+	struct image *image;
+
+	pthread_mutex_lock(&store->lock);
+	image = store->next ? image_copy(store->next) : NULL;
+	pthread_mutex_unlock(&store->lock);
+	if (!image)
+		bigm_error_set(err, BIGM_ENOTFOUND,
+			       "no program is here; send it with Setbinary "
+			       "first");
+	return image;
+}
+
+struct image *binary_next(struct binary_store *store, const char *digest,
+			  struct bigm_error *err)
 {
 	char own[BINARY_DIGEST_SIZE];
-	char *path = NULL;
+	struct image *image = NULL;
 
 	pthread_mutex_lock(&store->lock);
 	if (store->next && (!digest || !strcmp(digest, store->next_digest)))
-		path = xstrdup(store->next);
+		image = image_copy(store->next);
 	pthread_mutex_unlock(&store->lock);
-	if (path)
-		return path;
+	if (image)
+		return image;
 	if (!digest)
-		return xstrdup(BINARY_SELF);
+		return own_image(store);
 	if (binary_own_digest(store, own, err) < 0)
 		return NULL;
 	if (strcmp(digest, own) == 0)
-		return xstrdup(BINARY_SELF);
+		return own_image(store);
 	bigm_error_set(err, BIGM_ENOTFOUND,
 		       "no program with digest %.80s is here; send it with "
 		       "Setbinary first", digest);

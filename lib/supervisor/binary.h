@@ -2,31 +2,37 @@
  * binary: the program that a machine runs, and the one it runs next.
  *
  * An upload goes to a temporary file in the machine's own folder and becomes
- * DIR/sha256-HEX, executable, by a rename when it is complete; whatever
- * interrupts it leaves nothing.  Only the last complete one is kept.
+ * DIR/sha256-HEX, executable, by a rename when it is complete; a bundle, where
+ * the machine has an intake for it, is unpacked to a folder of that name.
+ * Whatever interrupts it leaves nothing.  Only the last complete one is kept.
  *
- * A digest is "sha256:" and 64 hexadecimal digits.  Any thread.
+ * A digest is that of the bytes uploaded, see base/digest.h.  Any thread.
  */
 #ifndef SUPERVISOR_BINARY_H
 #define SUPERVISOR_BINARY_H
 
 #include <pthread.h>
 
-#include "bigm.h"
+#include "base/digest.h"
+#include "supervisor/intake.h"
 
-#define BINARY_DIGEST_SIZE 72	  /* with the NUL */
+#define BINARY_DIGEST_SIZE DIGEST_SIZE
 #define BINARY_MAX (4ull << 30) /* bytes of one program */
 #define BINARY_SELF "/proc/self/exe"
 
 struct binary_store {
 	pthread_mutex_t lock;
 	char *dir;
-	char *next;			   /* path of the upload; or NULL */
+	const struct intake *intake;	   /* NULL: plain programs only */
+	struct image *own;		   /* NULL: BINARY_SELF */
+	struct image *next;		   /* the upload; or NULL */
 	char next_digest[BINARY_DIGEST_SIZE];
 	char own_digest[BINARY_DIGEST_SIZE]; /* "" until asked for */
 };
 
-void binary_store_init(struct binary_store *store, const char *dir);
+/* own: what runs now, copied; NULL: a plain program. */
+void binary_store_init(struct binary_store *store, const char *dir,
+		       const struct intake *intake, const struct image *own);
 void binary_store_release(struct binary_store *store);
 
 /* One upload at work. */
@@ -44,17 +50,24 @@ int binary_upload_finish(struct binary_upload *upload,
 			 struct bigm_error *err);
 void binary_upload_abort(struct binary_upload *upload);
 
-/* The digest of the running program; computed once. */
+/* The path of the running program, the store's. */
+const char *binary_own(const struct binary_store *store);
+
+/* Its digest; computed once. */
 int binary_own_digest(struct binary_store *store,
 		      char digest[BINARY_DIGEST_SIZE], struct bigm_error *err);
 
 /*
- * The path to run next, malloc'ed: the upload, or the running program where
- * there is none.  digest, unless NULL, says which of the two it has to be;
- * BIGM_ENOTFOUND when it is neither.
+ * What to run next, to be freed by image_free(): the upload, or the running
+ * program where there is none.  digest, unless NULL, says which of the two it
+ * has to be; BIGM_ENOTFOUND when it is neither.
  */
-char *binary_next(struct binary_store *store, const char *digest,
-		  struct bigm_error *err);
+struct image *binary_next(struct binary_store *store, const char *digest,
+			  struct bigm_error *err);
+
+/* The upload, to be freed by image_free(); BIGM_ENOTFOUND without one. */
+struct image *binary_uploaded(struct binary_store *store,
+			      struct bigm_error *err);
 
 /*
  * Whether the kernel could run path as this very process runs: an ELF program

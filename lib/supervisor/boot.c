@@ -317,6 +317,15 @@ static cJSON *read_left(int fd, struct bigm_error *err)
 	return json;
 }
 
+static int get_image(struct boot *boot, const cJSON *json,
+		     struct bigm_error *err)
+{
+	const cJSON *image = cJSON_GetObjectItemCaseSensitive(json, "image");
+
+	boot->image = image ? image_read(image, err) : NULL;
+	return image && !boot->image ? BIGM_EINVALID : 0;
+}
+
 static int boot_continue(struct boot *boot, int identity_fd,
 			 struct bigm_error *err)
 {
@@ -328,6 +337,8 @@ static int boot_continue(struct boot *boot, int identity_fd,
 	rc = bigm_json_get_uint64(json, "incarnation", &boot->incarnation, err);
 	if (rc == 0)
 		rc = get_plain(boot, json, err);
+	if (rc == 0)
+		rc = get_image(boot, json, err);
 	if (rc == 0)
 		rc = get_identity(boot, json, err);
 	wipe_key(json);
@@ -399,6 +410,7 @@ void boot_free(struct boot *boot)
 	free(boot->address);
 	free(boot->dir);
 	free(boot->marker);
+	image_free(boot->image);
 	free(boot);
 }
 
@@ -417,7 +429,8 @@ static int add_pem(cJSON *json, const char *name, char *pem)
 	return 0;
 }
 
-static cJSON *left_json(const struct boot *boot, struct bigm_error *err)
+static cJSON *left_json(const struct boot *boot, const struct image *next,
+			struct bigm_error *err)
 {
 	cJSON *json = cJSON_CreateObject();
 
@@ -430,6 +443,9 @@ static cJSON *left_json(const struct boot *boot, struct bigm_error *err)
 	json_add_uint64(json, "procs", (uint64_t)boot->procs);
 	json_add_uint64(json, "lease_ms", boot->lease_ms);
 	json_add_uint64(json, "incarnation", boot->incarnation + 1);
+	if (next->dir &&
+	    !cJSON_AddItemToObject(json, "image", image_json(next)))
+		alloc_failed();
 	if (add_pem(json, "key", identity_key_pem(boot->identity, err)) < 0 ||
 	    add_pem(json, "certificate",
 		    identity_certificate_pem(boot->identity, err)) < 0 ||
@@ -457,9 +473,10 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-int boot_leave(const struct boot *boot, struct bigm_error *err)
+int boot_leave(const struct boot *boot, const struct image *next,
+	       struct bigm_error *err)
 {
-	cJSON *json = left_json(boot, err);
+	cJSON *json = left_json(boot, next, err);
 	char *text;
 	int fd, rc = 0;
 

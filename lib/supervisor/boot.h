@@ -21,8 +21,8 @@
  *			  then it exits
  *
  * `identity` is a memfd that the old image leaves to the new one across Exec:
- * what the keeper answered, plus "key" and "incarnation".  With it no request
- * is sent.
+ * what the keeper answered, plus "key", "incarnation" and, for a program from a
+ * bundle, "image" (supervisor/image.h).  With it no request is sent.
  *
  * `marker` is the line that ends the log: the last thing that a machine
  * writes to stdout when it shuts down in good order.  `dir` is the machine's
@@ -37,6 +37,7 @@
 
 #include "base/json.h"
 #include "rpc/identity.h"
+#include "supervisor/image.h"
 
 #define BOOT_ENV "BIGM_BOOT"
 
@@ -52,6 +53,7 @@ struct boot {
 	int procs;
 	uint64_t lease_ms;    /* of the first lease */
 	uint64_t incarnation; /* 1, and one more with each Exec */
+	struct image *image;  /* how this program was executed; NULL: plainly */
 };
 
 /* True when the environment says that this process is a machine. */
@@ -73,6 +75,7 @@ char *boot_env(int listen_fd, int parent_fd, int identity_fd);
 
 /* A memfd with what the next image needs; not close-on-exec.  Returns the fd
  * or a code. */
-int boot_leave(const struct boot *boot, struct bigm_error *err);
+int boot_leave(const struct boot *boot, const struct image *next,
+	       struct bigm_error *err);
 
 #endif

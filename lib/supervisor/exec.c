@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "loop/process.h"
 #include "supervisor/exec.h"
 
@@ -91,11 +92,42 @@ static void try_exec(const char *path, char *const *argv, char *const *env)
 	errno = ETXTBSY;
 }
 
-int exec_replace(const struct boot *boot, const char *path, char *const *argv,
-		 char *const *env, struct bigm_error *err)
+static int keep_sockets(const struct boot *boot, int identity_fd,
+			struct bigm_error *err)
+{
+	if (set_cloexec(identity_fd, false) < 0 ||
+	    set_cloexec(boot->listen_fd, false) < 0 ||
+	    (boot->parent_fd >= 0 && set_cloexec(boot->parent_fd, false) < 0))
+		return error_set_errno(err, errno, "cannot keep the sockets");
+	return 0;
+}
+
+/* Comes back only where the kernel refuses, and then in the old folder. */
+static int exec_image(const struct image *image, char *const *argv,
+		      char *const *env, struct bigm_error *err)
+{
+	AUTO_CLOSE int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char **full;
+
+	if (image->dir && chdir(image->dir) < 0)
+		return error_set_errno(err, errno, "cannot enter %s",
+				       image->dir);
+	full = image_argv(image, argv);
+	try_exec(image->path, full, env);
+	error_set_errno(err, errno, "cannot execute %s", image->path);
+	json_strings_free(full);
+	if (image->dir && here >= 0 && fchdir(here) < 0)
+		log_warn("cannot go back to the old folder");
+	return err->code;
+}
+
+int exec_replace(const struct boot *boot, const struct image *image,
+		 char *const *argv, char *const *env, struct bigm_error *err)
 {
 	AUTO_FREE char *value = NULL, *assignment = NULL;
-	AUTO_CLOSE int identity_fd = boot_leave(boot, err);
+	AUTO_FREE char *files = image->dir ?
+		xasprintf(IMAGE_FILES_ENV "=%s", image->dir) : NULL;
+	AUTO_CLOSE int identity_fd = boot_leave(boot, image, err);
 	char **full_env;
 	int rc;
 
@@ -106,19 +138,15 @@ int exec_replace(const struct boot *boot, const char *path, char *const *argv,
 		return rc;
 	value = boot_env(boot->listen_fd, boot->parent_fd, identity_fd);
 	assignment = xasprintf(BOOT_ENV "=%s", value);
-	full_env = process_env(env, (char *const[]){ assignment, NULL });
-	if (set_cloexec(identity_fd, false) < 0 ||
-	    set_cloexec(boot->listen_fd, false) < 0 ||
-	    (boot->parent_fd >= 0 && set_cloexec(boot->parent_fd, false) < 0))
-		rc = error_set_errno(err, errno, "cannot keep the sockets");
+	full_env = process_env(env,
+			       (char *const[]){ assignment, files, NULL });
+	rc = keep_sockets(boot, identity_fd, err);
 	if (rc == 0) {
 		reset_signals();
 		rc = check_parent(boot, err);
 	}
-	if (rc == 0) {
-		try_exec(path, argv, full_env);
-		rc = error_set_errno(err, errno, "cannot execute %s", path);
-	}
+	if (rc == 0)
+		rc = exec_image(image, argv, full_env, err);
 	(void)set_cloexec(boot->listen_fd, true);
 	if (boot->parent_fd >= 0)
 		(void)set_cloexec(boot->parent_fd, true);

@@ -51,10 +51,12 @@ struct job {
 
 static void job_pump(struct job *job);
 
-void job_list_init(struct job_list *jobs, struct loop *loop, char *const *env)
+void job_list_init(struct job_list *jobs, struct loop *loop, char *const *env,
+		   struct binary_store *binaries)
 {
 	jobs->loop = loop;
 	jobs->env = env;
+	jobs->binaries = binaries;
 	jobs->first = NULL;
 	pthread_mutex_init(&jobs->lock, NULL);
 }
@@ -391,7 +393,8 @@ static int take_order(struct job *job, const uint8_t *data, size_t len,
 
 	if (!json)
 		return error_prefix(err, "the first frame");
-	rc = job_order_read(&order, json, job->jobs->env, err);
+	rc = job_order_read(&order, json, job->jobs->env, job->jobs->binaries,
+			    err);
 	if (rc == 0 && start_process(job, &order, &why) < 0)
 		add_failed(job, &why);
 	job_order_release(&order);

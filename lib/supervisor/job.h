@@ -16,6 +16,7 @@
 
 #include "loop/loop.h"
 #include "rpc/server.h"
+#include "supervisor/binary.h"
 
 struct job;
 
@@ -23,11 +24,13 @@ struct job;
 struct job_list {
 	struct loop *loop;
 	char *const *env; /* what Run's env amends; the machine's own */
+	struct binary_store *binaries; /* for programs that were sent */
 	pthread_mutex_t lock;
 	struct job *first;
 };
 
-void job_list_init(struct job_list *jobs, struct loop *loop, char *const *env);
+void job_list_init(struct job_list *jobs, struct loop *loop, char *const *env,
+		   struct binary_store *binaries);
 
 /* Any thread: kills the process groups of all jobs, and just that. */
 void job_list_kill(struct job_list *jobs);

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "loop/process.h"
 #include "supervisor/env.h"
@@ -14,30 +16,76 @@ void job_order_release(struct job_order *order)
 {
 	json_strings_free(order->argv);
 	json_strings_free(order->env);
+	free(order->dir);
+	image_free(order->image);
 }
 
-int job_order_read(struct job_order *order, const cJSON *json,
-		   char *const *env, struct bigm_error *err)
+static int read_argv(struct job_order *order, const cJSON *json,
+		     struct bigm_error *err)
 {
-	char **changes = NULL;
-
 	order->argv = json_get_strings(json, "argv", "argv", err);
 	if (!order->argv)
 		return BIGM_EINVALID;
 	if (!order->argv[0] || !*order->argv[0])
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "argv names no program");
-	if (json_opt_string(json, "dir", &order->dir, err) < 0 ||
-	    json_opt_bool(json, "stdin", &order->wants_stdin, err) < 0)
-		return BIGM_EINVALID;
+	return 0;
+}
+
+static int read_env(struct job_order *order, const cJSON *json,
+		    char *const *env, struct bigm_error *err)
+{
+	char **changes = NULL, **amended;
+
 	if (cJSON_GetObjectItemCaseSensitive(json, "env")) {
 		changes = env_changes(json, "env", err);
 		if (!changes)
 			return BIGM_EINVALID;
 	}
-	order->env = process_env(env, changes);
+	amended = process_env(env, changes);
 	json_strings_free(changes);
+	if (!order->image || !order->image->dir) {
+		order->env = amended;
+		return 0;
+	}
+	AUTO_FREE char *files = xasprintf(IMAGE_FILES_ENV "=%s",
+					  order->image->dir);
+	order->env = process_env(amended, (char *const[]){ files, NULL });
+	json_strings_free(amended);
 	return 0;
+}
+
+/* A program with a folder of its own runs there, or below. */
+static char *choose_dir(const char *wanted, const struct image *image)
+{
+	const char *own = image ? image->dir : NULL;
+
+	if (!wanted || !*wanted)
+		return own ? xstrdup(own) : NULL;
+	if (own && *wanted != '/')
+		return xasprintf("%s/%s", own, wanted);
+	return xstrdup(wanted);
+}
+
+int job_order_read(struct job_order *order, const cJSON *json,
+		   char *const *env, struct binary_store *binaries,
+		   struct bigm_error *err)
+{
+	const char *dir = NULL;
+	bool binary = false;
+
+	if (read_argv(order, json, err) < 0 ||
+	    json_opt_string(json, "dir", &dir, err) < 0 ||
+	    json_opt_bool(json, "binary", &binary, err) < 0 ||
+	    json_opt_bool(json, "stdin", &order->wants_stdin, err) < 0)
+		return BIGM_EINVALID;
+	if (binary) {
+		order->image = binary_uploaded(binaries, err);
+		if (!order->image)
+			return BIGM_ENOTFOUND;
+	}
+	order->dir = choose_dir(dir, order->image);
+	return read_env(order, json, env, err);
 }
 
 static void close_fds(int *fds, size_t n)
@@ -72,23 +120,28 @@ static int make_pipes(bool wants_stdin, int *ours, int *theirs,
 static pid_t spawn(const struct job_order *order, const int *theirs,
 		   struct bigm_error *err)
 {
+	const struct image *image = order->image;
+	char **argv = image ? image_argv(image, order->argv) : NULL;
 	struct process_fd fds[STREAMS];
 	struct process_options options = {
-		.program = order->argv[0],
-		.argv = order->argv,
+		.program = image ? image->path : order->argv[0],
+		.argv = image ? argv : order->argv,
 		.env = order->env,
-		.dir = order->dir && *order->dir ? order->dir : NULL,
+		.dir = order->dir,
 		.fds = fds,
 		.group = true,
 		.death_signal = SIGKILL,
 	};
+	pid_t pid;
 
 	for (int i = 0; i < STREAMS; i++)
 		if (theirs[i] >= 0)
 			fds[options.nfds++] = (struct process_fd){
 				.parent_fd = theirs[i], .child_fd = i,
 			};
-	return process_spawn(&options, err);
+	pid = process_spawn(&options, err);
+	json_strings_free(argv);
+	return pid;
 }
 
 pid_t job_order_spawn(const struct job_order *order, int ours[STREAMS],

@@ -5,20 +5,23 @@
 #define SUPERVISOR_JOB_ORDER_H
 
 #include "base/json.h"
+#include "supervisor/binary.h"
 
 enum { IN, OUT, ERR, STREAMS };
 
 struct job_order {
 	char **argv;
 	char **env;
-	const char *dir; /* into the JSON */
+	char *dir;	     /* NULL: the machine's own */
+	struct image *image; /* what argv[0] names is that; NULL: a command */
 	bool wants_stdin;
 };
 
-/* Zero-initialise; env is what the frame's own amends.  To be released even
- * after an error. */
+/* Zero-initialise; env is what the frame's own amends, binaries has the
+ * program that "binary" means.  To be released even after an error. */
 int job_order_read(struct job_order *order, const cJSON *json,
-		   char *const *env, struct bigm_error *err);
+		   char *const *env, struct binary_store *binaries,
+		   struct bigm_error *err);
 void job_order_release(struct job_order *order);
 
 /* Starts the process, as the leader of a group of its own.  ours: our ends of

@@ -4,8 +4,11 @@
  * Frames: one byte kind, four bytes length (big endian), the payload.
  *
  *   in    's'  JSON {"argv": […], "env": ["K=V", …], "dir": "…",
- *		     "stdin": true}, first and once; env amends the machine's
- *		     ("K" alone removes), dir defaults to the machine's;
+ *		     "stdin": true, "binary": true}, first and once; env
+ *		     amends the machine's ("K" alone removes); with binary the
+ *		     program is the one that Setbinary brought, whatever
+ *		     argv[0] says; dir defaults to the machine's, or to the
+ *		     folder of a bundle, where it also begins if relative;
  *		     without stdin the process reads /dev/null
  *	   'i'  bytes for stdin; an empty one, or the stream's end, ends stdin
  *	   'k'  JSON number: a signal for the process group

@@ -181,7 +181,8 @@ static int set_binary(request *req, const cJSON *arg, cJSON **reply,
 static int get_binary(request *req, const cJSON *arg, cJSON **reply,
 		      struct bigm_error *err)
 {
-	AUTO_CLOSE int fd = open(BINARY_SELF, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = open(binary_own(&worker_of(req)->binaries),
+				 O_RDONLY | O_CLOEXEC);
 	AUTO_FREE char *piece = xmalloc(PIECE);
 
 	(void)arg;
@@ -211,18 +212,18 @@ static int exec(request *req, const cJSON *arg, cJSON **reply,
 {
 	struct worker *worker = worker_of(req);
 	const char *digest = NULL;
-	char *path;
+	struct image *image;
 
 	(void)reply;
-	if (atomic_load(&worker->end) != WORKER_SERVING || worker->next_path)
+	if (atomic_load(&worker->end) != WORKER_SERVING || worker->next_image)
 		return error_set_retriable(err, BIGM_EUNAVAILABLE,
 					   "the machine is ending already");
 	if (json_opt_string(arg, "digest", &digest, err) < 0)
 		return err->code;
-	path = binary_next(&worker->binaries, digest, err);
-	if (!path)
+	image = binary_next(&worker->binaries, digest, err);
+	if (!image)
 		return err->code;
-	worker->next_path = path;
+	worker->next_image = image;
 	rpc_request_on_flushed(req, exec_answered, worker);
 	return 0;
 }

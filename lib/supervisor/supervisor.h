@@ -13,7 +13,8 @@
  * Getpid       the process id, a number
  * Setargs      ["argv0", …]: arguments for the next Exec
  * Setenv       ["K=V", "K", …]: sets or removes variables at the next Exec
- * Setbinary    stream in: the program for the next Exec; {digest, size}
+ * Setbinary    stream in: the program for the next Exec, or the part of a
+ *              bundle with it (lib/bundle/bundle.h); {digest, size}
  * GetBinary    stream out: the running program's bytes
  * Exec         null or {"digest": …}: replies, waits for the peer's close
  *              (bounded), and replaces the process by the program
@@ -43,15 +44,18 @@
 #include "loop/loop.h"
 #include "rpc/server.h"
 #include "supervisor/boot.h"
+#include "supervisor/intake.h"
 
 /*
  * The life of a machine: serves boot's socket with the Supervisor and, once
  * registered, services of the given types, until Shutdown, Exec, the lease's
- * end or the keeper's.  Called on the main thread, from which Exec is done.
+ * end or the keeper's.  intake: for uploads that are no plain programs; may be
+ * NULL.  Called on the main thread, from which Exec is done.
  * Never returns.
  */
 void worker_main(struct boot *boot, int argc, char **argv,
-		 const struct bigm_service_type *const *types)
+		 const struct bigm_service_type *const *types,
+		 const struct intake *intake)
 	__attribute__((noreturn));
 
 #endif

@@ -237,7 +237,8 @@ static int begin(struct worker *worker, struct bigm_error *err)
 					  worker->boot->cluster,
 					  worker->boot->address, worker->argc,
 					  worker->argv);
-	job_list_init(&worker->jobs, worker->loop, worker->env);
+	job_list_init(&worker->jobs, worker->loop, worker->env,
+		      &worker->binaries);
 	registry_init(&worker->registry, worker->types, worker->bigm);
 	lease_grant(&worker->lease, worker->boot->lease_ms);
 	if (serve(worker, err) < 0)
@@ -271,8 +272,8 @@ static void go_on(struct worker *worker, const struct bigm_error *why)
 	free(worker->exec_error);
 	worker->exec_error = xstrdup(why->text);
 	pthread_mutex_unlock(&worker->lock);
-	free(worker->next_path);
-	worker->next_path = NULL;
+	image_free(worker->next_image);
+	worker->next_image = NULL;
 	atomic_store(&worker->end_by_ns, 0);
 	atomic_store(&worker->ended, false);
 	atomic_store(&worker->end, WORKER_SERVING);
@@ -288,7 +289,7 @@ static void replace(struct worker *worker)
 	release_services(worker);
 	fflush(NULL);
 	alarm(0); /* the next image would inherit it */
-	exec_replace(worker->boot, worker->next_path, worker->next_argv,
+	exec_replace(worker->boot, worker->next_image, worker->next_argv,
 		     worker->next_env, &err);
 	go_on(worker, &err);
 }
@@ -303,7 +304,8 @@ static void set_name(const struct worker *worker)
 }
 
 static struct worker *worker_new(struct boot *boot, int argc, char **argv,
-				 const struct bigm_service_type *const *types)
+				 const struct bigm_service_type *const *types,
+				 const struct intake *intake)
 {
 	struct worker *worker = xcalloc(1, sizeof(*worker));
 	char *own_argv[] = { boot->name };
@@ -314,7 +316,7 @@ static struct worker *worker_new(struct boot *boot, int argc, char **argv,
 	worker->next_argv = argc > 0 ? copy_strings(argv, (size_t)argc) :
 				       copy_strings(own_argv, 1);
 	pthread_mutex_init(&worker->lock, NULL);
-	binary_store_init(&worker->binaries, boot->dir);
+	binary_store_init(&worker->binaries, boot->dir, intake, boot->image);
 	worker->types = types;
 	worker->argc = argc;
 	worker->argv = argv;
@@ -323,10 +325,11 @@ static struct worker *worker_new(struct boot *boot, int argc, char **argv,
 }
 
 void worker_main(struct boot *boot, int argc, char **argv,
-		 const struct bigm_service_type *const *types)
+		 const struct bigm_service_type *const *types,
+		 const struct intake *intake)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
-	struct worker *worker = worker_new(boot, argc, argv, types);
+	struct worker *worker = worker_new(boot, argc, argv, types, intake);
 
 	set_name(worker);
 	if (begin(worker, &err) < 0) {

@@ -47,7 +47,7 @@ struct worker {
 	/* For the next program.  Loop thread, and main once it has ended. */
 	char **next_argv;
 	char **next_env;
-	char *next_path;
+	struct image *next_image; /* NULL: no Exec is under way */
 	int exit_status;
 	struct loop_timer delay; /* of a Shutdown */
 	uint64_t delay_ms;

@@ -34,7 +34,7 @@ static int setup(void **state)
 	snprintf(f->dir, sizeof(f->dir), "%s/binary-XXXXXX",
 		 tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(f->dir));
-	binary_store_init(&f->store, f->dir);
+	binary_store_init(&f->store, f->dir, NULL, NULL);
 	*state = f;
 	return 0;
 }
@@ -102,6 +102,16 @@ static int upload(struct binary_store *store, const void *bytes, size_t len,
 	return binary_upload_finish(up, digest, err);
 }
 
+static char *next_path(struct binary_store *store, const char *digest,
+		       struct bigm_error *err)
+{
+	struct image *image = binary_next(store, digest, err);
+	char *path = image ? xstrdup(image->path) : NULL;
+
+	image_free(image);
+	return path;
+}
+
 static void an_upload_becomes_the_next_program(void **state)
 {
 	struct fixture *f = *state;
@@ -117,12 +127,12 @@ static void an_upload_becomes_the_next_program(void **state)
 	/* two ways to the same number: by parts, and from the file */
 	assert_int_equal(binary_own_digest(&f->store, own, &err), 0);
 	assert_string_equal(own, digest);
-	path = binary_next(&f->store, NULL, &err);
+	path = next_path(&f->store, NULL, &err);
 	assert_int_equal(strncmp(path, f->dir, strlen(f->dir)), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_int_equal((size_t)st.st_size, len);
-	same = binary_next(&f->store, digest, &err);
+	same = next_path(&f->store, digest, &err);
 	assert_string_equal(same, path);
 	assert_int_equal(entries(f->dir, false), 1);
 }
@@ -140,10 +150,10 @@ static void only_the_last_upload_is_kept(void **state)
 	assert_int_equal(upload(&f->store, bytes, len, two, &err), 0);
 	assert_int_equal(upload(&f->store, bytes, len, two, &err), 0);
 	assert_int_equal(entries(f->dir, false), 1);
-	path = binary_next(&f->store, one, &err);
+	path = next_path(&f->store, one, &err);
 	assert_null(path);
 	assert_int_equal(err.code, BIGM_ENOTFOUND);
-	path = binary_next(&f->store, two, &err);
+	path = next_path(&f->store, two, &err);
 	assert_non_null(path);
 }
 
@@ -152,12 +162,12 @@ static void without_an_upload_the_program_itself_is_next(void **state)
 	struct fixture *f = *state;
 	struct bigm_error err = BIGM_ERROR_INIT;
 	char own[BINARY_DIGEST_SIZE];
-	AUTO_FREE char *any = binary_next(&f->store, NULL, &err);
+	AUTO_FREE char *any = next_path(&f->store, NULL, &err);
 	AUTO_FREE char *named = NULL;
 
 	assert_string_equal(any, BINARY_SELF);
 	assert_int_equal(binary_own_digest(&f->store, own, &err), 0);
-	named = binary_next(&f->store, own, &err);
+	named = next_path(&f->store, own, &err);
 	assert_string_equal(named, BINARY_SELF);
 }
 
@@ -214,11 +224,11 @@ static void no_folder_is_said(void **state)
 	struct binary_store store;
 
 	(void)state;
-	binary_store_init(&store, "");
+	binary_store_init(&store, "", NULL, NULL);
 	assert_null(binary_upload_new(&store, &err));
 	assert_int_equal(err.code, BIGM_EUNSUPPORTED);
 	binary_store_release(&store);
-	binary_store_init(&store, "/nowhere/at/all");
+	binary_store_init(&store, "/nowhere/at/all", NULL, NULL);
 	assert_null(binary_upload_new(&store, &err));
 	assert_int_equal(err.code, BIGM_ENOTFOUND);
 	assert_non_null(strstr(err.text, "/nowhere/at/all"));
@@ -239,7 +249,7 @@ static int fill_a_disk(const char *dir)
 	    mount("none", "/", "", MS_REC | MS_PRIVATE, "") < 0 ||
 	    mount("none", dir, "tmpfs", 0, "size=64k") < 0)
 		return 77;
-	binary_store_init(&store, dir);
+	binary_store_init(&store, dir, NULL, NULL);
 	rc = upload(&store, bytes, sizeof(bytes), digest, &err);
 	if (rc != BIGM_EEXHAUSTED || !strstr(err.text, dir) ||
 	    !strstr(err.text, "space"))

@@ -728,7 +728,7 @@ int main(int argc, char **argv)
 
 		if (!boot)
 			return 1;
-		worker_main(boot, argc, argv, types);
+		worker_main(boot, argc, argv, types, NULL);
 	}
 	if (argc > 1 && !strcmp(argv[1], KEEPER_ROLE))
 		return keeper_main(argc - 2, argv + 2);

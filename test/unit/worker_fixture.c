@@ -184,7 +184,7 @@ void fixture_main(int argc, char **argv)
 	boot = boot_receive(NULL);
 	if (!boot)
 		exit(1);
-	worker_main(boot, argc, argv, types);
+	worker_main(boot, argc, argv, types, NULL);
 }
 
 /* ------------------------------------------------------------------ */
