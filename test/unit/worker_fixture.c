@@ -139,6 +139,46 @@ static int echo_stay(struct bigm_request *req, const cJSON *arg,
 	return 0;
 }
 
+/* Writes so many bytes, whatever the caller takes. */
+static int echo_pour(struct bigm_request *req, const cJSON *arg,
+		     cJSON **reply, struct bigm_error *err)
+{
+	static const char piece[50021]; /* fits no frame, record or window */
+	int64_t left = 0;
+	int rc = 0;
+
+	bigm_json_get_int64(arg, NULL, &left, NULL);
+	for (; left > 0 && rc == 0; left -= (int64_t)sizeof(piece))
+		rc = bigm_request_write(req, piece, sizeof(piece), err);
+	return rc;
+}
+
+/* Takes nothing until the caller goes. */
+static int echo_shut(struct bigm_request *req, const cJSON *arg,
+		     cJSON **reply, struct bigm_error *err)
+{
+	while (!bigm_request_canceled(req))
+		usleep(2000);
+	return 0;
+}
+
+/* Answers each byte by a line, until it is told "x": then it fails. */
+static int echo_converse(struct bigm_request *req, const cJSON *arg,
+			 cJSON **reply, struct bigm_error *err)
+{
+	char byte = 0, line[] = "you said ?\n";
+	int rc = bigm_request_write(req, "ready\n", 6, err);
+
+	while (rc == 0 && bigm_request_read(req, &byte, 1, err) == 1) {
+		if (byte == 'x')
+			return bigm_error_set(err, BIGM_EEXIST,
+					      "we have had enough");
+		line[9] = byte;
+		rc = bigm_request_write(req, line, sizeof(line) - 1, err);
+	}
+	return rc;
+}
+
 static int bad_init(struct bigm *b, const cJSON *params, void **state,
 		    struct bigm_error *err)
 {
@@ -154,6 +194,9 @@ static const struct bigm_method echo_methods[] = {
 	{ "Exit", echo_exit, 0 },
 	{ "Hang", echo_hang, 0 },
 	{ "Stay", echo_stay, 0 },
+	{ "Pour", echo_pour, BIGM_STREAM_REPLY },
+	{ "Shut", echo_shut, BIGM_STREAM_ARG },
+	{ "Converse", echo_converse, BIGM_STREAM_ARG | BIGM_STREAM_REPLY },
 	{ 0 }
 };
 
