@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/duration.h"
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/table.h"
@@ -28,11 +29,15 @@ static const char *origin_of(const struct setting_facts *facts)
 
 static void add_row(struct table *t, const struct setting_facts *facts)
 {
+	char buf[DURATION_TEXT];
+
 	table_add(t, "%s", facts->name);
 	if (facts->origin == NULL)
 		table_add(t, "%s", facts->fallback);
 	else if (facts->number != NULL)
 		table_add(t, "%" PRId64, *facts->number);
+	else if (facts->ms != NULL)
+		table_add(t, "%s", duration_text(*facts->ms, buf));
 	else if (facts->on != NULL)
 		table_add(t, "%d", *facts->on);
 	else
@@ -62,6 +67,8 @@ static cJSON *setting_json(const struct setting_facts *facts)
 		cJSON_AddBoolToObject(json, "value", *facts->on);
 	else if (facts->number != NULL && facts->origin != NULL)
 		cJSON_AddNumberToObject(json, "value", (double)*facts->number);
+	else if (facts->ms != NULL && facts->origin != NULL)
+		cJSON_AddNumberToObject(json, "value", (double)*facts->ms / 1000);
 	else if (facts->text != NULL)
 		cJSON_AddStringToObject(json, "value", facts->text);
 	else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/nearest.h"
 
@@ -83,32 +84,6 @@ static const struct option_spec *parser_find(const struct parser *p, int value)
 /* ------------------------------------------------------------------ */
 /* Values                                                              */
 
-int options_duration(const char *text, uint64_t *ms, struct bigm_error *err)
-{
-	static const struct {
-		const char *name;
-		double ms;
-	} units[] = { { "", 1e3 }, { "s", 1e3 },   { "ms", 1 },
-		      { "m", 6e4 }, { "h", 3.6e6 }, { "d", 8.64e7 } };
-	size_t digits = strspn(text, "0123456789.");
-	char *end;
-	double value = strtod(text, &end);
-
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (digits == 0 || end != text + digits ||
-		    strcmp(end, units[i].name) != 0)
-			continue;
-		value *= units[i].ms;
-		if (!(value >= 0.5 && value < 1e15))
-			break;
-		*ms = (uint64_t)(value + 0.5);
-		return 0;
-	}
-	return bigm_error_set(err, BIGM_EINVALID,
-			      "%s is no time: write seconds, or a number with "
-			      "ms, s, m, h or d", text);
-}
-
 static int store_number(const struct option_spec *spec, const char *text,
 			int *value, struct bigm_error *err)
 {
@@ -169,7 +144,7 @@ static int store(const struct option_spec *spec, void *values,
 	case OPTION_NUMBER:
 		return store_number(spec, text, place, err);
 	case OPTION_DURATION:
-		return options_duration(text, place, err);
+		return duration_parse(text, place, err);
 	case OPTION_CHOICE:
 		return store_choice(spec, text, place, err);
 	case OPTION_LIST:

@@ -87,7 +87,4 @@ void options_release(const struct option_spec *table, void *values);
 /* Writes the table as --help shows it. */
 void options_print(const struct option_spec *table, FILE *out);
 
-/* Milliseconds of "90", "1.5", "90s", "2m", "1h", "250ms". */
-int options_duration(const char *text, uint64_t *ms, struct bigm_error *err);
-
 #endif

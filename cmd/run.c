@@ -15,6 +15,8 @@
 
 static const char *const kinds[] = { "auto", "driver", "job", NULL };
 
+#define AT(member) offsetof(struct run_options, member)
+
 static const struct option_spec table[] = {
 	{ .name = "machines", .letter = 'n', .kind = OPTION_NUMBER,
 	  .value = "N", .min = 1, .max = RUN_MOST_MACHINES,
@@ -59,6 +61,7 @@ static const struct option_spec table[] = {
 	{ .name = "timeout", .letter = 't', .kind = OPTION_DURATION,
 	  .value = "TIME", .help = "end it after TIME (90, 1.5m, 2h)",
 	  .offset = offsetof(struct run_options, timeout_ms) },
+	RUN_KEEPALIVE(AT),
 	{ 0 },
 };
 
@@ -93,6 +96,7 @@ static int add_settings(struct run_options *o, struct settings *settings,
 		o->name = settings->cluster;
 	if (o->log_dir == NULL)
 		o->log_dir = settings->log_dir;
+	keepalive_fill(&o->keepalive, &settings->keepalive);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #define CMD_RUN_H
 
 #include "cmd/command.h"
+#include "machine/keepalive.h"
 
 /* As many as a keeper starts at once. */
 #define RUN_MOST_MACHINES 4096
@@ -24,7 +25,27 @@ struct run_options {
 	bool prefix;
 	bool keep_going; /* when one of many fails */
 	uint64_t timeout_ms; /* 0: none */
+	struct keepalive keepalive; /* of the new cluster; 0: not said */
 };
+
+/* The options that say what keepalive.h is about; `at` gives a member's
+ * offset. */
+#define RUN_KEEPALIVE(at)                                                      \
+	{ .name = "keepalive-period", .kind = OPTION_DURATION,                 \
+	  .value = "TIME", .help = "ask machines twice in TIME (local: 1m)",   \
+	  .offset = at(keepalive.period_ms) },                                 \
+	{ .name = "keepalive-timeout", .kind = OPTION_DURATION,                \
+	  .value = "TIME", .help = "give a silent one up after TIME (local: 2m)", \
+	  .offset = at(keepalive.timeout_ms) },                                \
+	{ .name = "keepalive-call", .kind = OPTION_DURATION,                   \
+	  .value = "TIME", .help = "how long it may take to answer (local: 10s)", \
+	  .offset = at(keepalive.call_ms) },                                   \
+	{ .name = "lease", .kind = OPTION_DURATION, .value = "TIME",           \
+	  .help = "machines end that were not asked for TIME (5m)",            \
+	  .offset = at(keepalive.lease_ms) },                                  \
+	{ .name = "lease-first", .kind = OPTION_DURATION, .value = "TIME",     \
+	  .help = "the same, until they are asked at first (2m)",              \
+	  .offset = at(keepalive.first_ms) }
 
 enum run_kind { RUN_GUESS, RUN_DRIVER, RUN_JOB };
 

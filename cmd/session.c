@@ -95,6 +95,7 @@ static int spawn(struct session *s, struct bigm_error *err)
 		.name = s->options->name,
 		.system = s->options->system,
 		.log_dir = s->options->log_dir,
+		.keepalive = s->options->keepalive,
 		.debug = s->in->verbose,
 	};
 

@@ -50,6 +50,7 @@ static const struct option_spec table[] = {
 	{ .name = "timeout", .letter = 't', .kind = OPTION_DURATION,
 	  .value = "TIME", .help = "give up after TIME (90, 1.5m, 2h)",
 	  .offset = RUN(timeout_ms) },
+	RUN_KEEPALIVE(RUN),
 	{ .name = "no-wait", .help = "do not wait for the machines to be RUNNING",
 	  .offset = offsetof(struct start_options, no_wait) },
 	{ 0 },

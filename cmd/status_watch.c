@@ -40,7 +40,7 @@ struct watch {
 	pthread_t thread;
 	char *name;	 /* the cluster, once known */
 	cJSON *list;	 /* what was seen last */
-	char *shown;	 /* what was written last */
+	char *shown;	 /* what was written last, but for what does not count */
 	cJSON *looked;	 /* by the thread; NULL: error */
 	struct bigm_error error;
 	int failures;	 /* in a row */
@@ -126,16 +126,33 @@ static char *render(const struct watch *w)
 	return text;
 }
 
+/* What tells one look from another: not the times of Keepalive, which change
+ * all the time. */
+static char *essence(const struct watch *w)
+{
+	AUTO_JSON cJSON *list = cJSON_Duplicate(w->list, true);
+	const cJSON *cluster;
+	cJSON *machine;
+
+	cJSON_ArrayForEach(cluster, list)
+		cJSON_ArrayForEach(machine, cJSON_GetObjectItemCaseSensitive(
+							cluster, "machines"))
+			cJSON_DeleteItemFromObjectCaseSensitive(machine,
+								"keepalive");
+	return json_print(list);
+}
+
 static void show(struct watch *w)
 {
-	char *text = render(w);
+	AUTO_FREE char *text = render(w);
+	char *shown = essence(w);
 
 	if (w->screen)
 		draw(text);
-	else if (w->shown == NULL || strcmp(text, w->shown) != 0)
+	else if (w->shown == NULL || strcmp(shown, w->shown) != 0)
 		put(text);
 	free(w->shown);
-	w->shown = text;
+	w->shown = shown;
 }
 
 static void on_terminal_signal(struct watch *w)

@@ -31,6 +31,7 @@ struct lifeline;
 struct keeper_options {
 	const char *name, *system, *log_dir; /* NULL: not given */
 	const char *version, *wire;	     /* the client's */
+	struct keepalive keepalive;	     /* 0: the system's */
 	int hold_fd;   /* -1: none */
 	int status_fd; /* -1: stderr */
 	bool ship;
@@ -53,6 +54,7 @@ struct keeper {
 	struct tls_context *tls; /* for calls to the machines */
 	const struct system_ops *ops;
 	struct system *system;
+	struct keepalive keepalive; /* 0: the system's, from keeper_start() on */
 	struct rpc_server *server;
 	struct journal *journal;
 	struct tail_list tails;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -28,6 +29,8 @@
 #include "rpc/wire.h"
 
 #define KILL_MS 1500
+/* getopt's name for the first of KEEPALIVE_NAMES. */
+#define FIRST_TIME 256
 
 /* ------------------------------------------------------------------ */
 /* Arguments                                                           */
@@ -55,12 +58,20 @@ static int take_option(struct keeper_options *o, int c,
 		{ 'l', &o->log_dir },
 	};
 
+	uint64_t *const times[] = {
+		&o->keepalive.period_ms, &o->keepalive.timeout_ms,
+		&o->keepalive.call_ms,	 &o->keepalive.lease_ms,
+		&o->keepalive.first_ms,
+	};
+
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (texts[i].c != c)
 			continue;
 		*texts[i].value = optarg;
 		return 0;
 	}
+	if (c >= FIRST_TIME)
+		return duration_parse(optarg, times[c - FIRST_TIME], err);
 	if (c == '?')
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "the keeper does not know an option of "
@@ -73,7 +84,8 @@ static int take_option(struct keeper_options *o, int c,
 static int parse_options(int argc, char **argv, struct keeper_options *o,
 			 struct bigm_error *err)
 {
-	static const struct option options[] = {
+	static const char *const times[] = { KEEPALIVE_NAMES };
+	struct option options[16] = {
 		{ "name", required_argument, NULL, 'n' },
 		{ "system", required_argument, NULL, 'y' },
 		{ "version", required_argument, NULL, 'v' },
@@ -81,12 +93,15 @@ static int parse_options(int argc, char **argv, struct keeper_options *o,
 		{ "log-dir", required_argument, NULL, 'l' },
 		{ "ship", no_argument, NULL, 's' },
 		{ "debug", no_argument, NULL, 'd' },
-		{ NULL, 0, NULL, 0 },
 	};
+	size_t n = 7;
 	/* getopt wants a program's name in front. */
 	char **args = xcalloc((size_t)argc + 2, sizeof(*args));
 	int c, rc = 0;
 
+	for (int i = 0; i < 5; i++)
+		options[n++] = (struct option){ times[i], required_argument,
+						NULL, FIRST_TIME + i };
 	args[0] = (char *)"bigm";
 	for (int i = 0; i < argc; i++)
 		args[i + 1] = argv[i];

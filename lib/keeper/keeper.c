@@ -34,6 +34,23 @@
 /* ------------------------------------------------------------------ */
 /* What it says of itself                                              */
 
+static void add_keepalive(cJSON *info, const struct keepalive *times)
+{
+	cJSON *json = cJSON_AddObjectToObject(info, "keepalive");
+	const struct {
+		const char *name;
+		uint64_t ms;
+	} all[] = {
+		{ "period", times->period_ms }, { "timeout", times->timeout_ms },
+		{ "call", times->call_ms },	{ "lease", times->lease_ms },
+		{ "lease_first", times->first_ms },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		cJSON_AddNumberToObject(json, all[i].name,
+					(double)all[i].ms / 1000);
+}
+
 cJSON *keeper_info(const struct keeper *k)
 {
 	cJSON *info = cJSON_CreateObject();
@@ -47,6 +64,7 @@ cJSON *keeper_info(const struct keeper *k)
 	cJSON_AddStringToObject(info, "record", k->record->dir);
 	cJSON_AddStringToObject(info, "socket", k->record->socket_path);
 	cJSON_AddStringToObject(info, "system", k->ops->name);
+	add_keepalive(info, &k->keepalive);
 	return info;
 }
 
@@ -56,7 +74,7 @@ cJSON *keeper_status(const struct keeper *k)
 	cJSON *machines = cJSON_AddArrayToObject(status, "machines");
 
 	for (size_t i = 0; i < k->nmembers; i++)
-		cJSON_AddItemToArray(machines, member_facts(k->members[i]));
+		cJSON_AddItemToArray(machines, member_status(k->members[i]));
 	return status;
 }
 
@@ -146,6 +164,7 @@ int keeper_start(struct keeper *k, struct start_request *request,
 		start_request_free(request);
 		return rc;
 	}
+	keepalive_fill(&k->keepalive, &k->ops->keepalive);
 	k->orders = xrealloc(k->orders,
 			     (k->norders + 1) * sizeof(*k->orders));
 	k->orders[k->norders++] = request;

@@ -12,7 +12,9 @@
  * How it is started (lib/machine/cluster.c does):
  *
  *	bigm --keeper --version V --wire N [--name NAME] [--system NAME]
- *	     [--log-dir DIR] [--ship] [--debug]
+ *	     [--log-dir DIR] [--keepalive-period TIME]
+ *	     [--keepalive-timeout TIME] [--keepalive-call TIME]
+ *	     [--lease TIME] [--lease-first TIME] [--ship] [--debug]
  *
  * with fd 3 one end of a socketpair (the hold) and fd 4 the writing end of a
  * pipe (the status), and 0, 1, 2 on /dev/null.  The process that was spawned
@@ -41,7 +43,9 @@
  * on the record's Unix socket (same user only).  The service is "Keeper":
  *
  *	Info      null → {"cluster": NAME, "id": ID, "version", "wire", "pid",
- *		  "started_ns", "record": DIR, "socket": PATH, "system"}
+ *		  "started_ns", "record": DIR, "socket": PATH, "system",
+ *		  "keepalive": {"period", "timeout", "call", "lease",
+ *		  "lease_first": seconds}}
  *	Identity  null → {"key", "certificate", "authority": PEM, "id": ID}: a
  *		  driver's identity for calls to the machines
  *	Start     {"n", "program", "argv": […], "env": […], "dir", "procs",
@@ -58,7 +62,11 @@
  *	Use       null → a stream that begins with "true\n" when the caller is the
  *		  only one to use the cluster (bigm run --cluster), which it is
  *		  until it ends the call or goes away; EXIST when another is
- *	Status    null → {"cluster", …, "machines": [as above]}
+ *	Status    null → {"cluster", …, "machines": [as above]}, where a
+ *		  machine that has answered a Keepalive and is not STOPPED has
+ *		  "keepalive": {"times": ["NS", …], "next": seconds}: how long
+ *		  its last ten answers took, the newest first, and when it is
+ *		  asked next
  *	Tail      {"machines": […] (absent: all), "follow": true, "lines": -1}
  *		  → stream of lines "NS MACHINE FLAG TEXT\n", see keeper/output.h;
  *		  ends after the logs of the machines named have ended, or,

@@ -12,8 +12,6 @@
 #include "base/log.h"
 #include "keeper/core.h"
 
-/* After a failed Keepalive. */
-#define RETRY_MS 500
 /* Between the loss of a connection and word of the process's end. */
 #define LOST_MS 1000
 /* For a machine whose service failed in init: it ends by itself. */
@@ -28,6 +26,9 @@ static uint64_t wall_clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static void on_pulse(struct pulse *pulse, uint64_t incarnation);
+static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how);
+
 struct member *member_new(struct keeper *k, int index,
 			  const struct start_request *order)
 {
@@ -40,6 +41,13 @@ struct member *member_new(struct keeper *k, int index,
 	m->reason = none;
 	snprintf(m->name, sizeof(m->name), "m%d", index);
 	m->client = rpc_client_new(k->loop, m->name);
+	m->pulse = (struct pulse){
+		.loop = k->loop,
+		.client = m->client,
+		.times = &k->keepalive,
+		.answered = on_pulse,
+		.failed = on_no_pulse,
+	};
 	output_splitter_init(&m->splitter, m->name, k->marker);
 	return m;
 }
@@ -48,10 +56,9 @@ void member_free(struct member *m)
 {
 	if (!m)
 		return;
-	loop_timer_stop(m->keeper->loop, &m->keepalive_timer);
+	pulse_stop(&m->pulse);
 	loop_timer_stop(m->keeper->loop, &m->end_timer);
 	ship_free(m->ship);
-	bigm_call_free(m->keepalive);
 	bigm_call_free(m->reg);
 	bigm_call_free(m->shutdown);
 	rpc_client_free(m->client);
@@ -92,7 +99,7 @@ static void stopped(struct member *m)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
 
-	loop_timer_stop(m->keeper->loop, &m->keepalive_timer);
+	pulse_stop(&m->pulse);
 	ship_free(m->ship);
 	m->ship = NULL;
 	if (!m->reason.code && m->keeper->end.code) {
@@ -175,7 +182,10 @@ static void on_gone(void *data, const struct bigm_error *how)
 	bool asked = m->stopping || (how->code == 0 && m->splitter.ended);
 
 	m->gone = true;
-	explain(m, how, &why);
+	if (pulse_has_lapsed(&m->pulse))
+		pulse_explain_lapse(&why);
+	else
+		explain(m, how, &why);
 	if (!asked)
 		member_fail(m, &why, 0);
 	else if (m->state != BIGM_STOPPED)
@@ -223,7 +233,7 @@ void member_stop(struct member *m, bool now)
 	if (m->gone)
 		return;
 	m->stopping = true;
-	loop_timer_stop(m->keeper->loop, &m->keepalive_timer);
+	pulse_stop(&m->pulse);
 	if (now || m->state != BIGM_RUNNING)
 		kill_launch(m);
 	else if (!m->shutdown)
@@ -234,13 +244,6 @@ void member_stop(struct member *m, bool now)
 /* ------------------------------------------------------------------ */
 /* Keepalive and Register                                              */
 
-static void keepalive_send(struct member *m);
-
-static void on_keepalive_timer(struct loop_timer *timer)
-{
-	keepalive_send(loop_container(timer, struct member, keepalive_timer));
-}
-
 static void check_running(struct member *m)
 {
 	if (m->state != BIGM_STARTING || !m->alive || !m->registered)
@@ -249,87 +252,34 @@ static void check_running(struct member *m)
 	become(m, BIGM_RUNNING);
 }
 
-/* No answer: asked again until the machine's time is up. */
-static uint64_t keepalive_failed(struct member *m,
-				 const struct bigm_error *how)
+static void on_pulse(struct pulse *pulse, uint64_t incarnation)
 {
-	uint64_t limit = m->keeper->ops->keepalive.timeout_ms;
-	uint64_t silent = (loop_now_ns() - m->alive_ns) / 1000000;
+	struct member *m = loop_container(pulse, struct member, pulse);
 	struct bigm_error why = BIGM_ERROR_INIT;
 
-	if (silent < limit)
-		return RETRY_MS;
-	if (m->state == BIGM_STARTING)
-		bigm_error_set(&why, BIGM_EUNAVAILABLE,
-			       "did not begin to serve within %" PRIu64
-			       " s: %s; does the program call bigm_init() "
-			       "first thing in main()?", silent / 1000,
-			       how->text);
-	else
-		bigm_error_set(&why, BIGM_EUNAVAILABLE,
-			       "no sign of life for %" PRIu64 " s: %s",
-			       silent / 1000, how->text);
-	member_fail(m, &why, 0);
-	return 0;
-}
-
-/* The worker that an Exec should have replaced is back. */
-static bool is_bare(struct bigm_call *call)
-{
-	AUTO_JSON cJSON *reply = bigm_call_take_reply(call);
-	int64_t incarnation = 0;
-
-	return bigm_json_get_int64(reply, "incarnation", &incarnation, NULL) <
-		       0 ||
-	       incarnation < 2;
-}
-
-static void on_keepalive_done(struct bigm_call *call, void *data)
-{
-	struct member *m = data;
-	struct bigm_error why = BIGM_ERROR_INIT;
-	uint64_t next = m->keeper->ops->keepalive.period_ms;
-	int rc = bigm_call_status(call, &why);
-	bool old_image = rc == 0 && m->shipped && is_bare(call);
-
-	m->keepalive = NULL;
-	bigm_call_free(call);
-	if (m->state == BIGM_STOPPED || m->stopping)
-		return;
-	if (old_image) {
+	/* The worker that an Exec should have replaced is back. */
+	if (m->shipped && incarnation < 2) {
 		bigm_error_set(&why, BIGM_EFAILED,
 			       "the program did not replace the bare worker: "
 			       "its log says why");
 		member_fail(m, &why, 0);
-	} else if (rc == 0) {
-		m->alive = true;
-		m->alive_ns = loop_now_ns();
-		check_running(m);
-	} else {
-		next = keepalive_failed(m, &why);
+		return;
 	}
-	if (m->state != BIGM_STOPPED)
-		loop_timer_start(m->keeper->loop, &m->keepalive_timer, next,
-				 on_keepalive_timer);
+	m->alive = true;
+	check_running(m);
 }
 
-static void keepalive_send(struct member *m)
+static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how)
 {
-	const struct system_keepalive *ka = &m->keeper->ops->keepalive;
-	AUTO_FREE char *arg = xasprintf("{\"interval_ms\":%" PRIu64 "}",
-					ka->timeout_ms);
-	struct bigm_call_options options = {
-		.size = sizeof(options),
-		.timeout_ms = ka->call_ms,
-		.on_done = on_keepalive_done,
-		.data = m,
-	};
+	struct member *m = loop_container(pulse, struct member, pulse);
+	struct bigm_error why = *how;
 
-	loop_timer_stop(m->keeper->loop, &m->keepalive_timer);
-	if (!m->keepalive)
-		m->keepalive = rpc_call_start(m->client,
-					      "Supervisor.Keepalive", arg,
-					      strlen(arg), &options);
+	if (m->state == BIGM_STARTING)
+		bigm_error_set(&why, how->code,
+			       "did not begin to serve: %s; does the program "
+			       "call bigm_init() first thing in main()?",
+			       how->text);
+	member_fail(m, &why, 0);
 }
 
 static void on_register_done(struct bigm_call *call, void *data)
@@ -379,11 +329,8 @@ static void register_services(struct member *m)
  * Keepalive to the bare worker before it tells nothing. */
 static void greet(struct member *m)
 {
-	bigm_call_free(m->keepalive);
-	m->keepalive = NULL;
 	m->alive = false;
-	m->alive_ns = loop_now_ns();
-	keepalive_send(m);
+	pulse_start(&m->pulse);
 	register_services(m);
 }
 
@@ -406,8 +353,7 @@ static void on_shipped(void *data, const struct bigm_error *why)
 /* An upload may take longer than the first lease. */
 static void ship(struct member *m)
 {
-	m->alive_ns = loop_now_ns();
-	keepalive_send(m);
+	pulse_start(&m->pulse);
 	m->ship = ship_start(m->client, m->order->program, m->order->argv,
 			     m->order->env, on_shipped, m);
 }
@@ -424,7 +370,7 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 		.expect = { .role = ROLE_MACHINE },
 		/* The kernel takes the connection; its TLS waits for the
 		 * program, however long that takes to load. */
-		.connect_timeout_ms = k->ops->keepalive.timeout_ms,
+		.connect_timeout_ms = k->keepalive.timeout_ms,
 	};
 
 	m->pid = pid;
@@ -463,6 +409,7 @@ void member_launch(struct member *m)
 		.dir = dir,
 		.marker = k->marker,
 		.procs = m->order->procs,
+		.lease_ms = k->keepalive.first_ms,
 	};
 
 	m->start_ns = wall_clock_ns();
@@ -499,5 +446,15 @@ cJSON *member_facts(const struct member *m)
 		cJSON_AddStringToObject(facts, "label", m->order->label);
 	if (m->reason.code)
 		add_reason(facts, &m->reason);
+	return facts;
+}
+
+cJSON *member_status(const struct member *m)
+{
+	cJSON *facts = member_facts(m);
+
+	if (m->pulse.nreplies > 0 && m->state != BIGM_STOPPED)
+		cJSON_AddItemToObject(facts, "keepalive",
+				      pulse_facts(&m->pulse));
 	return facts;
 }

@@ -14,6 +14,7 @@
 
 #include "base/json.h"
 #include "keeper/output.h"
+#include "keeper/pulse.h"
 #include "keeper/request.h"
 #include "keeper/ship.h"
 #include "machine/system.h"
@@ -41,10 +42,10 @@ struct member {
 	struct rpc_client *client;
 	struct ship *ship; /* under way */
 	bool shipped;
-	struct bigm_call *keepalive, *reg, *shutdown;
+	struct pulse pulse;
+	struct bigm_call *reg, *shutdown;
 	bool alive, registered;
-	uint64_t alive_ns; /* the last sign of life; monotonic */
-	struct loop_timer keepalive_timer, end_timer;
+	struct loop_timer end_timer;
 };
 
 /* UNSTARTED.  order must outlive it. */
@@ -69,5 +70,7 @@ bool member_is_over(const struct member *m);
 
 /* As one line of Keeper.Watch. */
 cJSON *member_facts(const struct member *m);
+/* And what changes all the time, for Keeper.Status. */
+cJSON *member_status(const struct member *m);
 
 #endif

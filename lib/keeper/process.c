@@ -113,6 +113,10 @@ static int make_system(struct keeper *k, struct bigm_error *err)
 	k->ops = system_find(name, err);
 	if (!k->ops)
 		return BIGM_ENOTFOUND;
+	k->keepalive = k->options->keepalive;
+	keepalive_fill(&k->keepalive, &k->ops->keepalive);
+	if (keepalive_check(&k->keepalive, err) < 0)
+		return BIGM_EINVALID;
 	k->system = k->ops->new(&us, settings, err);
 	return k->system ? 0 : BIGM_EFAILED;
 }

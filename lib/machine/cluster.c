@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/wait.h"
 #include "keeper/keeper.h"
@@ -270,6 +271,31 @@ static int hold_open(struct hold *h, struct bigm_error *err)
 	return 0;
 }
 
+/* Room for what argv points to. */
+struct keeper_times {
+	char options[5][32];
+	char texts[5][DURATION_TEXT];
+};
+
+static int add_times(const char **argv, struct keeper_times *times,
+		     const struct keepalive *k)
+{
+	static const char *const names[] = { KEEPALIVE_NAMES };
+	const uint64_t all[] = { k->period_ms, k->timeout_ms, k->call_ms,
+				 k->lease_ms, k->first_ms };
+	int n = 0;
+
+	for (int i = 0; i < 5; i++) {
+		if (all[i] == 0)
+			continue;
+		snprintf(times->options[i], sizeof(times->options[i]), "--%s",
+			 names[i]);
+		argv[n++] = times->options[i];
+		argv[n++] = duration_text(all[i], times->texts[i]);
+	}
+	return n;
+}
+
 static pid_t spawn(const char *program, const struct cluster_options *o,
 		   const struct hold *h, struct bigm_error *err)
 {
@@ -277,7 +303,8 @@ static pid_t spawn(const char *program, const struct cluster_options *o,
 		{ h->theirs, KEEPER_HOLD_FD },
 		{ h->status_theirs, KEEPER_STATUS_FD },
 	};
-	const char *argv[16];
+	struct keeper_times times;
+	const char *argv[32];
 	int n = 0;
 
 	argv[n++] = "bigm";
@@ -298,6 +325,7 @@ static pid_t spawn(const char *program, const struct cluster_options *o,
 		argv[n++] = "--log-dir";
 		argv[n++] = o->log_dir;
 	}
+	n += add_times(argv + n, &times, &o->keepalive);
 	if (o->debug)
 		argv[n++] = "--debug";
 	argv[n] = NULL;

@@ -21,6 +21,7 @@
 #include "base/json.h"
 #include "keeper/output.h"
 #include "loop/loop.h"
+#include "machine/keepalive.h"
 #include "rpc/client.h"
 
 struct cluster;
@@ -39,6 +40,7 @@ struct cluster_options {
 	const char *name;    /* of the cluster; NULL: the keeper makes one up */
 	const char *system;  /* NULL: "local" */
 	const char *log_dir; /* where the logs shall stay; NULL: nowhere */
+	struct keepalive keepalive; /* 0: the system's defaults */
 	bool debug;	     /* the keeper logs debug lines */
 };
 

@@ -175,6 +175,7 @@ static int begin_cluster(struct bigm *b, struct bigm_error *err)
 		.name = s->cluster,
 		.system = s->system,
 		.log_dir = s->log_dir,
+		.keepalive = s->keepalive,
 		.debug = s->debug,
 	};
 	int r;

@@ -45,6 +45,7 @@ struct system_launch {
 	/* For the boot answer. */
 	char *name, *dir, *marker, *address;
 	int procs;
+	uint64_t lease_ms;
 	bool answered;
 	struct bigm_error failed; /* what the machine said of its end */
 
@@ -160,7 +161,7 @@ static int answer_request(struct system_launch *l, const char *request,
 	add_string(json, "dir", l->dir);
 	add_string(json, "marker", l->marker);
 	json_add_uint64(json, "procs", (uint64_t)l->procs);
-	json_add_uint64(json, "lease_ms", system_local.keepalive.timeout_ms);
+	json_add_uint64(json, "lease_ms", l->lease_ms);
 	text = json_print(json);
 	if (send(l->boot_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) <
 	    0)
@@ -476,6 +477,8 @@ static struct system_launch *local_start(struct system *system,
 	l->dir = xstrdup(order->dir);
 	l->marker = xstrdup(order->marker);
 	l->procs = order->procs > 0 ? order->procs : system_local.default_procs;
+	l->lease_ms = order->lease_ms > 0 ? order->lease_ms :
+					    system_local.keepalive.first_ms;
 	l->failed = why;
 	l->announce.fn = announce;
 	l->out_fd = l->boot_fd = -1;
@@ -520,8 +523,9 @@ const struct system_ops system_local = {
 	.ships = local_ships,
 	.free = local_free,
 	/* On one host only a stopped or a hanging machine misses these. */
-	.keepalive = { .period_ms = 15000, .timeout_ms = 60000,
-		       .call_ms = 15000 },
+	.keepalive = { .period_ms = 60000, .timeout_ms = 120000,
+		       .call_ms = 10000, .lease_ms = KEEPALIVE_LEASE_MS,
+		       .first_ms = KEEPALIVE_FIRST_MS },
 	.default_procs = 1,
 	.host_processes = 3,
 	.host_memory = 2 << 20,

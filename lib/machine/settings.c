@@ -10,13 +10,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/nearest.h"
 
 #define NAME_MAX_LEN 32
 
-enum kind { NUMBER, TEXT, SWITCH };
+enum kind { NUMBER, TEXT, SWITCH, DURATION };
 
 struct setting {
 	const char *name;
@@ -42,6 +43,19 @@ static const struct setting table[] = {
 	  .fallback = "made up" },
 	{ .name = "log-dir", .kind = TEXT, .offset = AT(log_dir),
 	  .fallback = "none" },
+	{ .name = "keepalive-period", .kind = DURATION,
+	  .offset = AT(keepalive.period_ms), .driver = true,
+	  .fallback = "local: 1m" },
+	{ .name = "keepalive-timeout", .kind = DURATION,
+	  .offset = AT(keepalive.timeout_ms), .driver = true,
+	  .fallback = "local: 2m" },
+	{ .name = "keepalive-call", .kind = DURATION,
+	  .offset = AT(keepalive.call_ms), .driver = true,
+	  .fallback = "local: 10s" },
+	{ .name = "lease", .kind = DURATION, .offset = AT(keepalive.lease_ms),
+	  .driver = true, .fallback = "5m" },
+	{ .name = "lease-first", .kind = DURATION,
+	  .offset = AT(keepalive.first_ms), .driver = true, .fallback = "2m" },
 	{ .name = "quiet", .kind = SWITCH, .offset = AT(quiet),
 	  .fallback = "0" },
 	{ .name = "debug", .kind = SWITCH, .offset = AT(debug),
@@ -119,6 +133,14 @@ static int set_switch(bool *on, const char *value, const char *origin,
 			      "%s=%s: must be 1 or 0", origin, value);
 }
 
+static int set_duration(uint64_t *ms, const char *value, const char *origin,
+			struct bigm_error *err)
+{
+	int r = duration_parse(value, ms, err);
+
+	return r < 0 ? error_prefix(err, "%s=%s", origin, value) : 0;
+}
+
 static int set_text(char **text, const char *value)
 {
 	free(*text);
@@ -130,20 +152,25 @@ static int no_such_setting(const char *name, const char *origin,
 			   struct bigm_error *err)
 {
 	const char *names[NSETTINGS + 1] = { NULL };
+	char list[256] = "";
 	size_t n = 0;
 
 	for (size_t i = 0; i < NSETTINGS; i++)
-		if (!table[i].environment)
+		if (!table[i].environment) {
+			size_t len = strlen(list);
+
+			snprintf(list + len, sizeof(list) - len, "%s%s",
+				 n > 0 ? ", " : "", table[i].name);
 			names[n++] = table[i].name;
+		}
 	const char *meant = nearest(name, names);
 	if (meant)
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s: bigm has no setting %s; did you mean "
 				      "%s?", origin, name, meant);
 	return bigm_error_set(err, BIGM_EINVALID,
-			      "%s: bigm has no setting %s; it has n, procs, "
-			      "system, cluster, log-dir, quiet and debug",
-			      origin, name);
+			      "%s: bigm has no setting %s; it has %s", origin,
+			      name, list);
 }
 
 static int set_field(void *field, const struct setting *setting,
@@ -155,6 +182,8 @@ static int set_field(void *field, const struct setting *setting,
 		return set_number(field, value, setting->max, origin, err);
 	case SWITCH:
 		return set_switch(field, value, origin, err);
+	case DURATION:
+		return set_duration(field, value, origin, err);
 	case TEXT:
 		break;
 	}
@@ -200,6 +229,7 @@ bool settings_get(const struct settings *s, size_t i,
 		.origin = s->origins[i],
 		.fallback = table[i].fallback,
 		.number = table[i].kind == NUMBER ? field : NULL,
+		.ms = table[i].kind == DURATION ? field : NULL,
 		.on = table[i].kind == SWITCH ? field : NULL,
 		.text = table[i].kind == TEXT ? *(char *const *)field : NULL,
 	};
@@ -459,7 +489,7 @@ static bool is_set(const struct settings *s, const struct setting *setting)
 		return *(char *const *)field != NULL;
 	if (setting->kind == SWITCH)
 		return *(const bool *)field;
-	return *(const int64_t *)field != 0;
+	return *(const int64_t *)field != 0; /* a DURATION, too */
 }
 
 /* True for what a machine's environment shall not have as it is. */

@@ -10,9 +10,9 @@
 #ifndef MACHINE_SETTINGS_H
 #define MACHINE_SETTINGS_H
 
-#include "bigm.h"
+#include "machine/keepalive.h"
 
-#define SETTINGS_MAX 16
+#define SETTINGS_MAX 24
 
 struct settings {
 	int64_t n;     /* machines; 0: the program's default */
@@ -20,6 +20,7 @@ struct settings {
 	char *system;  /* NULL: the keeper's default */
 	char *cluster; /* name of a new cluster; NULL: made up */
 	char *log_dir; /* where logs shall stay; NULL: nowhere */
+	struct keepalive keepalive; /* 0: the system's default */
 	char *control; /* socket of the keeper to use; NULL: spawn one */
 	char *fixed;   /* "n,procs": settled by bigm's own options, which the
 			* program's do not change */
@@ -43,6 +44,7 @@ struct setting_facts {
 	const char *fallback; /* what holds then, in words */
 	const char *text;     /* the value, of one kind: */
 	const int64_t *number;
+	const uint64_t *ms;
 	const bool *on;
 };
 

@@ -11,17 +11,11 @@
 
 #include "base/json.h"
 #include "loop/loop.h"
+#include "machine/keepalive.h"
 #include "rpc/tls.h"
 
 struct system;	      /* one system at work, for one cluster */
 struct system_launch; /* one machine of it, the system's own view */
-
-/* Keepalive's figures for machines of this system, in ms. */
-struct system_keepalive {
-	uint64_t period_ms;
-	uint64_t timeout_ms;
-	uint64_t call_ms;
-};
 
 /* What the keeper wants of one machine. */
 struct system_order {
@@ -33,6 +27,7 @@ struct system_order {
 	const char *dir;     /* the machine's own folder, in the record */
 	const char *marker;  /* the line that ends the machine's log */
 	int procs;	     /* 0: the system's default */
+	uint64_t lease_ms;   /* the first lease */
 };
 
 /* Told to the keeper; `data` is what system_ops.start got. */
@@ -76,7 +71,7 @@ struct system_ops {
 	 * them the program (Setbinary, Exec). */
 	bool (*ships)(const struct system *system);
 	void (*free)(struct system *system);
-	struct system_keepalive keepalive;
+	struct keepalive keepalive; /* where nobody says otherwise */
 	int default_procs;
 	/* What a machine takes at least of the keeper's own host: processes and
 	 * threads, and bytes of memory. */

@@ -9,8 +9,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define LEASE_LEAST_MS 100
-#define LEASE_MOST_MS (24ull * 3600 * 1000)
+#include "machine/keepalive.h"
+
+#define LEASE_LEAST_MS KEEPALIVE_LEAST_MS
+#define LEASE_MOST_MS KEEPALIVE_MOST_MS
 
 struct lease {
 	_Atomic uint64_t end_ns;

@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -48,6 +49,7 @@ struct fixture {
 	enum answer keepalive, registering, shutdown;
 	int keepalives, registers, shutdowns, kills, releases;
 	bool cannot_start;
+	uint64_t slept_ns; /* how far the member's clock has jumped */
 	struct system_events events;
 	struct bigm_request *hanging[64];
 	int nhanging;
@@ -74,7 +76,7 @@ static int fake_keepalive(struct bigm_request *req, const cJSON *arg,
 	int64_t ms = 0;
 
 	bigm_json_get_int64(arg, "interval_ms", &ms, NULL);
-	assert_int_equal(ms, f->k.ops->keepalive.timeout_ms);
+	assert_int_equal(ms, f->k.keepalive.lease_ms);
 	f->keepalives++;
 	return answer_as(f, f->keepalive, req, err);
 }
@@ -138,13 +140,17 @@ static bool fake_ships(const struct system *system)
 	return false;
 }
 
+static const struct keepalive times = {
+	.period_ms = 40, .timeout_ms = 2000, .call_ms = 800, .lease_ms = 5000,
+	.first_ms = 3000,
+};
+
 static const struct system_ops fake_ops = {
 	.name = "fake",
 	.start = fake_start,
 	.kill = fake_kill,
 	.release = fake_release,
 	.ships = fake_ships,
-	.keepalive = { .period_ms = 20, .timeout_ms = 2000, .call_ms = 800 },
 	.default_procs = 1,
 };
 
@@ -194,6 +200,17 @@ static void drop_log(enum log_level level, const char *line, void *data)
 {
 }
 
+static uint64_t fake_clock(const struct pulse *pulse)
+{
+	struct member *m = loop_container(pulse, struct member, pulse);
+	struct fixture *f = loop_container(m->keeper, struct fixture, k);
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec +
+	       f->slept_ns;
+}
+
 static bool never_ended(char *const *machines, void *data)
 {
 	return false;
@@ -218,6 +235,7 @@ static int setup(void **state)
 				      NULL, NULL);
 	k->tls = tls_context_new(k->identity, NULL);
 	k->ops = &fake_ops;
+	k->keepalive = times;
 	k->journal = journal_new(k->loop, f->path, NULL);
 	k->tails.ended = never_ended;
 	k->advance.fn = on_advance;
@@ -228,6 +246,7 @@ static int setup(void **state)
 	current = f;
 	k->end = (struct bigm_error)BIGM_ERROR_INIT;
 	f->m = member_new(k, 0, &f->order);
+	f->m->pulse.clock = fake_clock;
 	log_set_sink(drop_log, NULL);
 	*state = f;
 	return 0;
@@ -396,8 +415,112 @@ static void test_silence_stops(void **state)
 	begin_and_run(f);
 	f->keepalive = HANG;
 	run_until(f, is_stopped);
-	expect_reason(f, BIGM_EUNAVAILABLE, "no sign of life");
+	expect_reason(f, BIGM_EUNAVAILABLE, "no answer to Keepalive within 2s: ");
 	assert_int_equal(f->kills, 1);
+}
+
+/* Ten, once there were more. */
+static bool has_reply_times(struct fixture *f)
+{
+	return f->keepalives >= 15;
+}
+
+static void test_reply_times(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_JSON cJSON *status = NULL;
+	cJSON *keepalive, *item;
+	uint64_t next_ms = times.period_ms / 2;
+
+	begin_and_run(f);
+	run_until(f, has_reply_times);
+	status = member_status(f->m);
+	keepalive = cJSON_GetObjectItem(status, "keepalive");
+	item = cJSON_GetObjectItem(keepalive, "times");
+	assert_int_equal(cJSON_GetArraySize(item), 10);
+	for (int i = 0; i < 10; i++) {
+		const char *ns = cJSON_GetArrayItem(item, i)->valuestring;
+
+		assert_int_equal(strtoull(ns, NULL, 10),
+				 f->m->pulse.reply_ns[i]);
+		assert_true(f->m->pulse.reply_ns[i] > 0);
+	}
+	item = cJSON_GetObjectItem(keepalive, "next");
+	assert_true(item->valuedouble >= 0 &&
+		    item->valuedouble <= (double)next_ms / 1000);
+}
+
+static void sleep_for(struct fixture *f, uint64_t ms)
+{
+	f->slept_ns += ms * 1000000;
+}
+
+static bool is_hanging(struct fixture *f)
+{
+	return f->nhanging > 0;
+}
+
+static bool is_over(struct fixture *f)
+{
+	return f->keepalives >= 5 || f->m->state == BIGM_STOPPED;
+}
+
+/* A call that was under way when we fell asleep, for longer than the
+ * time-out, says nothing of the machine. */
+static void test_our_sleep_is_not_its_silence(void **state)
+{
+	struct fixture *f = *state;
+
+	f->k.keepalive.lease_ms = 3600000;
+	begin_and_run(f);
+	f->keepalive = HANG;
+	run_until(f, is_hanging);
+	sleep_for(f, 100 * times.timeout_ms);
+	f->keepalive = ANSWER;
+	f->keepalives = 0;
+	run_until(f, is_over);
+	assert_int_equal(f->m->state, BIGM_RUNNING);
+}
+
+#define LAPSED "lease expired while the keeper was suspended"
+
+static void test_sleep_outlasts_the_lease(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_and_run(f);
+	sleep_for(f, 2 * times.lease_ms);
+	end(f, "exited with status 1");
+	expect_reason(f, BIGM_EUNAVAILABLE, LAPSED);
+}
+
+/* A machine whose process is not ours is known by its silence; the time-out
+ * is not waited for. */
+static void test_sleep_outlasts_the_lease_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+
+	f->k.keepalive.timeout_ms = 3600000;
+	begin_and_run(f);
+	sleep_for(f, 2 * times.lease_ms);
+	f->keepalive = REFUSE;
+	run_until(f, is_stopped);
+	expect_reason(f, BIGM_EUNAVAILABLE, LAPSED);
+	assert_int_equal(f->kills, 1);
+}
+
+/* Its own clock may have slept as well. */
+static void test_answer_after_the_lease(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_and_run(f);
+	sleep_for(f, 2 * times.lease_ms);
+	f->keepalives = 0;
+	run_until(f, is_over);
+	assert_int_equal(f->m->state, BIGM_RUNNING);
+	end(f, "exited with status 1");
+	expect_reason(f, BIGM_EUNAVAILABLE, "exited with status 1");
 }
 
 static void test_never_serves(void **state)
@@ -532,6 +655,11 @@ int main(void)
 		TEST(test_keepalive_goes_on),
 		TEST(test_one_miss_is_forgiven),
 		TEST(test_silence_stops),
+		TEST(test_reply_times),
+		TEST(test_our_sleep_is_not_its_silence),
+		TEST(test_sleep_outlasts_the_lease),
+		TEST(test_sleep_outlasts_the_lease_elsewhere),
+		TEST(test_answer_after_the_lease),
 		TEST(test_never_serves),
 		TEST(test_service_fails),
 		TEST(test_dies),

@@ -168,29 +168,6 @@ static void test_bad_values_are_refused(void **state)
 	assert_refused("--time soon", "soon is no time");
 }
 
-static void test_durations(void **state)
-{
-	static const struct {
-		const char *text;
-		uint64_t ms;
-	} good[] = { { "90", 90000 }, { "1.5", 1500 },	{ "250ms", 250 },
-		     { "3s", 3000 },  { "2m", 120000 }, { "1h", 3600000 },
-		     { ".5", 500 },   { "1d", 86400000 } };
-	static const char *const bad[] = { "", "-1", "0", "1e3", "inf", "nan",
-					   "0x10", "1.2.3", "5 s", "5y", "+1",
-					   "99999999999999999d" };
-	uint64_t ms;
-
-	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		assert_int_equal(options_duration(good[i].text, &ms, NULL), 0);
-		assert_int_equal(ms, good[i].ms);
-	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		if (options_duration(bad[i], &ms, NULL) != BIGM_EINVALID)
-			fail_msg("\"%s\" was taken for a time", bad[i]);
-	}
-}
-
 static void test_help_shows_every_option(void **state)
 {
 	char *text = NULL;
@@ -233,7 +210,6 @@ int main(void)
 		cmocka_unit_test(test_a_lone_dash_is_a_word),
 		cmocka_unit_test(test_unknown_options_name_the_nearest),
 		cmocka_unit_test(test_bad_values_are_refused),
-		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_help_shows_every_option),
 		cmocka_unit_test(test_nearest),
 	};
