@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/pem.h>
 
 #include "base/alloc.h"
 #include "loop/process.h"
@@ -293,6 +294,59 @@ static cJSON *receive(struct fixture *f)
 	return n > 0 ? json_parse(packet, (size_t)n, NULL) : NULL;
 }
 
+static char *certificate_text(X509 *certificate)
+{
+	BIO *out = BIO_new(BIO_s_mem());
+	char *data, *text;
+	long len;
+
+	assert_int_equal(PEM_write_bio_X509(out, certificate), 1);
+	len = BIO_get_mem_data(out, &data);
+	text = xstrndup(data, (size_t)len);
+	BIO_free(out);
+	return text;
+}
+
+static char *forge_answer(struct forge *forge, const char *request)
+{
+	const struct forge_order order = {
+		.uris = { "bigm:" FORGE_CLUSTER "/machine/m0" },
+	};
+	BIO *in = BIO_new_mem_buf(request, -1);
+	X509_REQ *req = PEM_read_bio_X509_REQ(in, NULL, NULL, NULL);
+	X509 *certificate =
+		forge_certificate(forge, X509_REQ_get0_pubkey(req), &order);
+	char *text = certificate_text(certificate);
+
+	X509_free(certificate);
+	X509_REQ_free(req);
+	BIO_free(in);
+	return text;
+}
+
+static const char *cluster(const struct fixture *f)
+{
+	return f->forge ? FORGE_CLUSTER : authority_cluster(f->authority);
+}
+
+static void add_certificates(struct fixture *f, const char *request,
+			     cJSON *json)
+{
+	AUTO_FREE char *certificate = NULL, *authority = NULL;
+
+	if (f->forge) {
+		certificate = forge_answer(f->forge, request);
+		authority = certificate_text(f->forge->certificate);
+	} else {
+		assert_int_equal(authority_sign(f->authority, request,
+						ROLE_MACHINE, "m0", "127.0.0.1",
+						&certificate, NULL), 0);
+		authority = xstrdup(authority_pem(f->authority));
+	}
+	cJSON_AddStringToObject(json, "certificate", certificate);
+	cJSON_AddStringToObject(json, "authority", authority);
+}
+
 static void answer(struct fixture *f, uint64_t lease_ms)
 {
 	AUTO_JSON cJSON *request = receive(f);
@@ -300,41 +354,56 @@ static void answer(struct fixture *f, uint64_t lease_ms)
 		"{\"name\": \"m0\", \"cluster\": \"%s\", \"procs\": 1, "
 		"\"dir\": \"%s\", \"lease_ms\": %llu, \"address\": \"%s\", "
 		"\"marker\": \"" FIXTURE_MARKER "\"}",
-		authority_cluster(f->authority), f->dir,
-		(unsigned long long)lease_ms, f->address);
-	AUTO_FREE char *certificate = NULL, *text = NULL;
+		cluster(f), f->dir, (unsigned long long)lease_ms, f->address);
+	AUTO_FREE char *text = NULL;
 	const char *pem;
 
 	assert_int_equal(bigm_json_get_string(request, "request", &pem, NULL),
 			 0);
-	assert_int_equal(authority_sign(f->authority, pem, ROLE_MACHINE, "m0",
-					"127.0.0.1", &certificate, NULL), 0);
-	cJSON_AddStringToObject(json, "certificate", certificate);
-	cJSON_AddStringToObject(json, "authority", authority_pem(f->authority));
+	add_certificates(f, pem, json);
 	text = json_print(json);
 	assert_true(send(f->keeper_fd, text, strlen(text), 0) > 0);
 }
 
-struct rpc_client *fixture_client(struct fixture *f, enum role role)
+/* Takes over id. */
+static struct rpc_client *dial_as(struct fixture *f, struct identity *id)
 {
 	struct caller *caller = &f->callers[f->ncallers++];
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct rpc_target target = { .address = f->address, .fd = -1 };
 
-	caller->id = authority_issue(f->authority, role, role_name(role), NULL,
-				     &err);
+	assert_true(f->ncallers <= FIXTURE_CALLERS);
+	caller->id = id;
 	caller->tls = tls_context_new(caller->id, &err);
 	target.tls = caller->tls;
 	target.expect.role = ROLE_MACHINE;
 	snprintf(target.expect.cluster, sizeof(target.expect.cluster), "%s",
-		 authority_cluster(f->authority));
+		 cluster(f));
 	snprintf(target.expect.name, sizeof(target.expect.name), "m0");
 	caller->client = rpc_client_new(f->loop, "m0");
 	assert_int_equal(rpc_client_open(caller->client, &target, &err), 0);
 	return caller->client;
 }
 
-struct fixture *fixture_new(uint64_t lease_ms)
+struct rpc_client *fixture_client(struct fixture *f, enum role role)
+{
+	return dial_as(f, authority_issue(f->authority, role, role_name(role),
+					  NULL, NULL));
+}
+
+/* It shows what it has, but believes the machine. */
+struct rpc_client *fixture_forged(struct fixture *f, struct forge *forge,
+				  const struct forge_order *order)
+{
+	struct identity *id = forge_identity(forge, order);
+
+	X509_free(id->authority);
+	id->authority = f->forge->certificate;
+	X509_up_ref(id->authority);
+	return dial_as(f, id);
+}
+
+static struct fixture *begin(uint64_t lease_ms, struct forge *forge)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	struct bigm_error err = BIGM_ERROR_INIT;
@@ -344,12 +413,25 @@ struct fixture *fixture_new(uint64_t lease_ms)
 		 tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(f->dir));
 	f->authority = authority_new(NULL, &err);
+	f->forge = forge;
 	spawn(f);
 	answer(f, lease_ms);
 	f->loop = loop_new(&err);
 	assert_int_equal(loop_start_thread(f->loop, "test", &err), 0);
+	return f;
+}
+
+struct fixture *fixture_new(uint64_t lease_ms)
+{
+	struct fixture *f = begin(lease_ms, NULL);
+
 	f->client = fixture_client(f, ROLE_KEEPER);
 	return f;
+}
+
+struct fixture *fixture_new_forged(struct forge *forge)
+{
+	return begin(60000, forge);
 }
 
 static void remove_dir(const char *path)

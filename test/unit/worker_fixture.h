@@ -8,15 +8,18 @@
 #ifndef TEST_WORKER_FIXTURE_H
 #define TEST_WORKER_FIXTURE_H
 
+#include "forge.h"
 #include "keeper/authority.h"
 #include "loop/loop.h"
 #include "rpc/client.h"
 #include "base/json.h"
 
+#define FIXTURE_CALLERS 16
 #define FIXTURE_MARKER "-- the log of m0 is over --"
 
 struct fixture {
 	struct authority *authority;
+	struct forge *forge; /* the authority instead, or NULL */
 	char dir[64];	   /* the machine's own folder */
 	char *address;
 	pid_t pid;	   /* of the machine; 0: reaped */
@@ -29,7 +32,7 @@ struct fixture {
 		struct identity *id;
 		struct tls_context *tls;
 		struct rpc_client *client;
-	} callers[4];
+	} callers[FIXTURE_CALLERS];
 	int ncallers;
 };
 
@@ -39,6 +42,12 @@ void fixture_main(int argc, char **argv);
 /* A machine with a first lease of so long, and a client as `role`. */
 struct fixture *fixture_new(uint64_t lease_ms);
 void fixture_free(struct fixture *f);
+
+/* A machine of forge's cluster, which fixture_forged() may call.  The forge
+ * stays the caller's. */
+struct fixture *fixture_new_forged(struct forge *forge);
+struct rpc_client *fixture_forged(struct fixture *f, struct forge *forge,
+				  const struct forge_order *order);
 
 /* Another client of the same machine; fixture_free() frees it. */
 struct rpc_client *fixture_client(struct fixture *f, enum role role);
