@@ -48,7 +48,6 @@ int command_fail(const struct invocation *in, int status, const char *fmt, ...)
 {
 	char text[TEXT_MAX], line[TEXT_MAX];
 	va_list ap;
-	ssize_t written;
 	size_t len;
 
 	va_start(ap, fmt);
@@ -60,9 +59,7 @@ int command_fail(const struct invocation *in, int status, const char *fmt, ...)
 	len = strlen(line);
 	line[len++] = '\n';
 	/* One write, so that lines of several processes do not mix. */
-	do {
-		written = write(STDERR_FILENO, line, len);
-	} while (written < 0 && errno == EINTR);
+	progress_write(in->progress, line, len);
 	return status;
 }
 

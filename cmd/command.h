@@ -9,6 +9,7 @@
 #define CMD_COMMAND_H
 
 #include "cmd/options.h"
+#include "cmd/progress.h"
 
 /* Exit statuses of bigm itself. */
 enum {
@@ -29,6 +30,7 @@ struct invocation {
 	const struct command *const *commands; /* all; ends with NULL */
 	const void *options; /* the command's structure */
 	bool verbose;
+	struct progress *progress; /* what else writes to stderr; NULL: nothing */
 	struct option_words words;
 };
 

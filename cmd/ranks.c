@@ -188,8 +188,11 @@ static int place_run(struct place *place)
 	bool forgiven;
 	int status;
 
-	if (wait_for_all(place, &err) == 0 && run_program(place, &err) == 0)
-		return place->rank.status;
+	if (wait_for_all(place, &err) == 0) {
+		session_ready(all->session);
+		if (run_program(place, &err) == 0)
+			return place->rank.status;
+	}
 	status = explain(place, &err);
 	pthread_mutex_lock(&all->lock);
 	forgiven = place->absent && !all->order->absent_fail &&

@@ -23,6 +23,7 @@ struct run_options {
 	const char *dir; /* NULL: where we are */
 	struct option_list env;
 	bool prefix;
+	bool quiet; /* no word of how the machines come up */
 	bool keep_going; /* when one of many fails */
 	uint64_t timeout_ms; /* 0: none */
 	struct keepalive keepalive; /* of the new cluster; 0: not said */

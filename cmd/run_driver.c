@@ -120,6 +120,7 @@ int run_driver(const struct run_order *order)
 		.work = &work,
 		.data = &driver,
 		.print = true,
+		.shared = true,
 	};
 	int status;
 

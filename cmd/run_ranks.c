@@ -33,6 +33,8 @@ int run_ranks(const struct run_order *order)
 		.attach = order->options.cluster != NULL,
 		.exclusive = true,
 		.print = order->in->verbose,
+		.expected = order->options.machines > 0 ? order->options.machines
+							: 1,
 	};
 	int status = ranks_run(&session, &ranks);
 

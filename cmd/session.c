@@ -73,8 +73,7 @@ static void on_machine(struct bigm_machine *machine, void *data)
 	enum bigm_state state = bigm_machine_state(machine);
 	const char *name = bigm_machine_name(machine);
 
-	if (state == BIGM_RUNNING)
-		log_debug("%s runs at %s", name, bigm_machine_address(machine));
+	progress_machine(s->progress, machine);
 	if (state != BIGM_STOPPED || s->work->names_the_lost ||
 	    atomic_load(&s->stopping) ||
 	    bigm_machine_error(machine, &why) == 0 ||
@@ -210,6 +209,7 @@ static void decide(struct session *s, int status)
 {
 	if (s->status < 0)
 		s->status = status;
+	progress_end(s->progress, false);
 }
 
 static void stop(struct session *s)
@@ -323,6 +323,20 @@ static void on_event(struct session *s, const struct event *event)
 	}
 }
 
+static void do_nothing(void *data)
+{
+}
+
+void session_ready(struct session *s)
+{
+	if (s->progress == NULL)
+		return;
+	/* What the loop has told who waits for a machine, it has told us by
+	 * then as well. */
+	loop_call(s->loop, do_nothing, NULL);
+	progress_end(s->progress, true);
+}
+
 void session_finish(struct session *s, int status)
 {
 	if (s->phase == SESSION_WORKING && s->status < 0)
@@ -399,10 +413,29 @@ static uint64_t next_deadline(const struct session *s)
 	return s->grace_ns;
 }
 
+static int show_progress(struct session *s, struct bigm_error *err)
+{
+	AUTO_FREE char *title = xasprintf("bigm %s", s->in->command->name);
+	const struct progress_options options = {
+		.title = title,
+		.expected = (size_t)s->expected,
+		.quiet = s->options->quiet,
+		.verbose = s->in->verbose,
+		.shared = s->shared,
+	};
+
+	/* The machines of a guest are there. */
+	s->progress = s->attach ? NULL : progress_new(&options, err);
+	s->with_progress = *s->in;
+	s->with_progress.progress = s->progress;
+	s->in = &s->with_progress;
+	return err->code;
+}
+
 static int begin(struct session *s, struct bigm_error *err)
 {
 	prctl(PR_SET_CHILD_SUBREAPER, 1); /* see stand_in_for_guard() */
-	if (events_init(&s->events, err) != 0)
+	if (events_init(&s->events, err) != 0 || show_progress(s, err) != 0)
 		return err->code;
 	s->loop = loop_new(err);
 	if (s->loop == NULL || loop_start_thread(s->loop, "bigm-loop", err) != 0)
@@ -440,5 +473,8 @@ int session_run(struct session *s)
 	loop_stop(s->loop);
 	loop_free(s->loop);
 	events_release(&s->events);
+	if (!progress_free(s->progress))
+		leave(s);
+	s->with_progress.progress = NULL;
 	return s->status;
 }

@@ -63,11 +63,15 @@ struct session {
 	int fd;	    /* the work's; -1: none */
 	bool print; /* the machines' own output to stderr */
 	bool keep;  /* work that ends with 0 leaves the cluster to itself */
+	int expected; /* so many machines will come; 0: not known */
+	bool shared;  /* the work writes to our terminal, whenever it likes */
 	bool attach;	/* the cluster is there, and stays (options->cluster) */
 	bool exclusive; /* nobody else may do so with it meanwhile */
 	bool patient;	/* after the first signal the work has all its time */
 
 	struct events events;
+	struct progress *progress; /* of the machines; NULL: not shown */
+	struct invocation with_progress; /* what `in` is from then on */
 	struct loop *loop;
 	struct cluster *cluster;  /* NULL until spawned, or attached to */
 	struct bigm_call *use;	  /* makes it ours alone; NULL: nothing does */
@@ -88,6 +92,10 @@ struct session {
 
 /* Does it all; returns the exit status. */
 int session_run(struct session *session);
+
+/* Any thread but the loop's: the machines that the work needs are there; what
+ * it prints may come. */
+void session_ready(struct session *session);
 
 /* Main thread: the work is over with that exit status. */
 void session_finish(struct session *session, int status);

@@ -50,6 +50,8 @@ static const struct option_spec table[] = {
 	{ .name = "timeout", .letter = 't', .kind = OPTION_DURATION,
 	  .value = "TIME", .help = "give up after TIME (90, 1.5m, 2h)",
 	  .offset = RUN(timeout_ms) },
+	{ .name = "quiet", .letter = 'q',
+	  .help = "say nothing of how the machines come up", .offset = RUN(quiet) },
 	RUN_KEEPALIVE(RUN),
 	{ .name = "no-wait", .help = "do not wait for the machines to be RUNNING",
 	  .offset = offsetof(struct start_options, no_wait) },
@@ -179,6 +181,7 @@ static void find_failure(const struct starting *s, struct bigm_error *why)
  * stay. */
 static void keep(struct session *session)
 {
+	session_ready(session);
 	puts(cluster_info(session->cluster)->name);
 	if (fflush(stdout) == 0)
 		session_finish(session, 0);
@@ -243,6 +246,7 @@ static int start(struct starting *s)
 		.fd = -1,
 		.print = s->order->in->verbose,
 		.keep = true,
+		.expected = s->order->options.machines,
 	};
 	int status;
 

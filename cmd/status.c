@@ -179,7 +179,8 @@ static int show(const struct invocation *in)
 		text = json_print(list);
 		puts(text);
 	} else {
-		status_print(list, table_width(), table_wants_colour(), stdout);
+		status_print(list, table_width(),
+			     table_wants_colour(STDOUT_FILENO), stdout);
 	}
 	return command_finish_output(in, 0);
 }

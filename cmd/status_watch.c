@@ -120,7 +120,7 @@ static char *render(const struct watch *w)
 		alloc_failed();
 	if (cJSON_GetArraySize(w->list) == 0)
 		fputs("no cluster\n", out);
-	status_print(w->list, table_width(), table_wants_colour(), out);
+	status_print(w->list, table_width(), table_wants_colour(STDOUT_FILENO), out);
 	if (fclose(out) != 0)
 		alloc_failed();
 	return text;

@@ -138,10 +138,10 @@ size_t table_width(void)
 	return size.ws_col;
 }
 
-bool table_wants_colour(void)
+bool table_wants_colour(int fd)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
-	return isatty(STDOUT_FILENO) && (no == NULL || *no == '\0') &&
+	return isatty(fd) && (no == NULL || *no == '\0') &&
 	       (term == NULL || strcmp(term, "dumb") != 0);
 }

@@ -44,7 +44,7 @@ void table_print(const struct table *table, size_t width, FILE *out);
 /* The width of the terminal that stdout is; 0 when it is none. */
 size_t table_width(void);
 
-/* Whether stdout is a terminal whose user likes colours (NO_COLOR). */
-bool table_wants_colour(void);
+/* Whether fd is a terminal whose user likes colours (NO_COLOR). */
+bool table_wants_colour(int fd);
 
 #endif

@@ -10,6 +10,7 @@ Everything that is shown goes to stdout.  Exits as the command does (128 + signa
 import os
 import pty
 import select
+import signal
 import sys
 import time
 
@@ -54,6 +55,8 @@ def main():
     steps = sys.stdin.readlines()
     pid, fd = pty.fork()
     if pid == 0:
+        # A shell starts what is in the background with this ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execvp(sys.argv[1], sys.argv[1:])
     if not play(fd, steps):
         os.close(fd)

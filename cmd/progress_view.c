@@ -1,0 +1,210 @@
+#include "cmd/progress_view.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cmd/table.h"
+
+/* The title, the table's headers, and the line that the cursor is on. */
+#define OTHER_ROWS 3
+/* More than that of many machines is no help. */
+#define MOST_SLOW 10
+
+static bool is_settled(const struct progress_machine *machine)
+{
+	return machine->state == BIGM_RUNNING || machine->state == BIGM_STOPPED;
+}
+
+void progress_view_release(struct progress_view *view)
+{
+	for (size_t i = 0; i < view->n; i++) {
+		free(view->machines[i].name);
+		free(view->machines[i].address);
+	}
+	free(view->machines);
+}
+
+static struct progress_machine *obtain(struct progress_view *view,
+				       const char *name, uint64_t now_ns)
+{
+	struct progress_machine *machine;
+
+	for (size_t i = 0; i < view->n; i++)
+		if (strcmp(view->machines[i].name, name) == 0)
+			return &view->machines[i];
+	/* A driver may start more when those that it had are long settled. */
+	if (view->began_ns == 0 || progress_view_settled(view))
+		view->began_ns = now_ns;
+	view->machines = xrealloc(view->machines,
+				  (view->n + 1) * sizeof(*view->machines));
+	machine = &view->machines[view->n++];
+	*machine = (struct progress_machine){
+		.name = xstrdup(name),
+		.address = xstrdup(""),
+		.began_ns = now_ns,
+	};
+	return machine;
+}
+
+void progress_view_set(struct progress_view *view, const char *name,
+		       enum bigm_state state, const char *address,
+		       uint64_t now_ns)
+{
+	struct progress_machine *machine = obtain(view, name, now_ns);
+
+	if (!is_settled(machine) && state >= BIGM_RUNNING)
+		machine->settled_ns = now_ns;
+	machine->state = state;
+	free(machine->address);
+	machine->address = xstrdup(address);
+}
+
+size_t progress_view_total(const struct progress_view *view)
+{
+	return view->n > view->expected ? view->n : view->expected;
+}
+
+size_t progress_view_count(const struct progress_view *view,
+			   enum bigm_state state)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < view->n; i++)
+		n += view->machines[i].state == state;
+	return n;
+}
+
+bool progress_view_settled(const struct progress_view *view)
+{
+	size_t n = progress_view_count(view, BIGM_RUNNING) +
+		   progress_view_count(view, BIGM_STOPPED);
+
+	return n > 0 && n == progress_view_total(view);
+}
+
+/* ------------------------------------------------------------------ */
+/* Text                                                                */
+
+const char *progress_time(uint64_t ns, char text[PROGRESS_TIME_SIZE])
+{
+	uint64_t tenths = ns / 100000000;
+
+	if (tenths == 0)
+		snprintf(text, PROGRESS_TIME_SIZE, "%" PRIu64 " ms", ns / 1000000);
+	else if (tenths < 600)
+		snprintf(text, PROGRESS_TIME_SIZE, "%" PRIu64 ".%" PRIu64 " s",
+			 tenths / 10, tenths % 10);
+	else
+		snprintf(text, PROGRESS_TIME_SIZE, "%" PRIu64 " min %02" PRIu64 " s",
+			 tenths / 600, tenths / 10 % 60);
+	return text;
+}
+
+void progress_view_count_text(const struct progress_view *view, FILE *out)
+{
+	size_t total = progress_view_total(view);
+	size_t running = progress_view_count(view, BIGM_RUNNING);
+	size_t stopped = progress_view_count(view, BIGM_STOPPED);
+	size_t others = total - running - stopped;
+
+	if (running < total)
+		fprintf(out, "%zu of ", running);
+	fprintf(out, "%zu machine%s RUNNING", total, total == 1 ? "" : "s");
+	if (others > 0)
+		fprintf(out, ", %zu STARTING", others);
+	if (stopped > 0)
+		fprintf(out, ", %zu STOPPED", stopped);
+}
+
+static const char *colour_of(enum bigm_state state)
+{
+	if (state == BIGM_RUNNING)
+		return TABLE_GREEN;
+	return state == BIGM_STOPPED ? TABLE_RED : TABLE_YELLOW;
+}
+
+static void add_machine(struct table *table, const struct progress_machine *m,
+			bool colour, uint64_t now_ns)
+{
+	uint64_t until = is_settled(m) ? m->settled_ns : now_ns;
+	char time[PROGRESS_TIME_SIZE];
+
+	table_add(table, "%s", m->name);
+	table_add(table, "%s", bigm_state_name(m->state));
+	table_colour(table, colour ? colour_of(m->state) : NULL);
+	table_add(table, "%s", progress_time(until - m->began_ns, time));
+	table_add(table, "%s", m->address);
+}
+
+/* The table, of all machines or of the slow ones, with so many lines at most;
+ * returns how many slow ones are left out. */
+static size_t print_machines(const struct progress_view *view,
+			     const struct progress_style *style, size_t lines,
+			     uint64_t now_ns, FILE *out)
+{
+	static const char *const headers[] = { "MACHINE", "STATE", "TIME",
+					       "ADDRESS", NULL };
+	bool all = view->n <= lines;
+	size_t slow = 0, shown = 0;
+	struct table table;
+
+	/* One line says how many are left out. */
+	lines = all || lines <= MOST_SLOW ? lines - !all : MOST_SLOW;
+	table_init(&table, headers);
+	for (size_t i = 0; i < view->n; i++) {
+		slow += !is_settled(&view->machines[i]);
+		if (shown == lines || (!all && is_settled(&view->machines[i])))
+			continue;
+		add_machine(&table, &view->machines[i], style->colour, now_ns);
+		shown++;
+	}
+	if (shown > 0)
+		table_print(&table, style->columns - 1, out);
+	table_release(&table);
+	return all ? 0 : slow - shown;
+}
+
+/* A line that is cut where the terminal ends; one column stays free, since
+ * terminals differ in what they do behind the last. */
+static void print_line(const char *text, const struct progress_style *style,
+		       FILE *out)
+{
+	fprintf(out, "%.*s\n", (int)style->columns - 1, text);
+}
+
+static char *title(const struct progress_view *view, uint64_t now_ns)
+{
+	char *text = NULL, time[PROGRESS_TIME_SIZE];
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		alloc_failed();
+	fprintf(out, "%s: ", view->title);
+	progress_view_count_text(view, out);
+	fprintf(out, ", %s", progress_time(now_ns - view->began_ns, time));
+	if (fclose(out) != 0)
+		alloc_failed();
+	return text;
+}
+
+void progress_view_print(const struct progress_view *view,
+			 const struct progress_style *style, uint64_t now_ns,
+			 FILE *out)
+{
+	AUTO_FREE char *first = title(view, now_ns);
+	size_t left_out;
+	char text[64];
+
+	print_line(first, style, out);
+	if (view->n == 0 || style->rows < OTHER_ROWS + 2)
+		return;
+	left_out = print_machines(view, style, style->rows - OTHER_ROWS, now_ns,
+				  out);
+	if (left_out == 0)
+		return;
+	snprintf(text, sizeof(text), "and %zu more", left_out);
+	print_line(text, style, out);
+}
