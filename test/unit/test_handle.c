@@ -141,6 +141,7 @@ static void peers_are_dialled_by_address(void **state)
 	assert_non_null(m);
 	assert_ptr_equal(bigm_dial(b, p->address, NULL), m);
 	assert_string_equal(bigm_address(b), "https://me/");
+	assert_false(bigm_machine_owned(m));
 	assert_int_equal(bigm_machine_state(m), BIGM_RUNNING);
 	assert_int_equal(bigm_call(m, "T.Echo", arg, &reply, &err), 0);
 	assert_true(cJSON_Compare(arg, reply, true));
@@ -167,7 +168,8 @@ static void *start_and_call(void *data)
 
 	s->n = bigm_start(s->b, 2, services, NULL, &m, &s->err);
 	for (int i = 0; i < s->n; i++)
-		s->calls += bigm_call(m[i], "E.Echo", NULL, NULL, &s->err) == 0;
+		s->calls += bigm_machine_owned(m[i]) &&
+			    bigm_call(m[i], "E.Echo", NULL, NULL, &s->err) == 0;
 	if (s->n > 0)
 		free(m);
 	return NULL;
