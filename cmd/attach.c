@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/nearest.h"
 
 /* Somebody who mistyped a cluster's name wants to know how it is written. */
@@ -30,6 +31,16 @@ static struct record *find(const char *name, struct bigm_error *err)
 	return record;
 }
 
+static struct cluster *connect_to(struct loop *loop, const struct record *record,
+				  struct bigm_error *err)
+{
+	struct cluster *cluster = cluster_attach(loop, record->socket_path, err);
+
+	if (cluster == NULL)
+		error_prefix(err, "cluster %s", record->name);
+	return cluster;
+}
+
 struct cluster *attach_on(struct loop *loop, const char *name,
 			  struct bigm_error *err)
 {
@@ -37,7 +48,7 @@ struct cluster *attach_on(struct loop *loop, const char *name,
 	struct cluster *cluster = NULL;
 
 	if (record != NULL) {
-		cluster = cluster_attach(loop, record->socket_path, err);
+		cluster = connect_to(loop, record, err);
 		record_free(record);
 	}
 	return cluster;
@@ -52,7 +63,7 @@ int attach(struct attachment *a, const char *name, struct bigm_error *err)
 	if (a->loop == NULL ||
 	    loop_start_thread(a->loop, "bigm-loop", err) != 0)
 		return err->code;
-	a->cluster = cluster_attach(a->loop, a->record->socket_path, err);
+	a->cluster = connect_to(a->loop, a->record, err);
 	return a->cluster == NULL ? err->code : 0;
 }
 

@@ -6,6 +6,7 @@
  * could become, one "WORD<tab>WHAT IT IS" a line, and ":files" where a file
  * may stand.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,15 @@ static void offer_clusters(const struct typing *t)
 	json_strings_free(names);
 }
 
+static bool is_typed(const struct typing *t, const char *word)
+{
+	for (int i = 1; i < t->n; i++)
+		if (strcmp(t->words[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* All but those that are named already. */
 static void offer_machines(const struct typing *t)
 {
 	AUTO_JSON cJSON *status = NULL;
@@ -111,12 +121,15 @@ static void offer_machines(const struct typing *t)
 	struct attachment a;
 	const cJSON *machine;
 
+	if (is_typed(t, "all"))
+		return;
 	if (attach(&a, t->cluster, &none) == 0)
 		cluster_call(a.cluster, "Status", NULL, &status, &none);
 	attachment_release(&a);
 	cJSON_ArrayForEach(machine, cJSON_GetObjectItemCaseSensitive(status, "machines")) {
 		if (bigm_json_get_string(machine, "machine", &name, NULL) == 0 &&
-		    bigm_json_get_string(machine, "state", &state, NULL) == 0)
+		    bigm_json_get_string(machine, "state", &state, NULL) == 0 &&
+		    !is_typed(t, name))
 			offer(t, name, state);
 	}
 	offer(t, "all", "every machine");
@@ -212,8 +225,10 @@ static void offer_behind(struct typing *t)
 		offer_options(t, t->command->table);
 		offer_options(t, command_common_table);
 	} else if (words < t->command->max_words) {
-		/* Only the first word of several is a machine. */
-		if (t->command->completion != COMPLETE_MACHINE || words == 0)
+		/* Only the first word of several is a machine, but where there
+		 * may be as many as one likes. */
+		if (t->command->completion != COMPLETE_MACHINE || words == 0 ||
+		    t->command->max_words == INT_MAX)
 			offer_kind(t, t->command->completion);
 	}
 }

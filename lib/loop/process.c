@@ -231,6 +231,7 @@ static int failed(const struct process_options *options,
 		  const struct failure *failure, struct bigm_error *err)
 {
 	const char *program = options->program;
+	char reason[128];
 
 	switch (failure->step) {
 	case STEP_PARENT:
@@ -245,9 +246,12 @@ static int failed(const struct process_options *options,
 		return error_set_errno(err, failure->errnum,
 				       "cannot give %s its files", program);
 	case STEP_DIR:
-		return error_set_errno(err, failure->errnum,
-				       "cannot start %s in folder %s", program,
-				       options->dir);
+		/* Not ENOTFOUND: that is a program that is not there. */
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "cannot start %s in folder %s: %s", program,
+				      options->dir,
+				      strerror_r(failure->errnum, reason,
+						 sizeof(reason)));
 	}
 	if (failure->errnum == ENOENT && !strchr(program, '/'))
 		return bigm_error_set(err, BIGM_ENOTFOUND,

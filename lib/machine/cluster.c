@@ -59,6 +59,9 @@ static void explain_loss(struct cluster *c, const struct bigm_error *why,
 		return;
 	if (!c->info.name && why->code == BIGM_EEXHAUSTED)
 		error_copy(reason, why); /* nothing of the keeper's */
+	else if (!c->info.name && c->status_fd < 0)
+		bigm_error_set(reason, BIGM_EUNAVAILABLE,
+			       "the keeper cannot be reached: %s", why->text);
 	else if (!c->info.name)
 		bigm_error_set(reason, BIGM_EUNAVAILABLE,
 			       "not a word from it; is it bigm %s? (%s)",
@@ -428,16 +431,34 @@ struct cluster *cluster_spawn(struct loop *loop,
 	return NULL;
 }
 
+/* Why nobody answers, without the names of what has been tried. */
+static void explain_silence(struct cluster *c, struct bigm_error *err)
+{
+	bool lost;
+
+	pthread_mutex_lock(&c->lock);
+	lost = c->lost;
+	pthread_mutex_unlock(&c->lock);
+	if (lost)
+		error_copy(err, &c->why);
+	else if (err->code == BIGM_EDEADLINE)
+		bigm_error_set(err, BIGM_EDEADLINE,
+			       "the keeper has not answered for %d s; is it "
+			       "stopped?", ANSWER_MS / 1000);
+}
+
 struct cluster *cluster_attach(struct loop *loop, const char *socket_path,
 			       struct bigm_error *err)
 {
 	AUTO_FREE char *address = xasprintf("unix:%s", socket_path);
 	struct rpc_target target = { .address = address, .fd = -1 };
+	struct bigm_error local = BIGM_ERROR_INIT;
 	struct cluster *c = cluster_new(loop);
 
+	err = err ? err : &local;
 	if (rpc_client_open(c->keeper, &target, err) == 0 && greet(c, err) == 0)
 		return c;
-	error_prefix(err, "the cluster at %s", socket_path);
+	explain_silence(c, err);
 	cluster_free(c);
 	return NULL;
 }

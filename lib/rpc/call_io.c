@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "rpc/client_impl.h"
@@ -14,11 +15,23 @@ static struct bigm_call *from_stream(struct http2_stream *stream)
 	return loop_container(stream, struct bigm_call, stream);
 }
 
+/* "m0: PI.Sample"; but "keeper", and not "keeper: Keeper.Status". */
+static void prefix(const struct bigm_call *call, struct bigm_error *error)
+{
+	const char *name = call->client->name, *method = call_method(call);
+	size_t len = strlen(name);
+
+	if (strncasecmp(name, method, len) == 0 && method[len] == '.')
+		error_prefix(error, "%s", name);
+	else
+		error_prefix(error, "%s: %s", name, method);
+}
+
 void call_fail(struct bigm_call *call, const struct bigm_error *why)
 {
 	struct bigm_error error = *why;
 
-	error_prefix(&error, "%s: %s", call->client->name, call_method(call));
+	prefix(call, &error);
 	call_finish(call, &error);
 }
 

@@ -192,6 +192,14 @@ kill_keepers_at_once() {
 	[ "$("$BIGM" call m0 Supervisor.Ping 1)" = 1 ]
 }
 
+@test "a cluster whose keeper cannot be reached" {
+	"$BIGM" start --name calm
+	mv "$DIR/run/bigm" "$DIR/run/away"
+	refused 1 "bigm call: cluster calm: the keeper cannot be reached: cannot connect to */calm*: no such file or directory" \
+		"$BIGM" call m0
+	mv "$DIR/run/away" "$DIR/run/bigm"
+}
+
 @test "a state folder that cannot be made" {
 	touch "$DIR/file"
 	refused 1 "bigm start: *: cannot create $DIR/file/bigm: Not a directory" \

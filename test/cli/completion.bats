@@ -46,6 +46,20 @@ calm" ]
 m1" ]
 	[ "$(candidates call --cluster busy '')" = "m0
 all" ]
+	[ -z "$(candidates call --cluster calm m0 '')" ]
+}
+
+@test "where several machines may be named the others are offered" {
+	"$BIGM" start --name calm -n 3
+	[ "$(candidates tail '')" = "m0
+m1
+m2
+all" ]
+	[ "$(candidates tail m1 -p '')" = "m0
+m2
+all" ]
+	[ -z "$(candidates tail all '')" ]
+	[ -z "$(candidates exec m0 '')" ]
 }
 
 @test "bash completes" {

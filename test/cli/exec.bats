@@ -52,7 +52,7 @@ clean_up() {
 
 @test "of many the lowest machine that failed counts, and the others are stopped" {
 	setup_cluster
-	run_bigm exec all -- sh -c 'exit $((BIGM_RANK + 4))'
+	run_bigm exec all --keep-going -- sh -c 'exit $((BIGM_RANK + 4))'
 	[ "$status" -eq 4 ]
 	SECONDS=0
 	run_bigm exec all -- sh -c '[ $BIGM_RANK = 1 ] && exit 5; exec sleep 1000'
@@ -99,8 +99,12 @@ clean_up() {
 	export OURS=mine NOT_GIVEN=x
 	run_bigm exec m0 -e GIVEN=yes -e OURS -e MISSING -- sh -c 'echo $GIVEN $OURS $NOT_GIVEN ${MISSING-unset}'
 	[ "$output" = "yes mine unset" ]
-	run -127 "$BIGM" exec m0 -C /nowhere -- pwd
-	[[ $output == *"/nowhere"* ]]
+	for dir in nowhere text; do
+		echo >text
+		run_bigm exec m0 -C $dir -- pwd
+		[ "$status" -eq 125 ]
+		[[ $output == "bigm exec: m0: cannot start pwd in folder $PWD/$dir: No"* ]]
+	done
 }
 
 @test "126, 127 and 128 + signal" {

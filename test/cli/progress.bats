@@ -1,34 +1,10 @@
 load common
+load gate
 
 bigpi=${abs_top_builddir:?}/examples/bigpi
 
-# Machines that wait at a gate: those that find a file $GATE/free* take it and go on, the others wait until $GATE/open
-# is there.
 setup_file() {
-	export GATE_LIBRARY="$BATS_FILE_TMPDIR/gate.so"
-	cat >"$BATS_FILE_TMPDIR/gate.c" <<-'END'
-		#include <stdio.h>
-		#include <stdlib.h>
-		#include <unistd.h>
-
-		static void __attribute__((constructor)) wait_at_the_gate(void)
-		{
-			const char *gate = getenv("GATE");
-			char name[4096];
-
-			if (getenv("BIGM_BOOT") == NULL || gate == NULL)
-				return;
-			for (int i = 0; i < 3; i++) {
-				snprintf(name, sizeof(name), "%s/free%d", gate, i);
-				if (unlink(name) == 0)
-					return;
-			}
-			snprintf(name, sizeof(name), "%s/open", gate);
-			while (access(name, F_OK) != 0)
-				usleep(10000);
-		}
-	END
-	${CC:?} -shared -fPIC "$BATS_FILE_TMPDIR/gate.c" -o "$GATE_LIBRARY"
+	build_gate
 }
 
 clean_up() {
@@ -36,22 +12,9 @@ clean_up() {
 	"$BIGM" shutdown --all
 }
 
-# gate FREE: as many machines may pass, and play() begins with it closed for all others.
-gate() {
-	export GATE="$DIR/gate" TERM=xterm-256color
-	mkdir "$GATE"
-	for ((i = 0; i < $1; i++)); do
-		touch "$GATE/free$i"
-	done
-}
-
-open_gate() {
-	touch "$DIR/gate/open"
-}
-
 # play COMMAND...: plays the script of standard input on a terminal, in the background; what is shown goes to `shown`.
 play() {
-	python3 "${abs_top_srcdir:?}/test/cli/terminal.py" env LD_PRELOAD="$GATE_LIBRARY" "$@" <&0 >shown 3>&- &
+	python3 "${abs_top_srcdir:?}/test/cli/terminal.py" env "$@" <&0 >shown 3>&- &
 	player=$!
 }
 
@@ -73,13 +36,8 @@ screen() {
 	python3 "$abs_top_srcdir/test/cli/screen.py" "$@" <shown | sed -E 's/[0-9]+(\.[0-9])? m?s\>/T/'
 }
 
-# The cluster that is coming up has so many machines that are known.
-starting() {
-	[ "$("$BIGM" status --json | grep -o '"STARTING"' | wc -l)" -eq "$1" ]
-}
-
 @test "on a terminal the machines are shown while they come up, and one line in the end" {
-	gate 1
+	close_gate 1
 	play "$BIGM" start -n 3 --name calm </dev/null
 	shows "bigm start: 1 of 3 machines RUNNING, 2 STARTING"
 	shows $'\e[32mRUNNING\e[0m'
@@ -91,7 +49,7 @@ calm" ]
 }
 
 @test "NO_COLOR takes the colours away, and nothing else" {
-	gate 1
+	close_gate 1
 	NO_COLOR=1 play "$BIGM" start -n 2 --name calm </dev/null
 	shows "1 of 2 machines RUNNING"
 	shows " RUNNING "
@@ -101,7 +59,7 @@ calm" ]
 }
 
 @test "of many machines on a low terminal the slow ones are shown, as many as fit" {
-	gate 3
+	close_gate 3
 	# shellcheck disable=SC2016 # for the inner shell
 	play sh -c 'stty rows 10 cols 60; exec "$BIGM" start -n 16 --name calm' </dev/null
 	shows "bigm start: 3 of 16 machines RUNNING, 13 STARTING"
@@ -115,7 +73,7 @@ calm" ]
 }
 
 @test "a job's output begins when the table has gone" {
-	gate 1
+	close_gate 1
 	play "$BIGM" run -n 2 echo -- hello </dev/null
 	shows "1 of 2 machines RUNNING"
 	open_gate
@@ -126,7 +84,7 @@ m1: hello" ]
 }
 
 @test "Ctrl-C in the middle leaves a clean line" {
-	gate 1
+	close_gate 1
 	play "$BIGM" start -n 2 <<-'END'
 		expect STARTING
 		send \x03
@@ -136,11 +94,10 @@ m1: hello" ]
 }
 
 @test "a machine that dies meanwhile is told above the table" {
-	gate 1
+	close_gate 1
 	play "$BIGM" run -n 3 --min 2 --name calm echo -- hello </dev/null
 	shows "1 of 3 machines RUNNING, 2 STARTING"
-	eventually 20 starting 2
-	kill -KILL "$("$BIGM" status --json | grep -oE '"STARTING"[^}]*' | head -1 | grep -oP '"pid":\K[0-9]+')"
+	kill_one_starting 2
 	shows "1 STOPPED"
 	open_gate
 	ends 0
@@ -151,7 +108,7 @@ mN: hello" ]
 }
 
 @test "Ctrl-Z clears the table, and fg draws it again" {
-	gate 1
+	close_gate 1
 	play bash --norc --noprofile -i <<-'END'
 		send PS1='> '; HISTFILE=\r
 		send "$BIGM" start -n 2 --name calm\r
@@ -185,7 +142,7 @@ mN: hello" ]
 }
 
 @test "a dumb terminal gets lines when it takes long" {
-	gate 1
+	close_gate 1
 	export TERM=dumb
 	play "$BIGM" start -n 2 --name calm </dev/null
 	shows "bigm start: 1 of 2 machines RUNNING, 1 STARTING after 2."
@@ -198,7 +155,7 @@ calm" ]
 }
 
 @test "a terminal that a driver writes to gets lines when it takes long" {
-	gate 1
+	close_gate 1
 	play "$BIGM" run -n 2 "$bigpi" -- --samples 1 </dev/null
 	shows "bigm run: 1 of 2 machines RUNNING, 1 STARTING after 2."
 	open_gate
@@ -209,7 +166,7 @@ calm" ]
 }
 
 @test "--quiet shows nothing of it" {
-	gate 1
+	close_gate 1
 	play "$BIGM" start --quiet -n 2 --name calm </dev/null
 	eventually 20 starting 1
 	# Long enough for it to be drawn, were it to be.

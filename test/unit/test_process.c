@@ -241,7 +241,7 @@ static void test_what_cannot_run_says_why(void **state)
 		       BIGM_EPERMISSION, "/etc: Permission denied");
 	assert_refused((struct process_options){ .program = "true",
 						 .dir = "/no/such" },
-		       BIGM_ENOTFOUND, "in folder /no/such: No such file");
+		       BIGM_EINVALID, "in folder /no/such: No such file");
 	assert_refused((struct process_options){ .program = "true",
 						 .fds = &bad, .nfds = 1 },
 		       BIGM_EIO, "cannot give true its files: Bad file");
