@@ -48,6 +48,7 @@ struct command {
 	int (*run)(const struct invocation *in); /* returns the exit status */
 };
 
+extern const struct command command_bundle;
 extern const struct command command_call;
 extern const struct command command_completion;
 extern const struct command command_config;

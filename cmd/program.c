@@ -1,9 +1,7 @@
 #include "cmd/program.h"
 
+#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <gelf.h>
-#include <libelf.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,85 +10,34 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "bundle/elf_file.h"
 #include "cmd/command.h"
-
-/* bigm.h's note. */
-#define NOTE_NAME "bigm"
-#define NOTE_TYPE 1
 
 /* ------------------------------------------------------------------ */
 /* ELF                                                                 */
 
-static bool note_is_ours(Elf_Data *data)
-{
-	GElf_Nhdr note;
-	size_t name, desc, offset = 0;
-
-	while ((offset = gelf_getnote(data, offset, &note, &name, &desc)) > 0) {
-		if (note.n_type == NOTE_TYPE &&
-		    note.n_namesz == sizeof(NOTE_NAME) &&
-		    memcmp((char *)data->d_buf + name, NOTE_NAME,
-			   sizeof(NOTE_NAME)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool elf_has_note(Elf *elf)
-{
-	size_t n;
-
-	if (elf_kind(elf) != ELF_K_ELF || elf_getphdrnum(elf, &n) != 0)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		GElf_Phdr header;
-		Elf_Data *data;
-
-		if (gelf_getphdr(elf, (int)i, &header) == NULL ||
-		    header.p_type != PT_NOTE)
-			continue;
-		data = elf_getdata_rawchunk(elf, (int64_t)header.p_offset,
-					    header.p_filesz,
-					    header.p_align == 8 ? ELF_T_NHDR8
-								: ELF_T_NHDR);
-		if (data != NULL && note_is_ours(data))
-			return true;
-	}
-	return false;
-}
-
-/* Opens an ELF file; *fd is to be closed after elf_end().  NULL for a file
- * that is none. */
-static Elf *elf_open(const char *path, int *fd)
-{
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (*fd < 0 || elf_version(EV_CURRENT) == EV_NONE)
-		return NULL;
-	return elf_begin(*fd, ELF_C_READ_MMAP, NULL);
-}
-
 bool program_is_driver(const char *path)
 {
-	AUTO_CLOSE int fd = -1;
-	Elf *elf = elf_open(path, &fd);
-	bool driver = elf != NULL && elf_has_note(elf);
+	struct elf_file elf;
+	bool driver;
 
-	elf_end(elf);
+	if (elf_file_read(&elf, path, NULL) != 1)
+		return false;
+	driver = elf.driver;
+	elf_file_release(&elf);
 	return driver;
 }
 
-/* What this program was compiled for; the kernel may run more than that, but
- * then it says so only at exec. */
-static int own_machine(void)
+/* EM_NONE for what is no ELF file. */
+static int machine_of(const char *path)
 {
-	AUTO_CLOSE int fd = -1;
-	Elf *elf = elf_open("/proc/self/exe", &fd);
-	GElf_Ehdr header;
+	struct elf_file elf;
 	int machine = EM_NONE;
 
-	if (elf != NULL && gelf_getehdr(elf, &header) != NULL)
-		machine = header.e_machine;
-	elf_end(elf);
+	if (elf_file_read(&elf, path, NULL) == 1) {
+		machine = elf.machine;
+		elf_file_release(&elf);
+	}
 	return machine;
 }
 
@@ -113,18 +60,12 @@ static const char *machine_word(int machine)
 	return "another processor";
 }
 
+/* What this program was compiled for; the kernel may run more than that, but
+ * then it says so only at exec. */
 static int check_machine(const char *path, struct bigm_error *err)
 {
-	AUTO_CLOSE int fd = -1;
-	Elf *elf = elf_open(path, &fd);
-	GElf_Ehdr header;
-	int ours, theirs = EM_NONE;
+	int ours = machine_of("/proc/self/exe"), theirs = machine_of(path);
 
-	if (elf != NULL && elf_kind(elf) == ELF_K_ELF &&
-	    gelf_getehdr(elf, &header) != NULL)
-		theirs = header.e_machine;
-	elf_end(elf);
-	ours = own_machine();
 	/* 32-bit programs of the same family do run, given their libraries. */
 	if (theirs == EM_NONE || ours == EM_NONE || theirs == ours ||
 	    (ours == EM_X86_64 && theirs == EM_386) ||

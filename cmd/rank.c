@@ -36,6 +36,8 @@ static int append_spec(const struct rank *rank, struct buffer *out,
 		cJSON_AddItemToArray(env, cJSON_CreateString(own[i]));
 	if (order->dir != NULL)
 		cJSON_AddStringToObject(spec, "dir", order->dir);
+	if (order->binary)
+		cJSON_AddBoolToObject(spec, "binary", true);
 	cJSON_AddBoolToObject(spec, "stdin", rank->input_failed != NULL);
 	text = json_print(spec);
 	return run_frame_append(out, 's', text, strlen(text), err);

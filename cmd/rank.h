@@ -17,6 +17,7 @@ struct rank_order {
 	char *const *argv;
 	char *const *env; /* "K=V"; NULL: nothing but BIGM_RANK and its kin */
 	const char *dir;  /* NULL: the machine's own */
+	bool binary;	  /* the machine has been sent the program */
 };
 
 struct rank_input;

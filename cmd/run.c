@@ -124,6 +124,11 @@ static int find_dir(struct run_order *order, struct bigm_error *err)
 	const char *wanted = order->options.dir;
 	struct stat st;
 
+	if (wanted != NULL && order->argv[0] != NULL &&
+	    bundle_is(order->argv[0])) {
+		order->dir = xstrdup(wanted); /* on the machine */
+		return 0;
+	}
 	order->dir = wanted != NULL ? realpath(wanted, NULL)
 				    : get_current_dir_name();
 	if (order->dir == NULL || stat(order->dir, &st) != 0)
@@ -165,8 +170,25 @@ void run_order_release(struct run_order *order)
 {
 	free(order->argv);
 	free(order->path);
+	bundle_release(&order->bundle);
 	free(order->dir);
 	json_strings_free(order->env);
+}
+
+int run_open_bundle(struct run_order *order, struct bigm_error *err)
+{
+	AUTO_FREE char *path = NULL;
+	int code;
+
+	if (!bundle_is(order->argv[0]))
+		return 0;
+	path = realpath(order->argv[0], NULL);
+	code = path != NULL ? bundle_open(&order->bundle, path, err)
+			    : error_set_errno(err, errno, "%s", order->argv[0]);
+	if (code != 0)
+		return code;
+	order->argv[0] = order->bundle.parts[0].program;
+	return 1;
 }
 
 /* What a driver decides itself, and what a cluster that is there has decided
@@ -214,19 +236,36 @@ static void make_absolute(struct run_order *order)
 		order->argv[0] = order->path;
 }
 
+static bool is_driver(const struct run_order *order)
+{
+	return order->bundle.path != NULL ? order->bundle.parts[0].driver
+					  : program_is_driver(order->path);
+}
+
+/* Finds what is to be run.  The exit status, when there is none such. */
+static int find(struct run_order *order, struct bigm_error *err)
+{
+	int code = run_open_bundle(order, err);
+
+	if (code < 0)
+		return STATUS_NOT_EXECUTABLE;
+	return code > 0 ? 0 : program_find(order->argv[0], &order->path, err);
+}
+
 static int start(struct run_order *order)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
 	int as = order->options.as;
-	int status = program_find(order->argv[0], &order->path, &err);
+	int status = find(order, &err);
 
 	if (status != 0)
 		return command_fail(order->in, status, "%s", err.text);
 	if (as == RUN_GUESS)
-		as = program_is_driver(order->path) ? RUN_DRIVER : RUN_JOB;
+		as = is_driver(order) ? RUN_DRIVER : RUN_JOB;
 	if (check_options(order, as, &err) != 0)
 		return command_fail(order->in, STATUS_USAGE, "%s", err.text);
-	make_absolute(order);
+	if (order->bundle.path == NULL)
+		make_absolute(order);
 	return as == RUN_DRIVER ? run_driver(order) : run_ranks(order);
 }
 

@@ -4,6 +4,7 @@
 #ifndef CMD_RUN_H
 #define CMD_RUN_H
 
+#include "bundle/bundle.h"
 #include "cmd/command.h"
 #include "machine/keepalive.h"
 
@@ -56,6 +57,8 @@ struct run_order {
 	struct run_options options;
 	char **argv; /* argv[0] is the program as the user wrote it, */
 	char *path;  /* and this is where it is; NULL: not looked for yet */
+	struct bundle bundle; /* or it is that, by its whole path; path NULL:
+			       * it is none */
 	char **env;  /* whole, for machines */
 	char *dir;   /* of the program */
 	const char *fixed; /* settings that options have settled: "n,procs" */
@@ -69,6 +72,10 @@ void run_order_release(struct run_order *order);
 /* "K=V" for each: "K" takes our value, and drops out when there is none.  To
  * be freed by json_strings_free(). */
 char **run_expand_env(const struct option_list *list);
+
+/* argv[0] is a bundle: opens it, and argv[0] becomes its program's name.  1,
+ * 0 when it is none, or a code. */
+int run_open_bundle(struct run_order *order, struct bigm_error *err);
 
 /* Both return the exit status. */
 int run_driver(const struct run_order *order);

@@ -1,13 +1,17 @@
 /* bigm run DRIVER: the program runs once, here, and calls its machines. */
+#include <string.h>
 #include <sys/wait.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "cmd/sentinel.h"
+#include "cmd/program.h"
 #include "cmd/run.h"
+#include "cmd/run_unpacked.h"
+#include "cmd/sentinel.h"
 #include "cmd/session.h"
 #include "loop/process.h"
+#include "supervisor/image.h"
 
 /* How long to wait for what a killed sentinel has left to us. */
 #define ORPHANS_MS 1000
@@ -26,8 +30,12 @@ static int launch(struct session *s, struct bigm_error *err)
 	AUTO_FREE char *n = xasprintf("BIGM_N=%d", options->machines);
 	AUTO_FREE char *procs = xasprintf("BIGM_PROCS=%d", options->procs);
 	AUTO_FREE char *fixed = xasprintf("BIGM_FIXED=%s", driver->order->fixed);
+	AUTO_FREE char *bundle = xasprintf("BIGM_BUNDLE=%s",
+					   driver->order->bundle.path);
+	AUTO_FREE char *files = xasprintf(IMAGE_FILES_ENV "=%s/driver",
+					  info->record);
 	char **ours = run_expand_env(&options->env);
-	AUTO_FREE char **env = xcalloc(options->env.n + 5, sizeof(*env));
+	AUTO_FREE char **env = xcalloc(options->env.n + 7, sizeof(*env));
 	size_t count = 0;
 	int code;
 
@@ -35,6 +43,10 @@ static int launch(struct session *s, struct bigm_error *err)
 		env[count] = ours[count];
 	env[count++] = control;
 	env[count++] = fixed;
+	if (driver->order->bundle.path != NULL) {
+		env[count++] = bundle;
+		env[count++] = files;
+	}
 	if (options->machines > 0)
 		env[count++] = n;
 	if (options->procs > 0)
@@ -102,6 +114,22 @@ static bool idle(struct session *s)
 	return true;
 }
 
+/* A driver from a bundle is unpacked into the cluster's record, which goes
+ * with the cluster whatever happens, by bigm itself, which then becomes it. */
+static char **unpacker_argv(const struct run_order *order)
+{
+	size_t n = 0;
+	char **argv;
+
+	while (order->argv[n] != NULL)
+		n++;
+	argv = xcalloc(n + 3, sizeof(*argv));
+	argv[0] = (char *)"bigm";
+	argv[1] = (char *)RUN_UNPACKED_ROLE;
+	memcpy(argv + 2, order->argv, n * sizeof(*argv));
+	return argv;
+}
+
 int run_driver(const struct run_order *order)
 {
 	static const struct session_work work = {
@@ -122,9 +150,13 @@ int run_driver(const struct run_order *order)
 		.print = true,
 		.shared = true,
 	};
+	AUTO_FREE char *self = program_self();
+	AUTO_FREE char **unpacker = unpacker_argv(order);
+	bool bundled = order->bundle.path != NULL;
 	int status;
 
-	driver.sentinel = sentinel_new(order->path, order->argv,
+	driver.sentinel = sentinel_new(bundled ? self : order->path,
+				       bundled ? unpacker : order->argv,
 				       order->options.dir != NULL ? order->dir : NULL,
 				       &err);
 	if (driver.sentinel == NULL)

@@ -10,7 +10,9 @@ static int find(struct session *s, const void *data,
 	const struct run_order *run = data;
 	const struct cluster_order order = {
 		.n = run->options.machines > 0 ? run->options.machines : 1,
-		.dir = run->dir,
+		.bundle = run->bundle.path,
+		.keep = true,
+		.dir = run->bundle.path == NULL ? run->dir : NULL,
 		.procs = run->options.procs,
 	};
 
@@ -21,8 +23,14 @@ static int find(struct session *s, const void *data,
 int run_ranks(const struct run_order *order)
 {
 	char **env = run_expand_env(&order->options.env);
+	bool bundled = order->bundle.path != NULL;
 	const struct ranks_order ranks = {
-		.rank = { order->argv, env, order->dir },
+		.rank = {
+			.argv = order->argv,
+			.env = env,
+			.dir = bundled ? order->options.dir : order->dir,
+			.binary = bundled,
+		},
 		.find = find,
 		.data = order,
 		.needed = order->options.min,

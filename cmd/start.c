@@ -65,6 +65,7 @@ struct starting {
 	struct session *session;
 	const struct start_options *options;
 	const struct run_order *order;
+	char *bundle; /* for machines that cannot run the program; or NULL */
 	struct bigm_service *services; /* ends with a NULL name; NULL: by type */
 	struct bigm_machine **machines;
 	int n;
@@ -146,12 +147,13 @@ static int launch(struct session *session, struct bigm_error *err)
 	const struct cluster_order order = {
 		.n = o->machines,
 		.program = s->order->path,
+		.bundle = s->bundle,
 		.argv = s->order->argv,
 		.env = s->order->env,
 		.dir = s->order->dir,
 		.procs = o->procs,
 		.services = s->services,
-		.all_services = s->order->path != NULL && s->services == NULL,
+		.all_services = s->order->argv[0] != NULL && s->services == NULL,
 	};
 
 	int rc;
@@ -257,22 +259,43 @@ static int start(struct starting *s)
 								 : status;
 }
 
-/* A program has to serve; one that cannot is told before anything starts. */
-static int check_program(struct run_order *order, struct bigm_error *err)
+static int refuse_plain(const struct run_order *order, struct bigm_error *err)
 {
-	AUTO_FREE char *found = NULL;
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "%s is not linked with libbigm and has no services; "
+			      "start the machines without it, and use `bigm exec`",
+			      order->argv[0]);
+}
 
+static int check_bundle(struct starting *s, struct run_order *order,
+			struct bigm_error *err)
+{
+	s->bundle = xstrdup(order->bundle.path);
+	if (order->options.dir != NULL)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "-C %s: what comes in a bundle runs in a "
+				      "folder of its own", order->options.dir);
+	return order->bundle.parts[0].driver ? 0 : refuse_plain(order, err);
+}
+
+/* A program has to serve; one that cannot is told before anything starts. */
+static int check_program(struct starting *s, struct run_order *order,
+			 struct bigm_error *err)
+{
+	AUTO_FREE char *found = NULL, *beside = NULL;
+	int code = run_open_bundle(order, err);
+
+	if (code != 0)
+		return code < 0 ? code : check_bundle(s, order, err);
 	if (program_find(order->argv[0], &found, err) != 0)
 		return err->code;
 	order->path = realpath(found, NULL);
 	if (order->path == NULL)
 		return error_set_errno(err, errno, "%s", found);
-	if (program_is_driver(order->path))
-		return 0;
-	return bigm_error_set(err, BIGM_EINVALID,
-			      "%s is not linked with libbigm and has no services; "
-			      "start the machines without it, and use `bigm exec`",
-			      order->argv[0]);
+	beside = xasprintf("%s.bigm", order->path);
+	if (access(beside, R_OK) == 0)
+		s->bundle = xstrdup(beside);
+	return program_is_driver(order->path) ? 0 : refuse_plain(order, err);
 }
 
 static int run(const struct invocation *in)
@@ -285,7 +308,7 @@ static int run(const struct invocation *in)
 
 	if (run_order_init(&order, in, &options->run, &err) != 0 ||
 	    cut_services(&s, &err) != 0 ||
-	    (order.argv[0] != NULL && check_program(&order, &err) != 0)) {
+	    (order.argv[0] != NULL && check_program(&s, &order, &err) != 0)) {
 		status = command_fail(in, STATUS_USAGE, "%s", err.text);
 	} else if (order.argv[0] == NULL && s.services != NULL) {
 		status = command_fail(in, STATUS_USAGE,
@@ -297,6 +320,7 @@ static int run(const struct invocation *in)
 		status = start(&s);
 	}
 	release_services(&s);
+	free(s.bundle);
 	run_order_release(&order);
 	return status;
 }

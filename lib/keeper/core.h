@@ -54,6 +54,7 @@ struct keeper {
 	struct tls_context *tls; /* for calls to the machines */
 	const struct system_ops *ops;
 	struct system *system;
+	cargo_find_fn *find_cargo; /* NULL: it cannot ship bundles */
 	struct keepalive keepalive; /* 0: the system's, from keeper_start() on */
 	struct rpc_server *server;
 	struct journal *journal;

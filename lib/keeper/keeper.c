@@ -150,6 +150,22 @@ static int allow(const struct keeper *k, int n, struct bigm_error *err)
 	return limits_allow(&order, err);
 }
 
+/* What is sent to the machines is known before there is one. */
+static int find_cargo(struct keeper *k, struct start_request *request,
+		      struct bigm_error *err)
+{
+	const char *arch = k->ops->arch ? k->ops->arch(k->system) : NULL;
+
+	if (!request->bundle)
+		return 0;
+	if (!k->find_cargo)
+		return bigm_error_set(err, BIGM_EUNSUPPORTED,
+				      "%s: this keeper cannot ship bundles",
+				      request->bundle);
+	return k->find_cargo(request->program, request->bundle, arch,
+			     &request->cargo, err);
+}
+
 int keeper_start(struct keeper *k, struct start_request *request,
 		 size_t *first, struct bigm_error *err)
 {
@@ -160,6 +176,8 @@ int keeper_start(struct keeper *k, struct start_request *request,
 					"cluster %s: is shutting down",
 					k->record->name);
 
+	if (rc == 0)
+		rc = find_cargo(k, request, err);
 	if (rc < 0) {
 		start_request_free(request);
 		return rc;

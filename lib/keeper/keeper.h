@@ -48,11 +48,16 @@
  *		  "lease_first": seconds}}
  *	Identity  null → {"key", "certificate", "authority": PEM, "id": ID}: a
  *		  driver's identity for calls to the machines
- *	Start     {"n", "program", "argv": […], "env": […], "dir", "procs",
+ *	Start     {"n", "program", "bundle", "exec": true, "argv": […],
+ *		  "env": […], "dir", "procs",
  *		  "services": [{"name", "type", "params"}…], or "all" for one
  *		  of each of the program's types, "label"}; "env" is
  *		  the whole environment (absent: the keeper's own), "program"
- *		  absent or null is the bare worker, all but "n" may be absent
+ *		  absent or null is the bare worker, all but "n" may be absent;
+ *		  "bundle" is the path of one (bundle/bundle.h), whose part is
+ *		  sent to the machines where there is no program, or theirs is
+ *		  another architecture; without "exec" they keep it for
+ *		  Supervisor.Run, else they become it
  *		  → {"machines": ["m0", …]}: the machines are STARTING
  *	Watch     null → stream of JSON lines, one a machine's change, first
  *		  one for every machine there is:

@@ -340,7 +340,7 @@ static void on_shipped(void *data, const struct bigm_error *why)
 
 	ship_free(m->ship);
 	m->ship = NULL;
-	m->shipped = true;
+	m->shipped = !m->order->cargo || m->order->exec;
 	if (why && why->code == BIGM_EUNAVAILABLE)
 		loop_timer_start(m->keeper->loop, &m->end_timer, LOST_MS,
 				 on_end_timer);
@@ -353,9 +353,17 @@ static void on_shipped(void *data, const struct bigm_error *why)
 /* An upload may take longer than the first lease. */
 static void ship(struct member *m)
 {
+	const struct start_request *r = m->order;
+	const struct ship_order order = {
+		.program = r->program,
+		.cargo = r->cargo,
+		.exec = !r->cargo || r->exec,
+		.argv = r->argv,
+		.env = r->env,
+	};
+
 	pulse_start(&m->pulse);
-	m->ship = ship_start(m->client, m->order->program, m->order->argv,
-			     m->order->env, on_shipped, m);
+	m->ship = ship_start(m->client, &order, on_shipped, m);
 }
 
 static void on_address(void *data, const char *address, int procs, pid_t pid)
@@ -384,7 +392,8 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 		 m->name);
 	if (rpc_client_open(m->client, &target, &why) < 0)
 		member_fail(m, &why, 0);
-	else if (m->order->program && k->ops->ships(k->system))
+	else if (m->order->cargo ||
+		 (m->order->program && k->ops->ships(k->system)))
 		ship(m);
 	else
 		greet(m);
@@ -402,7 +411,7 @@ void member_launch(struct member *m)
 	AUTO_FREE char *dir = xasprintf("%s/%s", k->record->dir, m->name);
 	const struct system_order order = {
 		.name = m->name,
-		.program = m->order->program,
+		.program = m->order->cargo ? NULL : m->order->program,
 		.argv = m->order->argv,
 		.env = m->order->env,
 		.work_dir = m->order->dir,

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "bundle/cargo.h"
 #include "keeper/core.h"
 #include "keeper/lifeline.h"
 #include "keeper/member.h"
@@ -151,7 +152,11 @@ static int begin(struct keeper *k, int guard_fd, struct bigm_error *err)
 int keeper_run(struct record *record, const struct keeper_options *options,
 	       int guard_fd)
 {
-	struct keeper k = { .record = record, .options = options };
+	struct keeper k = {
+		.record = record,
+		.options = options,
+		.find_cargo = bundle_find_cargo,
+	};
 	struct bigm_error why = BIGM_ERROR_INIT;
 
 	if (begin(&k, guard_fd, &why) == 0)

@@ -72,7 +72,7 @@ static int get_strings(const cJSON *arg, const char *name, char ***value,
 static int get_argv(const cJSON *arg, struct start_request *r,
 		    struct bigm_error *err)
 {
-	const char *only[] = { r->program, NULL };
+	const char *only[] = { r->program ? r->program : r->bundle, NULL };
 	AUTO_JSON cJSON *list = NULL;
 
 	if (get_strings(arg, "argv", &r->argv, err) < 0)
@@ -147,12 +147,15 @@ struct start_request *start_request_parse(const cJSON *arg,
 	const char *label = NULL;
 	int64_t n;
 
+	r->exec = true;
 	if (check_object(arg, false, err) < 0 ||
 	    bigm_json_get_int64(arg, "n", &n, err) < 0 ||
 	    get_count(arg, "n", 1, REQUEST_MAX_MACHINES, &r->n, err) < 0 ||
 	    get_count(arg, "procs", 0, REQUEST_MAX_PROCS, &r->procs, err) <
 		    0 ||
 	    get_path(arg, "program", &r->program, err) < 0 ||
+	    get_path(arg, "bundle", &r->bundle, err) < 0 ||
+	    json_opt_bool(arg, "exec", &r->exec, err) < 0 ||
 	    get_path(arg, "dir", &r->dir, err) < 0 ||
 	    get_argv(arg, r, err) < 0 || get_strings(arg, "env", &r->env, err) < 0 ||
 	    get_services(arg, r, err) < 0 ||
@@ -170,6 +173,9 @@ void start_request_free(struct start_request *r)
 	if (!r)
 		return;
 	free(r->program);
+	free(r->bundle);
+	if (r->cargo)
+		r->cargo->ops->free(r->cargo);
 	json_strings_free(r->argv);
 	json_strings_free(r->env);
 	free(r->dir);

@@ -8,6 +8,7 @@
 #define KEEPER_REQUEST_H
 
 #include "base/json.h"
+#include "keeper/cargo.h"
 
 #define REQUEST_MAX_MACHINES 4096 /* of one Start */
 #define REQUEST_MAX_PROCS 65536
@@ -16,6 +17,10 @@
 struct start_request {
 	int n;
 	char *program; /* absolute; NULL: the bare worker */
+	char *bundle;  /* absolute; for machines that cannot run program, or
+			* without one for all; NULL: none */
+	bool exec;     /* machines become what the bundle has; else they have
+			* it ready for Run */
 	char **argv;   /* never NULL; argv[0] is there with a program */
 	char **env;    /* NULL: the keeper's own */
 	char *dir;     /* absolute; NULL: the keeper's own */
@@ -23,6 +28,9 @@ struct start_request {
 	char *label;   /* NULL: none */
 	cJSON *services; /* for Supervisor.Register: {"services": […]}; NULL
 			  * when there are none */
+
+	struct cargo *cargo; /* the keeper's: what the machines are sent instead
+			      * of the program; NULL: nothing */
 };
 
 /* NULL with *err set; the error names the member. */

@@ -31,8 +31,11 @@ struct ship_call {
 
 struct ship {
 	struct rpc_client *client;
-	char *program;
-	int fd;
+	char *name; /* of what is shipped, for errors */
+	int fd;	    /* of a program; -1: */
+	const struct cargo *cargo;
+	struct cargo_reader *reader; /* NULL when it could not be opened */
+	bool exec;
 	struct ship_call calls[N_STEPS];
 	char *digest; /* as the machine computed it */
 	uint8_t *chunk;
@@ -50,7 +53,9 @@ void ship_free(struct ship *s)
 	for (int i = 0; i < N_STEPS; i++)
 		bigm_call_free(s->calls[i].call);
 	cleanup_close(&s->fd);
-	free(s->program);
+	if (s->reader)
+		s->cargo->ops->close(s->reader);
+	free(s->name);
 	free(s->digest);
 	free(s->chunk);
 	free(s);
@@ -96,6 +101,11 @@ static int take_digest(struct ship *s, struct bigm_call *call,
 
 	if (rc < 0)
 		return error_prefix(err, "the machine's reply");
+	if (s->cargo && strcmp(digest, s->cargo->digest) != 0)
+		return bigm_error_set(err, BIGM_EFAILED,
+				      "the machine has got something else "
+				      "(%.80s): is %s damaged?", digest,
+				      s->name);
 	s->digest = xstrdup(digest);
 	return 0;
 }
@@ -115,8 +125,10 @@ static void on_call_done(struct bigm_call *call, void *data)
 	if (s->why.code)
 		error_copy(&why, &s->why);
 	if (rc < 0) {
-		error_prefix(&why, "shipping %s", s->program);
+		error_prefix(&why, "shipping %s", s->name);
 		s->done(s->data, &why);
+	} else if (!s->exec) {
+		s->done(s->data, NULL);
 	} else if (step == EXEC) {
 		rpc_client_reconnect(s->client);
 		s->done(s->data, NULL);
@@ -131,11 +143,15 @@ static bool fill(struct ship *s)
 {
 	ssize_t n;
 
-	do
-		n = read(s->fd, s->chunk, CHUNK);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		error_set_errno(&s->why, errno, "cannot read it");
+	if (s->reader) {
+		n = s->cargo->ops->read(s->reader, s->chunk, CHUNK, &s->why);
+	} else {
+		do
+			n = read(s->fd, s->chunk, CHUNK);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			error_set_errno(&s->why, errno, "cannot read it");
+	}
 	s->chunk_sent = 0;
 	s->chunk_len = n > 0 ? (size_t)n : 0;
 	return n > 0;
@@ -164,39 +180,56 @@ static void on_upload(struct bigm_call *call, void *data)
 		bigm_call_end(call, NULL);
 }
 
-struct ship *ship_start(struct rpc_client *client, const char *program,
-			char *const *argv, char *const *env,
+static void open_source(struct ship *s, const struct ship_order *order)
+{
+	s->cargo = order->cargo;
+	if (s->cargo) {
+		s->reader = s->cargo->ops->open(s->cargo, &s->why);
+		return;
+	}
+	s->fd = open(order->program, O_RDONLY | O_CLOEXEC);
+	if (s->fd < 0)
+		error_set_errno(&s->why, errno, "cannot open it");
+}
+
+static void start_list(struct ship *s, enum step step, char *const *list)
+{
+	struct bigm_call_options options = options_for(s, step);
+	AUTO_JSON cJSON *arg = NULL;
+	AUTO_FREE char *text = NULL;
+
+	if (!list || !s->exec)
+		return;
+	arg = json_strings((const char *const *)list);
+	text = json_print(arg);
+	start_call(s, step, text, &options);
+}
+
+struct ship *ship_start(struct rpc_client *client,
+			const struct ship_order *order,
 			void (*done)(void *data, const struct bigm_error *why),
 			void *data)
 {
 	struct ship *s = xcalloc(1, sizeof(*s));
 	struct bigm_error none = BIGM_ERROR_INIT;
+	struct bigm_call_options options;
 
 	s->client = client;
-	s->program = xstrdup(program);
+	s->name = xstrdup(order->cargo ? order->cargo->name : order->program);
 	s->chunk = xmalloc(CHUNK);
+	s->exec = order->exec;
 	s->why = none;
 	s->done = done;
 	s->data = data;
-	s->fd = open(program, O_RDONLY | O_CLOEXEC);
-	if (s->fd < 0)
-		error_set_errno(&s->why, errno, "cannot open it");
-	for (enum step step = UPLOAD; step < EXEC; step++) {
-		struct bigm_call_options options = options_for(s, step);
-		char *const *list = step == ARGS ? argv : env;
-		AUTO_JSON cJSON *arg = NULL;
-		AUTO_FREE char *text = NULL;
-
+	s->fd = -1;
+	for (enum step step = UPLOAD; step < N_STEPS; step++)
 		s->calls[step].ship = s;
-		if (step != UPLOAD && !list)
-			continue;
-		arg = step == UPLOAD ? NULL :
-				       json_strings((const char *const *)list);
-		text = arg ? json_print(arg) : NULL;
-		start_call(s, step, text, &options);
-	}
-	s->calls[EXEC].ship = s;
-	s->sent = s->fd < 0;
+	open_source(s, order);
+	options = options_for(s, UPLOAD);
+	start_call(s, UPLOAD, NULL, &options);
+	start_list(s, ARGS, order->argv);
+	start_list(s, ENV, order->env);
+	s->sent = s->why.code != 0;
 	rpc_call_on_event(s->calls[UPLOAD].call, on_upload, s);
 	on_upload(s->calls[UPLOAD].call, s);
 	return s;

@@ -1,12 +1,14 @@
 /*
- * ship: sends a program to a machine that runs the bare worker, and makes it
- * replace itself by the program: Setbinary, Setargs, Setenv; then Exec.
+ * ship: sends a program, or a cargo, to a machine that runs the
+ * bare worker, and makes it replace itself by that: Setbinary, Setargs, Setenv;
+ * then Exec.
  *
  * Upload and Exec have a time-out each.  Loop thread only.
  */
 #ifndef KEEPER_SHIP_H
 #define KEEPER_SHIP_H
 
+#include "keeper/cargo.h"
 #include "loop/loop.h"
 #include "rpc/client.h"
 
@@ -15,13 +17,22 @@ struct ship;
 #define SHIP_UPLOAD_MS 300000
 #define SHIP_EXEC_MS 30000
 
+struct ship_order {
+	const char *program;	   /* a file; or, if not NULL: */
+	const struct cargo *cargo; /* this instead */
+	bool exec;	   /* else it is sent only, and ready for Run */
+	char *const *argv; /* for Exec, as env; NULL: nothing is sent */
+	char *const *env;
+};
+
 /*
- * done runs once: with NULL when the machine has agreed to replace itself (its
- * next image takes the next connection), or with what went wrong.  It may
- * free the ship.  argv and env (NULL: nothing is sent) are copied.
+ * done runs once: with NULL when the machine has what was sent and, with exec,
+ * has agreed to replace itself (its next image takes the next connection), or
+ * with what went wrong.  It may free the ship.  The order is copied, but for
+ * the cargo, which must outlive the ship.
  */
-struct ship *ship_start(struct rpc_client *client, const char *program,
-			char *const *argv, char *const *env,
+struct ship *ship_start(struct rpc_client *client,
+			const struct ship_order *order,
 			void (*done)(void *data, const struct bigm_error *why),
 			void *data);
 /* Cancels what is under way; done does not run. */

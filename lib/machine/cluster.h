@@ -97,6 +97,10 @@ struct tls_context *cluster_tls(struct cluster *cluster);
 struct cluster_order {
 	int n;		       /* ≥ 1 */
 	const char *program;   /* NULL: the bare worker, Supervisor only */
+	const char *bundle;    /* what machines get that cannot run program, or
+				* without one all; NULL: none */
+	bool keep;	       /* of a bundle: they have it ready for Run, and
+				* stay bare */
 	char *const *argv;     /* NULL: none */
 	char *const *env;      /* the whole environment; NULL: ours */
 	const char *dir;       /* NULL: our working folder */

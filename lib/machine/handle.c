@@ -1,5 +1,6 @@
 #include "machine/handle.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -7,13 +8,13 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "machine/cluster.h"
 #include "machine/machine.h"
 #include "machine/settings.h"
-#include "rpc/crypto.h"
 #include "supervisor/supervisor.h"
 
 #define PRINT_MS 2000 /* for the last lines of the machines to come out */
@@ -68,11 +69,8 @@ struct bigm *handle_new_machine(struct loop *loop, struct tls_context *tls,
 static _Noreturn void be_machine(int argc, char **argv,
 				 const struct bigm_service_type *const *types)
 {
-	struct boot *boot;
+	struct boot *boot = boot_receive(NULL);
 
-	if (!types)
-		crypto_init_lean(); /* the bare worker is nobody's program */
-	boot = boot_receive(NULL);
 	if (boot)
 		worker_main(boot, argc, argv, types, NULL);
 	_exit(EXIT_FAILURE);
@@ -245,6 +243,20 @@ static char *own_program(void)
 	return xasprintf("/proc/%d/exe", (int)getpid());
 }
 
+/* What the machines shall have besides, or instead: the bundle that was named,
+ * or the one beside the program, for machines that cannot run it. */
+static int find_bundle(const struct bigm *b, const char *program, char **path,
+		       struct bigm_error *err)
+{
+	AUTO_FREE char *beside = xasprintf("%s.bigm", program);
+	const char *named = b->settings.bundle;
+
+	*path = realpath(named ? named : beside, NULL);
+	if (*path || !named)
+		return 0;
+	return error_set_errno(err, errno, "the bundle %s", named);
+}
+
 static int resolve_n(const struct bigm *b, int n,
 		     const struct bigm_start_options *options)
 {
@@ -259,10 +271,12 @@ static int start(struct bigm *b, int n, const struct bigm_service *services,
 		 const struct bigm_start_options *options,
 		 struct bigm_machine ***machines, struct bigm_error *err)
 {
-	AUTO_FREE char *program = own_program();
+	AUTO_FREE char *program = own_program(), *bundle = NULL;
+	int r = find_bundle(b, program, &bundle, err);
 	struct cluster_order order = {
 		.n = resolve_n(b, n, options),
-		.program = program,
+		.program = b->settings.bundle ? NULL : program,
+		.bundle = bundle,
 		.argv = b->argv,
 		.procs = options->procs > 0 ? options->procs
 					    : (int)b->settings.procs,
@@ -270,8 +284,9 @@ static int start(struct bigm *b, int n, const struct bigm_service *services,
 		.label = options->label,
 	};
 	struct cluster *cluster;
-	int r;
 
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&b->lock);
 	r = begin_cluster(b, err);
 	cluster = b->cluster;

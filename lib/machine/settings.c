@@ -56,6 +56,8 @@ static const struct setting table[] = {
 	  .driver = true, .fallback = "5m" },
 	{ .name = "lease-first", .kind = DURATION,
 	  .offset = AT(keepalive.first_ms), .driver = true, .fallback = "2m" },
+	{ .name = "bundle", .kind = TEXT, .offset = AT(bundle), .driver = true,
+	  .fallback = "PROGRAM.bigm, for other architectures" },
 	{ .name = "quiet", .kind = SWITCH, .offset = AT(quiet),
 	  .fallback = "0" },
 	{ .name = "debug", .kind = SWITCH, .offset = AT(debug),
@@ -72,6 +74,7 @@ _Static_assert(NSETTINGS <= SETTINGS_MAX, "origins[] is too short");
  * somebody wants. */
 static const char *const no_settings[] = {
 	"BIGM_BOOT", "BIGM_RANK", "BIGM_SIZE", "BIGM_MACHINE", "BIGM_ADDRESS",
+	"BIGM_FILES",
 	NULL,
 };
 

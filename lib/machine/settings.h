@@ -20,6 +20,7 @@ struct settings {
 	char *system;  /* NULL: the keeper's default */
 	char *cluster; /* name of a new cluster; NULL: made up */
 	char *log_dir; /* where logs shall stay; NULL: nowhere */
+	char *bundle;  /* what machines run instead of the program; NULL: it */
 	struct keepalive keepalive; /* 0: the system's default */
 	char *control; /* socket of the keeper to use; NULL: spawn one */
 	char *fixed;   /* "n,procs": settled by bigm's own options, which the

@@ -70,6 +70,8 @@ struct system_ops {
 	/* True when its machines begin as bare workers and the keeper sends
 	 * them the program (Setbinary, Exec). */
 	bool (*ships)(const struct system *system);
+	/* What its machines run: "linux/amd64"; NULL: what this host does. */
+	const char *(*arch)(const struct system *system);
 	void (*free)(struct system *system);
 	struct keepalive keepalive; /* where nobody says otherwise */
 	int default_procs;

@@ -401,6 +401,10 @@ static cJSON *order_json(const struct cluster_order *o, struct bigm_error *err)
 	cJSON_AddNumberToObject(json, "n", o->n);
 	if (o->program)
 		cJSON_AddStringToObject(json, "program", o->program);
+	if (o->bundle) {
+		cJSON_AddStringToObject(json, "bundle", o->bundle);
+		cJSON_AddBoolToObject(json, "exec", !o->keep);
+	}
 	if (o->argv)
 		cJSON_AddItemToObject(json, "argv",
 				      json_strings((const char *const *)o->argv));

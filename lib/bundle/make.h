@@ -1,0 +1,30 @@
+/*
+ * make: makes a bundle.
+ *
+ * For each program a part: the program, its closure (bundle/closure.h), and
+ * the files, which all parts have.  A script needs its interpreter: one that
+ * comes along among the files, by the same name, is shipped with a closure of
+ * its own, any other is the machine's.
+ */
+#ifndef BUNDLE_MAKE_H
+#define BUNDLE_MAKE_H
+
+#include "bundle/bundle.h"
+
+struct make_program {
+	const char *path;
+	const char *arch; /* that it has to be for; NULL: whatever it is for */
+};
+
+struct make_order {
+	const struct make_program *programs;
+	size_t nprograms;
+	const char *const *files; /* "SRC" or "SRC:DST"; NULL-terminated or
+				   * NULL */
+	bool no_libs;
+	const char *path; /* of the bundle; replaced when it is complete */
+};
+
+int make_bundle(const struct make_order *order, struct bigm_error *err);
+
+#endif

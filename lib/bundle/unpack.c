@@ -1,0 +1,358 @@
+#include "config.h"
+
+#include "bundle/unpack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "bundle/elf_file.h"
+#include "keeper/place.h"
+#include "supervisor/binary.h"
+
+#define PIECE (256u << 10)
+#define TAR_BLOCK 512
+#define TAR_MAGIC_AT 257
+
+static const unsigned char zstd_magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
+
+bool unpack_knows(int fd)
+{
+	char block[TAR_BLOCK];
+	ssize_t n = pread(fd, block, sizeof(block), 0);
+
+	return (n >= (ssize_t)sizeof(zstd_magic) &&
+		memcmp(block, zstd_magic, sizeof(zstd_magic)) == 0) ||
+	       (n == TAR_BLOCK &&
+		memcmp(block, MANIFEST_NAME, sizeof(MANIFEST_NAME)) == 0 &&
+		memcmp(block + TAR_MAGIC_AT, "ustar", 5) == 0);
+}
+
+/* ------------------------------------------------------------------ */
+/* One file                                                            */
+
+/* The folders above path, which no link leads to: there are none yet. */
+static int make_parents(int dir_fd, const char *path, struct bigm_error *err)
+{
+	AUTO_FREE char *copy = xstrdup(path);
+
+	for (char *slash = strchr(copy, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdirat(dir_fd, copy, 0700) < 0 && errno != EEXIST)
+			return error_set_errno(err, errno, "cannot make %s",
+					       copy);
+		*slash = '/';
+	}
+	return 0;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (fd >= 0 && len > 0) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Copies what the entry has to fd (-1: nowhere); it has to be what the
+ * manifest says. */
+static int copy_entry(struct archive *a, const struct manifest_file *file,
+		      int fd, struct bigm_error *err)
+{
+	AUTO_FREE char *piece = xmalloc(PIECE);
+	struct digest *digest = digest_new();
+	char text[DIGEST_SIZE];
+	uint64_t size = 0;
+	ssize_t n;
+	int rc = 0;
+
+	while (rc == 0 && (n = archive_read_data(a, piece, PIECE)) != 0) {
+		if (n < 0) {
+			rc = archive_error_set(err, a, file->path);
+			break;
+		}
+		size += (uint64_t)n;
+		digest_update(digest, piece, (size_t)n);
+		if (size > file->size)
+			break;
+		if (write_all(fd, piece, (size_t)n) < 0)
+			rc = error_set_errno(err, errno, "cannot write %s",
+					     file->path);
+	}
+	digest_finish(digest, text);
+	if (rc == 0 && (size != file->size || strcmp(text, file->digest) != 0))
+		rc = bigm_error_set(err, BIGM_EINVALID,
+				    "%s: is not what the manifest says: it was "
+				    "damaged on the way, or tampered with",
+				    file->path);
+	return rc;
+}
+
+static int take_file(struct archive *a, const struct manifest_file *file,
+		     int dir_fd, struct bigm_error *err)
+{
+	AUTO_CLOSE int fd = -1;
+
+	if (dir_fd < 0)
+		return copy_entry(a, file, -1, err);
+	if (make_parents(dir_fd, file->path, err) < 0)
+		return err->code;
+	fd = openat(dir_fd, file->path,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    file->executable ? 0700 : 0600);
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot make %s",
+				       file->path);
+	return copy_entry(a, file, fd, err);
+}
+
+static int take_folder(const struct manifest_file *file, int dir_fd,
+		       struct bigm_error *err)
+{
+	if (dir_fd < 0)
+		return 0;
+	if (make_parents(dir_fd, file->path, err) < 0)
+		return err->code;
+	if (file->kind == MANIFEST_FOLDER &&
+	    mkdirat(dir_fd, file->path, 0700) < 0 && errno != EEXIST)
+		return error_set_errno(err, errno, "cannot make %s",
+				       file->path);
+	return 0;
+}
+
+/* A link where a folder or a file is, or that a file shall be behind, fails
+ * here. */
+static int make_links(const struct manifest *m, int dir_fd,
+		      struct bigm_error *err)
+{
+	for (size_t i = 0; dir_fd >= 0 && i < m->nfiles; i++) {
+		const struct manifest_file *file = &m->files[i];
+
+		if (file->kind == MANIFEST_LINK &&
+		    symlinkat(file->target, dir_fd, file->path) < 0)
+			return error_set_errno(err, errno,
+					       "cannot make the link %s",
+					       file->path);
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* All of it                                                           */
+
+static int next_entry(struct archive *a, struct archive_entry **entry,
+		      struct bigm_error *err)
+{
+	int rc = archive_read_next_header(a, entry);
+
+	if (rc == ARCHIVE_OK || rc == ARCHIVE_EOF)
+		return rc == ARCHIVE_OK;
+	return archive_error_set(err, a, "the bundle");
+}
+
+static struct manifest *read_manifest(struct archive *a,
+				      struct bigm_error *err)
+{
+	struct archive_entry *entry;
+	AUTO_FREE char *text = NULL;
+	size_t len = 0;
+	int rc = next_entry(a, &entry, err);
+
+	if (rc < 0)
+		return NULL;
+	if (rc == 0 || !archive_entry_pathname(entry) ||
+	    strcmp(archive_entry_pathname(entry), MANIFEST_NAME) != 0) {
+		bigm_error_set(err, BIGM_EINVALID,
+			       "the bundle does not begin with a manifest");
+		return NULL;
+	}
+	text = archive_read_entry(a, BUNDLE_MAX_MANIFEST, &len, err);
+	return text ? manifest_read(text, len, err) : NULL;
+}
+
+static int check_ratio(const struct manifest *m, uint64_t packed,
+		       struct bigm_error *err)
+{
+	if (m->unpacked <= BUNDLE_RATIO_FREE ||
+	    m->unpacked / BUNDLE_RATIO <= packed)
+		return 0;
+	return bigm_error_set(err, BIGM_EEXHAUSTED,
+			      "%llu bytes would come of %llu; more than %d "
+			      "times as many are refused",
+			      (unsigned long long)m->unpacked,
+			      (unsigned long long)packed, BUNDLE_RATIO);
+}
+
+static int check_entry(struct archive_entry *entry,
+		       const struct manifest_file *file,
+		       struct bigm_error *err)
+{
+	static const unsigned types[] = {
+		[MANIFEST_FILE] = AE_IFREG,
+		[MANIFEST_LINK] = AE_IFLNK,
+		[MANIFEST_FOLDER] = AE_IFDIR,
+	};
+	const char *name = archive_entry_pathname(entry);
+	size_t len = strlen(file->path);
+
+	/* tar writes a folder's name with a slash at its end. */
+	if (!name || strncmp(name, file->path, len) != 0 ||
+	    strcmp(name + len, file->kind == MANIFEST_FOLDER &&
+				name[len] == '/' ? "/" : "") != 0)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "%s is where the manifest has %s",
+				      name ? name : "a file without a name",
+				      file->path);
+	if (archive_entry_filetype(entry) != types[file->kind] ||
+	    archive_entry_hardlink(entry))
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "%s: is another kind of file than the "
+				      "manifest says", name);
+	return 0;
+}
+
+static int take_entries(struct archive *a, const struct manifest *m,
+			int dir_fd, struct bigm_error *err)
+{
+	struct archive_entry *entry;
+	int rc = 0;
+
+	for (size_t i = 0; i < m->nfiles; i++) {
+		const struct manifest_file *file = &m->files[i];
+
+		rc = next_entry(a, &entry, err);
+		if (rc == 0)
+			rc = bigm_error_set(err, BIGM_EINVALID,
+					    "the bundle is cut off: %s is "
+					    "missing", file->path);
+		if (rc > 0)
+			rc = check_entry(entry, file, err);
+		if (rc == 0)
+			rc = file->kind == MANIFEST_FILE ?
+				     take_file(a, file, dir_fd, err) :
+				     take_folder(file, dir_fd, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = next_entry(a, &entry, err);
+	if (rc > 0)
+		rc = bigm_error_set(err, BIGM_EINVALID,
+				    "the bundle has more than the manifest "
+				    "says");
+	return rc;
+}
+
+struct manifest *unpack_archive(struct archive *a, uint64_t packed, int dir_fd,
+				struct bigm_error *err)
+{
+	struct manifest *m = read_manifest(a, err);
+
+	if (!m)
+		return NULL;
+	if (check_ratio(m, packed, err) == 0 &&
+	    take_entries(a, m, dir_fd, err) == 0 &&
+	    make_links(m, dir_fd, err) == 0)
+		return m;
+	manifest_free(m);
+	return NULL;
+}
+
+static struct manifest *unpack_into(int fd, int dir_fd, struct bigm_error *err)
+{
+	struct manifest *m = NULL;
+	struct archive *a = NULL;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		error_set_errno(err, errno, "cannot read the bundle");
+	else
+		a = archive_open_fd(fd, "the bundle", err);
+	if (a)
+		m = unpack_archive(a, (uint64_t)st.st_size, dir_fd, err);
+	archive_read_free(a);
+	return m;
+}
+
+static void discard(const char *dir)
+{
+	(void)place_empty(dir, NULL, NULL);
+	rmdir(dir);
+}
+
+/* Into a folder that gets its name when all of it is there. */
+struct manifest *unpack_folder(int fd, const char *dir,
+			       struct bigm_error *err)
+{
+	AUTO_FREE char *temporary = xasprintf("%s.unpacking-XXXXXX", dir);
+	struct manifest *m = NULL;
+	AUTO_CLOSE int dir_fd = -1;
+
+	if (!mkdtemp(temporary)) {
+		error_set_errno(err, errno, "cannot make a folder for the "
+				"bundle");
+		return NULL;
+	}
+	dir_fd = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		error_set_errno(err, errno, "cannot open %s", temporary);
+	else
+		m = unpack_into(fd, dir_fd, err);
+	if (m && rename(temporary, dir) == 0)
+		return m;
+	if (m)
+		error_set_errno(err, errno, "cannot rename %s", temporary);
+	manifest_free(m);
+	discard(temporary);
+	return NULL;
+}
+
+/* ------------------------------------------------------------------ */
+/* The intake                                                          */
+
+/* A script is for whatever machine; its interpreter, if it has come along, is
+ * not. */
+static int check_architecture(const struct manifest *m, const char *dir,
+			      struct bigm_error *err)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", dir,
+					 m->interpreter ? m->interpreter :
+							  m->program);
+
+	if (strcmp(m->arch, BUNDLE_ANY_ARCH) == 0)
+		return 0;
+	return binary_check(path, err);
+}
+
+static struct image *take_part(int fd, const char *dir, struct bigm_error *err)
+{
+	struct manifest *m = unpack_folder(fd, dir, err);
+	struct image *image = NULL;
+
+	if (!m)
+		return NULL;
+	if (check_architecture(m, dir, err) == 0)
+		image = manifest_image(m, dir);
+	else
+		discard(dir);
+	manifest_free(m);
+	return image;
+}
+
+const struct intake bundle_intake = {
+	.knows = unpack_knows,
+	.unpack = take_part,
+	.discard = discard,
+};

@@ -1,0 +1,41 @@
+/*
+ * unpack: a part of a bundle becomes a folder, on the machine that runs it.
+ *
+ * The part comes from a peer and is not trusted: its manifest is checked
+ * first (bundle/manifest.h), then only what it lists is taken, in its order,
+ * with the size and the digest that it says, as new files in a new folder.
+ * Links are made last, so that nothing is ever written through one.  Devices,
+ * setuid and owners do not exist here.  More than BUNDLE_RATIO bytes for one,
+ * or a folder larger than BUNDLE_MAX_UNPACKED, is refused.  Whatever goes wrong
+ * leaves nothing.
+ */
+#ifndef BUNDLE_UNPACK_H
+#define BUNDLE_UNPACK_H
+
+#include "bundle/archive.h"
+#include "bundle/manifest.h"
+#include "supervisor/intake.h"
+
+#define BUNDLE_RATIO 200
+/* So much may come of however little. */
+#define BUNDLE_RATIO_FREE (64u << 20)
+
+/* For worker_main(): takes parts of bundles. */
+extern const struct intake bundle_intake;
+
+/* Whether the file begins as a part does. */
+bool unpack_knows(int fd);
+
+/*
+ * Reads a part that has `packed` bytes; with dir_fd ≥ 0, an empty folder,
+ * into it, else only to check it.  Returns the manifest, or NULL; a folder may
+ * then have some of the files.
+ */
+struct manifest *unpack_archive(struct archive *a, uint64_t packed, int dir_fd,
+				struct bigm_error *err);
+
+/* As intake.unpack, without the check that this machine can run it. */
+struct manifest *unpack_folder(int fd, const char *dir,
+			       struct bigm_error *err);
+
+#endif
