@@ -463,6 +463,18 @@ struct cluster *cluster_attach(struct loop *loop, const char *socket_path,
 	return NULL;
 }
 
+struct cluster *cluster_adopt(struct loop *loop, int fd,
+			      struct bigm_error *err)
+{
+	struct rpc_target target = { .fd = fd };
+	struct cluster *c = cluster_new(loop);
+
+	if (rpc_client_open(c->keeper, &target, err) == 0 && greet(c, err) == 0)
+		return c;
+	cluster_free(c);
+	return NULL;
+}
+
 const struct cluster_info *cluster_info(const struct cluster *c)
 {
 	return &c->info;

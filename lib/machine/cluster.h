@@ -55,6 +55,11 @@ struct cluster *cluster_spawn(struct loop *loop,
 struct cluster *cluster_attach(struct loop *loop, const char *socket_path,
 			       struct bigm_error *err);
 
+/* Any thread but the loop's.  The same with a connected socket, which is taken
+ * over, and which the keeper may take for a hold. */
+struct cluster *cluster_adopt(struct loop *loop, int fd,
+			      struct bigm_error *err);
+
 /* Lets the connection go and frees all, machines too.  A spawned keeper that
  * was neither released nor shut down takes this as its client's end. */
 void cluster_free(struct cluster *cluster);

@@ -32,6 +32,8 @@ struct bigm {
 	struct tls_context *tls; /* a machine's */
 	char *id;		 /* of a machine's cluster */
 	char *address;		 /* a machine's own */
+	void *test;		 /* of bigm_test_new() */
+	void (*test_free)(void *test);
 	struct bigm_machine **dialled;
 	size_t ndialled;
 };
@@ -60,6 +62,38 @@ struct bigm *handle_new_machine(struct loop *loop, struct tls_context *tls,
 	b->id = xstrdup(cluster);
 	b->address = xstrdup(address);
 	return b;
+}
+
+static int begin_loop(struct bigm *b, struct bigm_error *err);
+
+struct bigm *handle_new_test(const struct bigm_service_type *const *types,
+			     int fd, void (*test_free)(void *test), void *test,
+			     struct bigm_error *err)
+{
+	struct bigm *b = handle_new(0, NULL);
+
+	b->types = types;
+	b->own_loop = true;
+	b->test = test;
+	b->test_free = test_free;
+	if (begin_loop(b, err) == 0)
+		b->cluster = cluster_adopt(b->loop, fd, err);
+	else
+		close(fd);
+	if (b->cluster)
+		return b;
+	bigm_free(b);
+	return NULL;
+}
+
+void *handle_test(const struct bigm *b)
+{
+	return b->test;
+}
+
+struct cluster *handle_cluster(const struct bigm *b)
+{
+	return b->cluster;
 }
 
 /* ------------------------------------------------------------------ */
@@ -126,6 +160,8 @@ void bigm_free(struct bigm *b)
 	free(b->dialled);
 	if (b->own_loop)
 		loop_free(b->loop);
+	if (b->test_free)
+		b->test_free(b->test);
 	settings_release(&b->settings);
 	json_strings_free(b->argv);
 	pthread_mutex_destroy(&b->lock);
@@ -317,7 +353,7 @@ static int take_options(struct bigm_start_options *to,
 	return 0;
 }
 
-static bool on_loop_thread(struct bigm *b)
+bool handle_on_loop_thread(struct bigm *b)
 {
 	pthread_mutex_lock(&b->lock);
 	bool on = b->loop && loop_on_thread(b->loop);
@@ -338,7 +374,7 @@ int bigm_start(struct bigm *b, int n, const struct bigm_service *services,
 	if (!b->own_loop)
 		return bigm_error_set(err, BIGM_EUNSUPPORTED,
 				      "a machine cannot start machines");
-	if (on_loop_thread(b))
+	if (handle_on_loop_thread(b))
 		return bigm_error_set(err, BIGM_EDEADLOCK,
 				      "starting machines on the I/O thread "
 				      "would block it");

@@ -11,6 +11,8 @@
 #include "loop/loop.h"
 #include "rpc/tls.h"
 
+struct cluster;
+
 /* For a machine: peers are dialled (bigm_dial) with `tls` and must be of
  * `cluster`; bigm_address() gives `address`, bigm_argv() a copy of argv.  Loop
  * and context stay the worker's and must outlive it; to be freed with
@@ -18,5 +20,17 @@
 struct bigm *handle_new_machine(struct loop *loop, struct tls_context *tls,
 				const char *cluster, const char *address,
 				int argc, char **argv);
+
+/* A driver's, for bigm_test_new(), with the cluster of the keeper at the other
+ * end of fd, which is taken over.  bigm_free() calls test_free last. */
+struct bigm *handle_new_test(const struct bigm_service_type *const *types,
+			     int fd, void (*test_free)(void *test), void *test,
+			     struct bigm_error *err);
+/* NULL for others. */
+void *handle_test(const struct bigm *b);
+/* NULL before there is one. */
+struct cluster *handle_cluster(const struct bigm *b);
+/* Any thread: whether a call that blocks has to refuse. */
+bool handle_on_loop_thread(struct bigm *b);
 
 #endif

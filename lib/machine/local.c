@@ -2,10 +2,8 @@
 
 #include "machine/local.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +17,10 @@
 #include "base/log.h"
 #include "loop/process.h"
 #include "machine/orphans.h"
+#include "machine/provision.h"
 #include "rpc/wire.h"
 #include "supervisor/boot.h"
 
-#define HOST "127.0.0.1"
 #define CHILD_LISTEN_FD 3
 #define CHILD_PARENT_FD 4
 
@@ -150,7 +148,7 @@ static int answer_request(struct system_launch *l, const char *request,
 	AUTO_FREE char *certificate = NULL, *authority = NULL, *text = NULL;
 	AUTO_JSON cJSON *json = cJSON_CreateObject();
 
-	if (k->sign(k->keeper, request, l->name, HOST, &certificate,
+	if (k->sign(k->keeper, request, l->name, PROVISION_HOST, &certificate,
 		    &authority, err) < 0)
 		return error_prefix(err, "signing request");
 	add_string(json, "certificate", certificate);
@@ -310,29 +308,6 @@ static void local_release(struct system_launch *l)
 /* ------------------------------------------------------------------ */
 /* The beginning                                                       */
 
-static int listen_on_loopback(char **address, struct bigm_error *err)
-{
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	socklen_t len = sizeof(sin);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, len) < 0 ||
-	    listen(fd, SOMAXCONN) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&sin, &len) < 0) {
-		int rc = error_set_errno(err, errno,
-					 "listening socket on " HOST);
-
-		if (fd >= 0)
-			close(fd);
-		return rc;
-	}
-	*address = xasprintf("https://" HOST ":%u/", ntohs(sin.sin_port));
-	return fd;
-}
-
 /* The three ends that the machine gets. */
 struct child_ends {
 	int listen, boot, out;
@@ -351,7 +326,7 @@ static int open_ends(struct system_launch *l, struct child_ends *ends,
 {
 	int pair[2], out[2];
 
-	ends->listen = listen_on_loopback(&l->address, err);
+	ends->listen = provision_listen(&l->address, err);
 	if (ends->listen < 0)
 		return ends->listen;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)

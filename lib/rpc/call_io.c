@@ -250,6 +250,10 @@ void call_on_close(void *owner, struct http2_stream *stream, uint32_t code)
 		error_set_retriable(&err, BIGM_EUNAVAILABLE,
 				    "the machine takes no more calls");
 		call_fail(call, &err);
+	} else if (code == NGHTTP2_CONNECT_ERROR) {
+		error_set_retriable(&err, BIGM_EUNAVAILABLE,
+				    "the reply was lost on its way");
+		call_fail(call, &err);
 	} else {
 		bigm_error_set(&err, BIGM_EPROTOCOL,
 			       "the reply broke off: %s",

@@ -116,6 +116,17 @@ static enum wire_status look_up(struct bigm_request *req,
 	return status == WIRE_OK ? check_type(req, name, err) : status;
 }
 
+/* A keeper's calls are spared: machines shall die only when they are told to. */
+static enum fault choose_fault(const struct bigm_request *req)
+{
+	const struct rpc_server_options *o = &req->server->options;
+
+	if (!o->faults || req->caller->peer.role == ROLE_KEEPER)
+		return FAULT_NONE;
+	return faults_next(o->faults, o->name,
+			   req->stream.head.path + sizeof(WIRE_PREFIX) - 1);
+}
+
 void request_on_head(struct http2_stream *stream)
 {
 	struct bigm_request *req = from_stream(stream);
@@ -125,6 +136,12 @@ void request_on_head(struct http2_stream *stream)
 
 	if (status != WIRE_OK) {
 		request_fail(req, status, &err);
+		return;
+	}
+	req->fault = choose_fault(req);
+	if (req->fault == FAULT_DROP_REQUEST) {
+		req->answered = true;
+		http2_reset(stream, NGHTTP2_CONNECT_ERROR);
 		return;
 	}
 	if (head->has_timeout) {

@@ -219,20 +219,28 @@ static ssize_t frame_size(nghttp2_session *session, uint8_t type, int32_t id,
 	return size;
 }
 
-static void finish_source(struct http2_stream *stream, uint32_t *flags)
+static ssize_t finish_source(struct http2_stream *stream, size_t left,
+			     uint32_t *flags)
 {
 	nghttp2_nv nv = { (uint8_t *)WIRE_TRAILER_ERROR, NULL,
 			  sizeof(WIRE_TRAILER_ERROR) - 1, 0,
 			  NGHTTP2_NV_FLAG_NO_COPY_NAME |
 				  NGHTTP2_NV_FLAG_NO_INDEX };
 
+	if (stream->cut && left > 0)
+		return (ssize_t)left; /* and is asked again */
+	if (stream->cut) {
+		http2_reset(stream, NGHTTP2_CONNECT_ERROR);
+		return NGHTTP2_ERR_DEFERRED;
+	}
 	*flags |= NGHTTP2_DATA_FLAG_EOF;
 	if (!stream->trailer)
-		return;
+		return (ssize_t)left;
 	nv.value = (uint8_t *)stream->trailer;
 	nv.valuelen = strlen(stream->trailer);
 	*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
 	nghttp2_submit_trailer(stream->http2->session, stream->id, &nv, 1);
+	return (ssize_t)left;
 }
 
 static ssize_t read_flow(struct http2_stream *stream, size_t len,
@@ -248,9 +256,7 @@ static ssize_t read_flow(struct http2_stream *stream, size_t len,
 	held = flow_held(stream->out);
 	if (held > len)
 		return (ssize_t)len;
-	if (!open)
-		finish_source(stream, flags);
-	return (ssize_t)held;
+	return open ? (ssize_t)held : finish_source(stream, held, flags);
 }
 
 static ssize_t read_source(nghttp2_session *session, int32_t id, uint8_t *buf,
@@ -263,11 +269,7 @@ static ssize_t read_source(nghttp2_session *session, int32_t id, uint8_t *buf,
 	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
 	if (stream->out)
 		return read_flow(stream, len, flags);
-	if (left <= len) {
-		finish_source(stream, flags);
-		return (ssize_t)left;
-	}
-	return (ssize_t)len;
+	return left <= len ? finish_source(stream, left, flags) : (ssize_t)len;
 }
 
 static int write_out(struct http2 *h, const void *bytes, size_t len)

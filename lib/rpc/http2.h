@@ -45,6 +45,7 @@ struct http2_stream {
 	size_t body_sent;
 	struct flow *out;
 	const char *trailer; /* value of WIRE_TRAILER_ERROR */
+	bool cut;	     /* instead of the end comes a reset */
 };
 
 LIST_HEAD(http2_streams, http2_stream);

@@ -110,8 +110,14 @@ static void send_body(struct bigm_request *req, enum wire_status status,
 {
 	req->body = text;
 	req->stream.out = NULL;
+	if (req->fault == FAULT_DROP_REPLY) {
+		http2_reset(&req->stream, NGHTTP2_CONNECT_ERROR);
+		return;
+	}
 	req->stream.body = text;
 	req->stream.body_len = strlen(text);
+	if (req->fault == FAULT_TRUNCATE)
+		req->stream.body_len /= 2;
 	http2_respond(&req->stream, status, true);
 }
 
@@ -121,6 +127,7 @@ void request_fail(struct bigm_request *req, enum wire_status status,
 	if (req->answered)
 		return;
 	req->answered = true;
+	req->stream.cut = req->fault != FAULT_NONE;
 	if (req->count)
 		atomic_fetch_add_explicit(&req->count->errors, 1,
 					  memory_order_relaxed);
@@ -141,6 +148,7 @@ void request_answer(struct bigm_request *req)
 	if (req->answered)
 		return;
 	req->answered = true;
+	req->stream.cut = req->fault != FAULT_NONE;
 	if (!req->out) {
 		req->reply = NULL;
 		send_body(req, WIRE_OK, text ? text : xstrdup("null"));

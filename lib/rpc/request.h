@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/json.h"
 #include "rpc/connection.h"
+#include "rpc/faults.h"
 #include "rpc/server.h"
 #include "rpc/workers.h"
 
@@ -67,6 +68,7 @@ struct bigm_request {
 	bool running;  /* its method, or whoever deferred it, has it */
 	bool deferred;
 	bool answered;
+	enum fault fault; /* what is to go wrong with it */
 	char *body; /* what is sent, JSON text */
 	char *trailer;
 	size_t buffered;

@@ -9,6 +9,7 @@
 #include "rpc/request.h"
 
 #define MAX_WORKERS 512
+#define ABORT_MS 3600000 /* for methods to return */
 
 /* ---- services ---- */
 
@@ -371,6 +372,24 @@ void rpc_server_shutdown(struct rpc_server *server, uint64_t grace_ms,
 	server_check(server, NULL);
 }
 
+void rpc_server_abort(struct rpc_server *server)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	struct caller *caller;
+
+	if (!server->shutting)
+		rpc_server_shutdown(server, ABORT_MS, NULL, NULL);
+	bigm_error_set(&why, BIGM_EUNAVAILABLE, "the machine has died");
+	LIST_FOREACH(caller, &server->callers, link)
+		connection_close(caller->connection, &why);
+}
+
+bool rpc_server_is_down(const struct rpc_server *server)
+{
+	return server->is_down && !server->done_task.queued &&
+	       LIST_EMPTY(&server->callers) && TAILQ_EMPTY(&server->requests);
+}
+
 bool rpc_server_busy(struct rpc_server *server)
 {
 	return atomic_load(&server->at_work) > 0;
@@ -399,6 +418,7 @@ void rpc_server_free(struct rpc_server *server)
 			 "shutdown: its server stays in memory");
 		return;
 	}
+	stop_listening(server);
 	workers_free(server->workers);
 	release_services(server);
 	pthread_mutex_destroy(&server->lock);

@@ -36,6 +36,8 @@ struct rpc_server_options {
 	unsigned max_workers;	 /* 0: 512 */
 	size_t max_buffered;	 /* bytes of arguments that wait, of one
 				  * connection; 0: WIRE_MAX_BUFFERED */
+	struct faults *faults;	 /* what is to go wrong; NULL: nothing */
+	const char *name;	 /* for them: whose server it is */
 };
 
 struct rpc_server *rpc_server_new(struct loop *loop,
@@ -76,6 +78,13 @@ struct cJSON *rpc_server_counts(struct rpc_server *server);
  * grace_ms have passed. */
 void rpc_server_shutdown(struct rpc_server *server, uint64_t grace_ms,
 			 void (*done)(void *data), void *data);
+/* As a machine that dies: closes every connection at once, so that answers yet
+ * to come reach nobody, cancels what runs, and begins a shutdown without done.
+ * Again, or during a shutdown, it does what is left of this. */
+void rpc_server_abort(struct rpc_server *server);
+/* After one of these: true once every method has returned and every connection
+ * has closed. */
+bool rpc_server_is_down(const struct rpc_server *server);
 /* Any thread.  True while a method that is not deferred runs: after a shutdown
  * whose grace was over first, its service's state is still in use. */
 bool rpc_server_busy(struct rpc_server *server);

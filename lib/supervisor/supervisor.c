@@ -215,6 +215,10 @@ static int exec(request *req, const cJSON *arg, cJSON **reply,
 	struct image *image;
 
 	(void)reply;
+	if (worker->guest)
+		return bigm_error_set(err, BIGM_EUNSUPPORTED,
+				      "this machine has no process of its own "
+				      "to be replaced");
 	if (atomic_load(&worker->end) != WORKER_SERVING || worker->next_image)
 		return error_set_retriable(err, BIGM_EUNAVAILABLE,
 					   "the machine is ending already");

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -96,17 +97,22 @@ static void __attribute__((noreturn)) leave(int status)
 	_exit(status);
 }
 
-static void __attribute__((noreturn)) end_of_lease(struct worker *worker)
+void worker_tell_lease_over(struct worker *worker)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
 
-	job_list_kill(&worker->jobs);
-	end_within(LAST_S);
 	bigm_error_set(&why, BIGM_EDEADLINE,
 		       "the lease is over: no Keepalive from the keeper for "
 		       "%llu ms; the machine ends itself",
 		       (unsigned long long)atomic_load(&worker->lease.ms));
 	boot_tell_failed(worker->boot->parent_fd, &why);
+}
+
+static void __attribute__((noreturn)) end_of_lease(struct worker *worker)
+{
+	job_list_kill(&worker->jobs);
+	end_within(LAST_S);
+	worker_tell_lease_over(worker);
 	leave(1);
 }
 
@@ -125,7 +131,7 @@ static void write_marker(const char *marker)
 }
 
 /* The services' threads must be out of them. */
-static void release_services(struct worker *worker)
+void worker_release_services(struct worker *worker)
 {
 	if (rpc_server_busy(worker->server))
 		log_warn("methods are still at work: their services are not "
@@ -138,7 +144,7 @@ static void __attribute__((noreturn)) stop(struct worker *worker)
 {
 	end_within(RELEASE_S);
 	job_list_kill(&worker->jobs);
-	release_services(worker);
+	worker_release_services(worker);
 	end_within(LAST_S);
 	fflush(NULL);
 	write_marker(worker->boot->marker);
@@ -156,22 +162,23 @@ static bool keeper_is_gone(const struct worker *worker)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Milliseconds until there is something to be decided; 0: now. */
-static uint64_t time_left(struct worker *worker)
+static uint64_t time_left(const struct worker *worker)
 {
 	uint64_t left = lease_left_ms(&worker->lease);
 	uint64_t end_by = atomic_load(&worker->end_by_ns), now = loop_now_ns();
-	uint64_t end_left;
 
-	if (left == 0)
-		end_of_lease(worker);
 	if (end_by == 0)
 		return left;
-	end_left = end_by <= now ? 0 : (end_by - now) / NS_PER_MS;
-	return end_left < left ? end_left : left;
+	return smaller(left, end_by <= now ? 0 : (end_by - now) / NS_PER_MS);
 }
 
-static void wait_for_end(struct worker *worker)
+enum worker_cause worker_wait(struct worker *worker)
 {
 	struct pollfd fds[2] = {
 		{ .fd = worker->boot->parent_fd, .events = POLLIN },
@@ -179,16 +186,20 @@ static void wait_for_end(struct worker *worker)
 	};
 	uint64_t left, count;
 
-	while (!atomic_load(&worker->ended) &&
-	       (left = time_left(worker)) > 0) {
-		if (poll(fds, 2, (int)left) <= 0)
+	while (!atomic_load(&worker->ended)) {
+		if (lease_left_ms(&worker->lease) == 0)
+			return WORKER_LEASE_OVER;
+		if ((left = time_left(worker)) == 0)
+			break;
+		if (poll(fds, 2, (int)smaller(left, INT_MAX)) <= 0)
 			continue;
 		if (fds[0].revents && keeper_is_gone(worker))
-			end_orphaned(worker);
+			return WORKER_ORPHANED;
 		if (fds[1].revents &&
 		    read(worker->wake_fd, &count, sizeof(count)) < 0)
 			continue;
 	}
+	return WORKER_ASKED;
 }
 
 /* ------------------------------------------------------------------ */
@@ -201,6 +212,8 @@ static int serve(struct worker *worker, struct bigm_error *err)
 	const struct rpc_server_options options = {
 		.bigm = worker->bigm,
 		.tls = worker->tls,
+		.faults = worker->faults,
+		.name = worker->boot->name,
 	};
 	struct rpc_service service = supervisor_service(worker);
 	/* The server closes its own when it ends; ours outlives an Exec. */
@@ -224,7 +237,7 @@ static char **copy_strings(char *const *strings, size_t n)
 	return copy;
 }
 
-static int begin(struct worker *worker, struct bigm_error *err)
+int worker_begin(struct worker *worker, struct bigm_error *err)
 {
 	worker->loop = loop_new(err);
 	worker->tls = tls_context_new(worker->boot->identity, err);
@@ -286,7 +299,7 @@ static void replace(struct worker *worker)
 
 	end_within(RELEASE_S);
 	job_list_kill(&worker->jobs);
-	release_services(worker);
+	worker_release_services(worker);
 	fflush(NULL);
 	alarm(0); /* the next image would inherit it */
 	exec_replace(worker->boot, worker->next_image, worker->next_argv,
@@ -303,9 +316,9 @@ static void set_name(const struct worker *worker)
 		prctl(PR_SET_NAME, name ? name + 1 : worker->next_argv[0]);
 }
 
-static struct worker *worker_new(struct boot *boot, int argc, char **argv,
-				 const struct bigm_service_type *const *types,
-				 const struct intake *intake)
+struct worker *worker_new(struct boot *boot, int argc, char **argv,
+			  const struct bigm_service_type *const *types,
+			  const struct intake *intake)
 {
 	struct worker *worker = xcalloc(1, sizeof(*worker));
 	char *own_argv[] = { boot->name };
@@ -324,6 +337,37 @@ static struct worker *worker_new(struct boot *boot, int argc, char **argv,
 	return worker;
 }
 
+static void free_server(void *data)
+{
+	struct worker *worker = data;
+
+	loop_timer_stop(worker->loop, &worker->delay);
+	rpc_server_free(worker->server);
+}
+
+void worker_free(struct worker *worker)
+{
+	if (!worker)
+		return;
+	if (worker->loop)
+		loop_call(worker->loop, free_server, worker);
+	bigm_free(worker->bigm);
+	if (worker->loop)
+		loop_free(worker->loop);
+	if (worker->wake_fd > 0)
+		close(worker->wake_fd);
+	tls_context_free(worker->tls);
+	binary_store_release(&worker->binaries);
+	json_strings_free(worker->env);
+	json_strings_free(worker->next_env);
+	json_strings_free(worker->next_argv);
+	pthread_mutex_destroy(&worker->lock);
+	boot_free(worker->boot);
+	image_free(worker->next_image);
+	free(worker->exec_error);
+	free(worker);
+}
+
 void worker_main(struct boot *boot, int argc, char **argv,
 		 const struct bigm_service_type *const *types,
 		 const struct intake *intake)
@@ -332,13 +376,18 @@ void worker_main(struct boot *boot, int argc, char **argv,
 	struct worker *worker = worker_new(boot, argc, argv, types, intake);
 
 	set_name(worker);
-	if (begin(worker, &err) < 0) {
+	if (worker_begin(worker, &err) < 0) {
 		error_prefix(&err, "the machine cannot begin");
 		boot_tell_failed(boot->parent_fd, &err);
 		_exit(1);
 	}
 	for (;;) {
-		wait_for_end(worker);
+		enum worker_cause cause = worker_wait(worker);
+
+		if (cause == WORKER_ORPHANED)
+			end_orphaned(worker);
+		if (cause == WORKER_LEASE_OVER)
+			end_of_lease(worker);
 		if (atomic_load(&worker->end) == WORKER_STOP)
 			stop(worker);
 		replace(worker);

@@ -28,11 +28,16 @@
 
 enum worker_end { WORKER_SERVING = 0, WORKER_STOP, WORKER_EXEC };
 
+/* Why the main thread waits no longer. */
+enum worker_cause { WORKER_ASKED, WORKER_LEASE_OVER, WORKER_ORPHANED };
+
 struct worker {
 	struct boot *boot;
 	const struct bigm_service_type *const *types; /* may be NULL */
 	int argc;
 	char **argv; /* as main() got them */
+	bool guest; /* the process is not its own: no Exec */
+	struct faults *faults; /* of its server; NULL: none */
 	uint64_t started_ns; /* monotonic; anew with each Exec */
 	struct loop *loop;
 	struct tls_context *tls;
@@ -66,5 +71,24 @@ void worker_wake(struct worker *worker);
 
 /* Loop thread: SERVING → ENDING.  False when it is ending already. */
 bool worker_end(struct worker *worker, enum worker_end end, int exit_status);
+
+/*
+ * The parts of worker_main() that do not depend on the process being the
+ * machine's own; lib/inside makes machines of them.  The main thread is the one
+ * that calls worker_wait().
+ */
+/* Takes boot over. */
+struct worker *worker_new(struct boot *boot, int argc, char **argv,
+			  const struct bigm_service_type *const *types,
+			  const struct intake *intake);
+/* Serves; what fails is left to worker_free(). */
+int worker_begin(struct worker *worker, struct bigm_error *err);
+enum worker_cause worker_wait(struct worker *worker);
+/* Tells the keeper, and logs. */
+void worker_tell_lease_over(struct worker *worker);
+/* Not those of methods that are still at work. */
+void worker_release_services(struct worker *worker);
+/* Once its server has shut down, with no method at work. */
+void worker_free(struct worker *worker);
 
 #endif

@@ -3,16 +3,16 @@
 bats_require_minimum_version 1.5.0
 load common
 
-# The example of libbigm(3), as C.
+# manual_example [PAGE]: the example of libbigm(3), or of another page, as C.
 manual_example() {
-	sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "${abs_top_srcdir:?}/man/libbigm.3" | sed '1,/^\.Bd/d; /^\.Ed/d; s/\\e/\\/g'
+	sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "${abs_top_srcdir:?}/man/${1:-libbigm.3}" | sed '1,/^\.Bd/d; /^\.Ed/d; s/\\e/\\/g'
 }
 
-# compile NAME: NAME.c to NAME, with the library of this build.
+# compile NAME [LIBRARY [OPTION...]]: NAME.c to NAME, with libbigm, or another library, of this build.
 compile() {
 	# shellcheck disable=SC2046,SC2086 # commands and options
 	${CC:?} ${sanitizer_flags?} -Wall -Wextra -Wno-unused-parameter -Werror -I"$abs_top_srcdir/lib" "$1.c" -o "$1" \
-		"${abs_top_builddir:?}/libbigm.a" $(pkg-config --libs libuv openssl libnghttp2 libcjson inih) -pthread
+		"${abs_top_builddir:?}/${2:-libbigm}.a" "${@:3}" $(pkg-config --libs libuv openssl libnghttp2 libcjson inih) -pthread
 }
 
 @test "the example of libbigm(3) compiles, runs and prints 6" {
@@ -21,6 +21,17 @@ compile() {
 	run --separate-stderr ./example
 	[ "$status" -eq 0 ]
 	[ "$output" = 6 ]
+}
+
+@test "the example of libbigm_test(3) compiles and passes, without bigm" {
+	pkg-config --exists cmocka || skip "there is no cmocka here"
+	manual_example libbigm_test.3 >example.c
+	# shellcheck disable=SC2046 # options
+	compile example libbigm_test $(pkg-config --cflags --libs cmocka)
+	BIGM=/nowhere run --separate-stderr ./example
+	echo "$output$stderr"
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "" ] || [[ $stderr == *"killed by the test"* ]]
 }
 
 @test "under bigm run a driver's own failure is its status, though it has shut its cluster down" {

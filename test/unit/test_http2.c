@@ -279,6 +279,28 @@ static void test_a_trailer_follows_the_bytes(void **state)
 	flow_free(flow);
 }
 
+/* All bytes arrive, and then it is as if the connection had broken. */
+static void test_what_is_cut_has_no_end(void **state)
+{
+	struct two *t = two_new();
+	struct http2_stream *c = &t->client.streams[0];
+	struct http2_stream *s = &t->server.streams[0];
+
+	request(t, c);
+	pump(t);
+	s->cut = true;
+	s->body = "half";
+	s->body_len = 4;
+	http2_respond(s, WIRE_OK, true);
+	pump(t);
+	assert_string_equal(buffer_string(&t->client.body), "half");
+	assert_int_equal(t->client.ends, 0);
+	assert_int_equal(t->client.closes, 1);
+	assert_int_equal(t->client.code, NGHTTP2_CONNECT_ERROR);
+	assert_int_equal(t->server.closes, 1);
+	two_free(t);
+}
+
 /* A little of what comes after the answer is dropped in silence. */
 static void test_an_early_answer_stops_the_request(void **state)
 {
@@ -466,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_headers_are_remembered),
 		cmocka_unit_test(test_credit_is_a_streams_own),
 		cmocka_unit_test(test_a_trailer_follows_the_bytes),
+		cmocka_unit_test(test_what_is_cut_has_no_end),
 		cmocka_unit_test(test_an_early_answer_stops_the_request),
 		cmocka_unit_test(test_a_reset_reaches_the_other_end),
 		cmocka_unit_test(test_going_away),
