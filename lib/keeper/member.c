@@ -26,7 +26,8 @@ static uint64_t wall_clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void on_pulse(struct pulse *pulse, uint64_t incarnation);
+static void on_pulse(struct pulse *pulse, uint64_t incarnation,
+		     const cJSON *reply);
 static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how);
 
 struct member *member_new(struct keeper *k, int index,
@@ -41,6 +42,11 @@ struct member *member_new(struct keeper *k, int index,
 	m->reason = none;
 	snprintf(m->name, sizeof(m->name), "m%d", index);
 	m->client = rpc_client_new(k->loop, m->name);
+	m->health = (struct health){
+		.client = m->client,
+		.name = m->name,
+		.dir = k->record->dir,
+	};
 	m->pulse = (struct pulse){
 		.loop = k->loop,
 		.client = m->client,
@@ -57,6 +63,7 @@ void member_free(struct member *m)
 	if (!m)
 		return;
 	pulse_stop(&m->pulse);
+	health_release(&m->health);
 	loop_timer_stop(m->keeper->loop, &m->end_timer);
 	ship_free(m->ship);
 	bigm_call_free(m->reg);
@@ -100,6 +107,7 @@ static void stopped(struct member *m)
 	struct bigm_error why = BIGM_ERROR_INIT;
 
 	pulse_stop(&m->pulse);
+	health_release(&m->health);
 	ship_free(m->ship);
 	m->ship = NULL;
 	if (!m->reason.code && m->keeper->end.code) {
@@ -163,7 +171,9 @@ static void explain(const struct member *m, const struct bigm_error *how,
 	const char *text = how->code ? how->text : "exited with status 0";
 
 	if (m->state != BIGM_STARTING)
-		bigm_error_set(why, BIGM_EUNAVAILABLE, "%s", text);
+		bigm_error_set(why, how->code == BIGM_EEXHAUSTED ?
+					    how->code : BIGM_EUNAVAILABLE,
+			       "%s", text);
 	else if (how->code == 0)
 		bigm_error_set(why, BIGM_EFAILED,
 			       "%s while starting: does %s call bigm_init() "
@@ -252,7 +262,8 @@ static void check_running(struct member *m)
 	become(m, BIGM_RUNNING);
 }
 
-static void on_pulse(struct pulse *pulse, uint64_t incarnation)
+static void on_pulse(struct pulse *pulse, uint64_t incarnation,
+		     const cJSON *reply)
 {
 	struct member *m = loop_container(pulse, struct member, pulse);
 	struct bigm_error why = BIGM_ERROR_INIT;
@@ -266,6 +277,7 @@ static void on_pulse(struct pulse *pulse, uint64_t incarnation)
 		return;
 	}
 	m->alive = true;
+	health_note(&m->health, reply);
 	check_running(m);
 }
 

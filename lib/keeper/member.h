@@ -13,6 +13,7 @@
 #define KEEPER_MEMBER_H
 
 #include "base/json.h"
+#include "keeper/health.h"
 #include "keeper/output.h"
 #include "keeper/pulse.h"
 #include "keeper/request.h"
@@ -43,6 +44,7 @@ struct member {
 	struct ship *ship; /* under way */
 	bool shipped;
 	struct pulse pulse;
+	struct health health;
 	struct bigm_call *reg, *shutdown;
 	bool alive, registered;
 	struct loop_timer end_timer;

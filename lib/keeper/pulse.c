@@ -77,14 +77,17 @@ static void keep_time(struct pulse *p, uint64_t ns)
 		p->nreplies++;
 }
 
-static void on_answer(struct pulse *p, uint64_t incarnation)
+static void on_answer(struct pulse *p, const cJSON *reply)
 {
+	uint64_t incarnation = 0;
+
+	bigm_json_get_uint64(reply, "incarnation", &incarnation, NULL);
 	p->granted_ns = now_ns(p);
 	keep_time(p, p->granted_ns - p->sent_ns);
 	p->asked_ns = 0;
 	p->lapsed = false;
 	rest(p, p->times->period_ms / 2);
-	p->answered(p, incarnation);
+	p->answered(p, incarnation, reply);
 }
 
 static void on_failure(struct pulse *p, const struct bigm_error *how)
@@ -113,17 +116,14 @@ static void on_done(struct bigm_call *call, void *data)
 	struct pulse *p = data;
 	struct bigm_error how = BIGM_ERROR_INIT;
 	AUTO_JSON cJSON *reply = NULL;
-	uint64_t incarnation = 0;
 	int rc = bigm_call_status(call, &how);
 
-	if (rc == 0) {
+	if (rc == 0)
 		reply = bigm_call_take_reply(call);
-		bigm_json_get_uint64(reply, "incarnation", &incarnation, NULL);
-	}
 	p->call = NULL;
 	bigm_call_free(call);
 	if (rc == 0)
-		on_answer(p, incarnation);
+		on_answer(p, reply);
 	else
 		on_failure(p, &how);
 }

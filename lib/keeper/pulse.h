@@ -23,9 +23,10 @@ struct pulse {
 	struct loop *loop;
 	struct rpc_client *client;
 	const struct keepalive *times;
-	/* Each time it has answered, with its incarnation (0: not said); may
-	 * stop the pulse. */
-	void (*answered)(struct pulse *pulse, uint64_t incarnation);
+	/* Each time it has answered, with its incarnation (0: not said) and the
+	 * whole of the answer; may stop the pulse. */
+	void (*answered)(struct pulse *pulse, uint64_t incarnation,
+			 const cJSON *reply);
 	/* It has not for too long; the pulse has stopped. */
 	void (*failed)(struct pulse *pulse, const struct bigm_error *why);
 

@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "keeper/health.h"
 #include "keeper/place.h"
 
 #define NAME_MAX_LEN 41
@@ -345,22 +346,38 @@ static int copy_file(const char *from, const char *to, struct bigm_error *err)
 	return 0;
 }
 
+static bool is_kept(const char *file)
+{
+	size_t len = strlen(file), suffix = strlen(HEALTH_DUMP_SUFFIX);
+
+	return strcmp(file, "output") == 0 || strcmp(file, "keeper.log") == 0 ||
+	       (len > suffix &&
+		strcmp(file + len - suffix, HEALTH_DUMP_SUFFIX) == 0);
+}
+
 int record_keep_logs(const struct record *r, const char *dir,
 		     struct bigm_error *err)
 {
-	static const char *const files[] = { "output", "keeper.log" };
 	AUTO_FREE char *folder = xasprintf("%s/%s", dir, r->name);
+	struct dirent *entry;
+	DIR *from_dir;
 	int rc = 0;
 
 	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) ||
 	    (mkdir(folder, 0700) < 0 && errno != EEXIST))
 		return error_set_errno(err, errno, "cannot create %s", folder);
-	for (size_t i = 0; rc == 0 && i < 2; i++) {
-		AUTO_FREE char *from = xasprintf("%s/%s", r->dir, files[i]);
-		AUTO_FREE char *to = xasprintf("%s/%s", folder, files[i]);
+	from_dir = opendir(r->dir);
+	if (!from_dir)
+		return error_set_errno(err, errno, "cannot read %s", r->dir);
+	while (rc == 0 && (entry = readdir(from_dir))) {
+		AUTO_FREE char *from = xasprintf("%s/%s", r->dir,
+						 entry->d_name);
+		AUTO_FREE char *to = xasprintf("%s/%s", folder, entry->d_name);
 
-		rc = copy_file(from, to, err);
+		if (is_kept(entry->d_name))
+			rc = copy_file(from, to, err);
 	}
+	closedir(from_dir);
 	return rc;
 }
 

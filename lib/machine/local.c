@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/process.h"
+#include "machine/oom.h"
 #include "machine/orphans.h"
 #include "machine/provision.h"
 #include "rpc/wire.h"
@@ -32,6 +33,7 @@
 
 struct system {
 	struct system_keeper keeper;
+	struct oom *oom;
 	bool ship;
 };
 
@@ -254,7 +256,7 @@ static void on_boot(uv_poll_t *poll, int status, int events)
 /* ------------------------------------------------------------------ */
 /* The end                                                             */
 
-static void describe_end(struct system_launch *l, int status,
+static void describe_end(struct system_launch *l, pid_t pid, int status,
 			 struct bigm_error *why)
 {
 	char text[128];
@@ -264,6 +266,8 @@ static void describe_end(struct system_launch *l, int status,
 	} else if (status == -1) {
 		bigm_error_set(why, BIGM_EUNAVAILABLE,
 			       "ended, nobody knows how");
+	} else if (oom_killed(l->system->oom, pid, status, why)) {
+		return;
 	} else if (WIFSIGNALED(status)) {
 		bigm_error_set(why, BIGM_EUNAVAILABLE, "killed by %s",
 			       process_describe_status(status, text,
@@ -286,7 +290,7 @@ static void on_exit_status(pid_t pid, int status, void *data)
 	while (l->boot_fd >= 0 && read_packet(l))
 		;
 	close_poll(&l->boot_poll, &l->boot_fd);
-	describe_end(l, status, &why);
+	describe_end(l, pid, status, &why);
 	drain_output(l);
 	end_output(l);
 	l->gone = true;
@@ -373,6 +377,7 @@ static int spawn(struct system_launch *l, const struct system_order *order,
 	if (pid < 0)
 		return (int)pid;
 	l->pid = pid;
+	oom_begin(l->system->oom, pid);
 	return 0;
 }
 
@@ -476,6 +481,7 @@ static struct system *local_new(const struct system_keeper *keeper,
 		free(s);
 		return NULL;
 	}
+	s->oom = oom_new("");
 	return s;
 }
 
@@ -486,6 +492,7 @@ static bool local_ships(const struct system *s)
 
 static void local_free(struct system *s)
 {
+	oom_free(s->oom);
 	free(s);
 }
 

@@ -47,6 +47,7 @@ struct fixture {
 	struct rpc_server *server;
 	char address[64];
 	enum answer keepalive, registering, shutdown;
+	const char *answer; /* to Keepalive; NULL: null */
 	int keepalives, registers, shutdowns, kills, releases;
 	bool cannot_start;
 	uint64_t slept_ns; /* how far the member's clock has jumped */
@@ -78,6 +79,7 @@ static int fake_keepalive(struct bigm_request *req, const cJSON *arg,
 	bigm_json_get_int64(arg, "interval_ms", &ms, NULL);
 	assert_int_equal(ms, f->k.keepalive.lease_ms);
 	f->keepalives++;
+	*reply = f->answer ? bigm_json("%s", f->answer) : NULL;
 	return answer_as(f, f->keepalive, req, err);
 }
 
@@ -561,6 +563,42 @@ static void test_dies(void **state)
 	assert_true(member_is_over(f->m));
 }
 
+/* The local system says so; another one may. */
+static void test_dies_for_want_of_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	begin_and_run(f);
+	bigm_error_set(&why, BIGM_EEXHAUSTED, "out of memory: killed");
+	f->events.output(f->m, NULL, 0);
+	f->events.gone(f->m, &why);
+	expect_reason(f, BIGM_EEXHAUSTED, "out of memory: killed");
+}
+
+static bool is_ill(struct fixture *f)
+{
+	return f->m->health.ill;
+}
+
+static bool is_well(struct fixture *f)
+{
+	return !f->m->health.ill;
+}
+
+static void test_says_that_it_is_unhealthy(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_and_run(f);
+	assert_false(f->m->health.ill);
+	f->answer = "{\"healthy\": false, \"trouble\": \"hot\"}";
+	run_until(f, is_ill);
+	f->answer = "{\"healthy\": true}";
+	run_until(f, is_well);
+	assert_int_equal(f->m->state, BIGM_RUNNING);
+}
+
 static void test_dies_while_starting(void **state)
 {
 	struct fixture *f = *state;
@@ -663,6 +701,8 @@ int main(void)
 		TEST(test_never_serves),
 		TEST(test_service_fails),
 		TEST(test_dies),
+		TEST(test_dies_for_want_of_memory),
+		TEST(test_says_that_it_is_unhealthy),
 		TEST(test_dies_while_starting),
 		TEST(test_leaves_unasked),
 		TEST(test_leaves_in_good_order),
