@@ -111,24 +111,40 @@ int attach_choose(struct cluster *cluster, const char *which,
 			      cluster_info(cluster)->name);
 }
 
-struct bigm_call *attach_use(struct cluster *cluster, struct bigm_error *err)
+/* The stream begins, with a line, when the cluster is ours. */
+static int read_token(struct bigm_call *call, char **token,
+		      struct bigm_error *err)
+{
+	char line[256];
+	const char *use;
+	size_t len = 0;
+
+	while (len < sizeof(line) && bigm_call_read(call, line + len, 1, err) == 1 &&
+	       line[len] != '\n')
+		len++;
+	if (err->code != 0)
+		return err->code;
+	AUTO_JSON cJSON *json = json_parse(line, len, err);
+	if (json == NULL || bigm_json_get_string(json, "use", &use, err) != 0)
+		return error_prefix(err, "Keeper.Use");
+	*token = xstrdup(use);
+	return 0;
+}
+
+struct bigm_call *attach_use(struct cluster *cluster, char **token,
+			     struct bigm_error *err)
 {
 	const struct bigm_call_options options = { .size = sizeof(options),
 						   .stream_reply = true };
 	struct bigm_call *call = rpc_call_start(cluster_client(cluster),
 						"Keeper.Use", NULL, 0, &options);
-	char first;
 
-	/* The stream begins when the cluster is ours. */
-	if (bigm_call_read(call, &first, 1, err) == 1)
+	if (read_token(call, token, err) == 0)
 		return call;
 	if (err->code == BIGM_EEXIST)
 		bigm_error_set(err, BIGM_EEXIST,
 			       "cluster %s: another run is using it; wait for its "
 			       "end, or run without --cluster",
-			       cluster_info(cluster)->name);
-	else if (err->code == 0)
-		bigm_error_set(err, BIGM_EUNAVAILABLE, "cluster %s is shutting down",
 			       cluster_info(cluster)->name);
 	bigm_call_free(call);
 	return NULL;

@@ -33,8 +33,9 @@ int attach_choose(struct cluster *cluster, const char *which,
 		  struct bigm_machine ***machines, struct bigm_error *err);
 
 /* Blocks.  Becomes the only one to use the cluster, as `bigm run --cluster`
- * does, until the call is freed.  NULL with *err set, BIGM_EEXIST when
- * somebody else does. */
-struct bigm_call *attach_use(struct cluster *cluster, struct bigm_error *err);
+ * does, until the call is freed; *token, malloc'ed, is for cluster_borrow().
+ * NULL with *err set, BIGM_EEXIST when somebody else does. */
+struct bigm_call *attach_use(struct cluster *cluster, char **token,
+			     struct bigm_error *err);
 
 #endif

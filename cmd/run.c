@@ -40,7 +40,7 @@ static const struct option_spec table[] = {
 	  .offset = offsetof(struct run_options, name) },
 	{ .name = "cluster", .letter = 'c', .kind = OPTION_TEXT, .value = "NAME",
 	  .completion = COMPLETE_CLUSTER,
-	  .help = "run a job on all machines of that cluster",
+	  .help = "run it on the machines of that cluster",
 	  .offset = offsetof(struct run_options, cluster) },
 	{ .name = "env", .letter = 'e', .kind = OPTION_LIST,
 	  .value = "K[=V]", .help = "a variable for the program; without =V: ours",
@@ -191,6 +191,12 @@ int run_open_bundle(struct run_order *order, struct bigm_error *err)
 	return 1;
 }
 
+static bool times_are_set(const struct keepalive *k)
+{
+	return k->period_ms != 0 || k->timeout_ms != 0 || k->call_ms != 0 ||
+	       k->lease_ms != 0 || k->first_ms != 0;
+}
+
 /* What a driver decides itself, and what a cluster that is there has decided
  * already; what the settings say of it does not count. */
 static int check_options(const struct run_order *order, int as,
@@ -198,18 +204,21 @@ static int check_options(const struct run_order *order, int as,
 {
 	const struct run_options *o = order->in->options;
 
-	if (o->cluster != NULL && (o->machines != 0 || o->min != 0 ||
-				   o->procs != 0 || o->system != NULL ||
-				   o->name != NULL || o->log_dir != NULL))
+	if (o->cluster != NULL &&
+	    ((o->machines != 0 && as == RUN_JOB) || o->min != 0 ||
+	     o->procs != 0 || o->system != NULL || o->name != NULL ||
+	     o->log_dir != NULL || times_are_set(&o->keepalive)))
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "--cluster %s: it is there, with its "
-				      "machines: leave out -n, --min, --procs, "
-				      "--system, --name and --log-dir", o->cluster);
-	if (as == RUN_DRIVER && o->cluster != NULL)
+				      "machines: leave out %s--min, --procs, "
+				      "--system, --name, --log-dir and the times "
+				      "of keepalive", o->cluster,
+				      as == RUN_JOB ? "-n, " : "");
+	if (o->cluster != NULL && order->bundle.path != NULL)
 		return bigm_error_set(err, BIGM_EINVALID,
-				      "--cluster %s: %s is a driver, and starts "
-				      "machines of its own: run it without", o->cluster,
-				      order->argv[0]);
+				      "--cluster %s: its machines take programs, "
+				      "not bundles: leave %s to machines of its own",
+				      o->cluster, order->bundle.path);
 	if (as == RUN_DRIVER && (o->min != 0 || o->keep_going))
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s is a driver: --min and --keep-going are "
@@ -294,7 +303,8 @@ const struct command command_run = {
 	.details =
 "A program that is linked with libbigm runs once, here, and makes calls to its\n"
 "machines; any other program runs on every machine.  The machines go when it\n"
-"ends, whatever way it ends, and bigm exits with its status.\n",
+"ends, whatever way it ends, and bigm exits with its status.  With --cluster the\n"
+"machines are those of a cluster that is there, and are then what they were.\n",
 	.table = table,
 	.size = sizeof(struct run_options),
 	.max_words = 1,

@@ -21,21 +21,52 @@ struct driver {
 	const struct run_order *order;
 };
 
+/* How many machines of a cluster that is there run. */
+static int count_running(struct cluster *cluster, struct bigm_error *err)
+{
+	AUTO_JSON cJSON *status = NULL;
+	const cJSON *machine;
+	const char *state;
+	int n = 0;
+
+	if (cluster_call(cluster, "Status", NULL, &status, err) != 0)
+		return err->code;
+	cJSON_ArrayForEach(machine, cJSON_GetObjectItemCaseSensitive(status,
+								     "machines"))
+		n += bigm_json_get_string(machine, "state", &state, NULL) == 0 &&
+		     strcmp(state, bigm_state_name(BIGM_RUNNING)) == 0;
+	return n;
+}
+
+/* 0: as the driver wants; of a cluster that is there all, unless -n says. */
+static int choose_machines(const struct session *s, struct bigm_error *err)
+{
+	const struct driver *driver = s->data;
+	const struct run_options *said = driver->order->in->options;
+
+	if (!s->borrow)
+		return driver->order->options.machines;
+	return said->machines > 0 ? said->machines
+				  : count_running(s->cluster, err);
+}
+
 static int launch(struct session *s, struct bigm_error *err)
 {
 	struct driver *driver = s->data;
 	const struct run_options *options = &driver->order->options;
 	const struct cluster_info *info = cluster_info(s->cluster);
+	int machines = choose_machines(s, err);
 	AUTO_FREE char *control = xasprintf("BIGM_CONTROL=%s", info->socket_path);
-	AUTO_FREE char *n = xasprintf("BIGM_N=%d", options->machines);
+	AUTO_FREE char *n = xasprintf("BIGM_N=%d", machines);
 	AUTO_FREE char *procs = xasprintf("BIGM_PROCS=%d", options->procs);
 	AUTO_FREE char *fixed = xasprintf("BIGM_FIXED=%s", driver->order->fixed);
 	AUTO_FREE char *bundle = xasprintf("BIGM_BUNDLE=%s",
 					   driver->order->bundle.path);
 	AUTO_FREE char *files = xasprintf(IMAGE_FILES_ENV "=%s/driver",
 					  info->record);
+	AUTO_FREE char *use = xasprintf("BIGM_USE=%s", s->borrow ? s->token : "");
 	char **ours = run_expand_env(&options->env);
-	AUTO_FREE char **env = xcalloc(options->env.n + 7, sizeof(*env));
+	AUTO_FREE char **env = xcalloc(options->env.n + 8, sizeof(*env));
 	size_t count = 0;
 	int code;
 
@@ -43,15 +74,17 @@ static int launch(struct session *s, struct bigm_error *err)
 		env[count] = ours[count];
 	env[count++] = control;
 	env[count++] = fixed;
+	env[count++] = use;
 	if (driver->order->bundle.path != NULL) {
 		env[count++] = bundle;
 		env[count++] = files;
 	}
-	if (options->machines > 0)
+	if (machines > 0)
 		env[count++] = n;
 	if (options->procs > 0)
 		env[count++] = procs;
-	code = sentinel_start(driver->sentinel, env, err);
+	code = machines < 0 ? machines
+			    : sentinel_start(driver->sentinel, env, err);
 	json_strings_free(ours);
 	return code;
 }
@@ -149,6 +182,9 @@ int run_driver(const struct run_order *order)
 		.data = &driver,
 		.print = true,
 		.shared = true,
+		.attach = order->options.cluster != NULL,
+		.exclusive = order->options.cluster != NULL,
+		.borrow = order->options.cluster != NULL,
 	};
 	AUTO_FREE char *self = program_self();
 	AUTO_FREE char **unpacker = unpacker_argv(order);

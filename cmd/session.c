@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -23,6 +24,8 @@
 #define PATIENCE_NS (10000 * 1000000ull)
 /* The same for one that was told to do it at once. */
 #define HASTE_NS (2000 * 1000000ull)
+/* And to make borrowed machines what they were. */
+#define RETURN_NS (60000 * 1000000ull)
 /* How long the last lines of the logs may take to be printed. */
 #define DRAIN_MS 2000
 /* How long the killed may take to be gone. */
@@ -106,7 +109,8 @@ static int spawn(struct session *s, struct bigm_error *err)
 	return s->print ? cluster_print_start(s->cluster, STDERR_FILENO, err) : 0;
 }
 
-/* What its machines print, and which of them die, is no guest's business. */
+/* What its machines print, and which of them die, is no guest's business,
+ * unless he takes them. */
 static int visit(struct session *s, struct bigm_error *err)
 {
 	s->cluster = attach_on(s->loop, s->options->cluster, err);
@@ -114,8 +118,12 @@ static int visit(struct session *s, struct bigm_error *err)
 		return err->code;
 	cluster_on_lost(s->cluster, on_lost, s);
 	if (s->exclusive)
-		s->use = attach_use(s->cluster, err);
-	return err->code;
+		s->use = attach_use(s->cluster, &s->token, err);
+	if (err->code != 0 || !s->borrow)
+		return err->code;
+	cluster_borrow(s->cluster, s->token);
+	cluster_on_machine(s->cluster, on_machine, s);
+	return s->print ? cluster_print_start(s->cluster, STDERR_FILENO, err) : 0;
 }
 
 static void *launch(void *data)
@@ -129,7 +137,7 @@ static void *launch(void *data)
 	failed = err->code != 0;
 	events_post(&s->events, EVENT_LAUNCHED, 0);
 	/* For on_machine(); the work need not wait for that. */
-	if (!failed && !s->attach && cluster_watch(s->cluster, &unwatched) != 0)
+	if (!failed && (!s->attach || s->borrow) && cluster_watch(s->cluster, &unwatched) != 0)
 		log_debug("%s", unwatched.text);
 	return NULL;
 }
@@ -212,6 +220,12 @@ static void decide(struct session *s, int status)
 	progress_end(s->progress, false);
 }
 
+/* There is something to be given back. */
+static bool has_loan(const struct session *s)
+{
+	return s->borrow && s->token != NULL;
+}
+
 static void stop(struct session *s)
 {
 	if (s->phase != SESSION_WORKING)
@@ -219,8 +233,8 @@ static void stop(struct session *s)
 	atomic_store(&s->stopping, true);
 	s->work->stop(s);
 	s->phase = SESSION_STOPPING;
-	s->grace_ns = loop_now_ns() + PATIENCE_NS;
-	if (s->cluster == NULL || s->attach)
+	s->grace_ns = loop_now_ns() + (s->borrow ? RETURN_NS : PATIENCE_NS);
+	if (s->cluster == NULL || (s->attach && !has_loan(s)))
 		s->phase = SESSION_GONE;
 	else
 		begin_thread(s, s->keep && s->status == 0 ? let_go : shut_down);
@@ -239,11 +253,13 @@ static void wind_down(struct session *s, int signal)
 
 static void hurry(struct session *s)
 {
-	if (s->phase == SESSION_LAUNCHING || s->signals > 2)
+	/* Machines that are lent to us are given back without us, too. */
+	if (s->phase == SESSION_LAUNCHING || s->signals > 2 ||
+	    (s->phase == SESSION_STOPPING && s->borrow))
 		leave(s);
 	stop(s);
 	s->grace_ns = loop_now_ns() + HASTE_NS;
-	if (s->phase != SESSION_GONE)
+	if (s->phase != SESSION_GONE && !s->borrow)
 		begin_thread(s, shut_down_now);
 }
 
@@ -400,7 +416,8 @@ static void stand_in_for_guard(const char *cluster)
 
 static void leave_nothing(struct session *s)
 {
-	if (s->cluster != NULL && cluster_info(s->cluster)->name != NULL)
+	if (!s->attach && s->cluster != NULL &&
+	    cluster_info(s->cluster)->name != NULL)
 		stand_in_for_guard(cluster_info(s->cluster)->name);
 	else /* it may have died in the middle */
 		json_strings_free(record_list(NULL));
@@ -469,6 +486,7 @@ int session_run(struct session *s)
 		pthread_join(s->threads[--s->nthreads], NULL);
 	if (s->use != NULL)
 		bigm_call_free(s->use);
+	free(s->token);
 	cluster_free(s->cluster);
 	loop_stop(s->loop);
 	loop_free(s->loop);

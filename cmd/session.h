@@ -67,6 +67,7 @@ struct session {
 	bool shared;  /* the work writes to our terminal, whenever it likes */
 	bool attach;	/* the cluster is there, and stays (options->cluster) */
 	bool exclusive; /* nobody else may do so with it meanwhile */
+	bool borrow;	/* and the work may take its machines (lib/keeper/loan.h) */
 	bool patient;	/* after the first signal the work has all its time */
 
 	struct events events;
@@ -75,6 +76,7 @@ struct session {
 	struct loop *loop;
 	struct cluster *cluster;  /* NULL until spawned, or attached to */
 	struct bigm_call *use;	  /* makes it ours alone; NULL: nothing does */
+	char *token;		  /* of that loan */
 	enum session_phase phase;
 	int status;		  /* -1: not decided */
 	bool doubtful;		  /* the work's status: is it the cluster's? */

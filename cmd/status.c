@@ -57,6 +57,21 @@ static const char *boot_time(const cJSON *machine, char *buf, size_t len)
 	return buf;
 }
 
+/* By which program of a `bigm run --cluster`; "" when it is the cluster's. */
+static const char *use_of(const cJSON *machine, char *buf, size_t len)
+{
+	const cJSON *use = cJSON_GetObjectItemCaseSensitive(machine, "use");
+	char phase[16], path[400];
+	const char *program = text_of(use, "program", path, sizeof(path));
+	const char *slash = strrchr(program, '/');
+
+	text_of(use, "phase", phase, sizeof(phase));
+	snprintf(buf, len, "%s%s%s", strcmp(phase, "taken") == 0 ? "" : phase,
+		 *phase == '\0' || strcmp(phase, "taken") == 0 ? "" : " ",
+		 slash != NULL ? slash + 1 : program);
+	return buf;
+}
+
 static const char *colour_of(const char *state, bool failed)
 {
 	if (strcmp(state, "RUNNING") == 0)
@@ -79,6 +94,7 @@ static void add_machine(struct table *t, const cJSON *machine, bool colour)
 	for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
 		table_add(t, "%s", text_of(machine, columns[i], buf, sizeof(buf)));
 	table_add(t, "%s", boot_time(machine, buf, sizeof(buf)));
+	table_add(t, "%s", use_of(machine, buf, sizeof(buf)));
 	table_add(t, "%s", text_of(machine, "address", buf, sizeof(buf)));
 	table_add(t, "%s", text_of(reason, "message", buf, sizeof(buf)));
 }
@@ -87,16 +103,19 @@ static void print_cluster(const cJSON *cluster, size_t width, bool colour,
 			  FILE *out)
 {
 	static const char *const headers[] = { "MACHINE", "STATE", "PROCS", "PID",
-					       "BOOT", "ADDRESS", "REASON", NULL };
+					       "BOOT", "USE", "ADDRESS",
+					       "REASON", NULL };
 	const cJSON *machines = cJSON_GetObjectItemCaseSensitive(cluster, "machines");
 	const cJSON *machine;
 	char name[64], system[64];
 	int n = cJSON_GetArraySize(machines);
 	struct table t;
 
-	fprintf(out, "cluster %s: %d machine%s, %s\n",
+	fprintf(out, "cluster %s: %d machine%s, %s%s\n",
 		text_of(cluster, "cluster", name, sizeof(name)), n,
-		n == 1 ? "" : "s", text_of(cluster, "system", system, sizeof(system)));
+		n == 1 ? "" : "s", text_of(cluster, "system", system, sizeof(system)),
+		cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(cluster, "used"))
+			? ", in use" : "");
 	if (n == 0)
 		return;
 	table_init(&t, headers);

@@ -23,7 +23,11 @@ static int method_info(struct bigm_request *req, const cJSON *arg,
 static int method_status(struct bigm_request *req, const cJSON *arg,
 			 cJSON **reply, struct bigm_error *err)
 {
-	*reply = keeper_status(keeper_of(req));
+	const char *use = NULL;
+
+	if (use_request_parse(arg, &use, err) < 0)
+		return BIGM_EINVALID;
+	*reply = keeper_status(keeper_of(req), use);
 	return 0;
 }
 
@@ -48,40 +52,64 @@ static int method_identity(struct bigm_request *req, const cJSON *arg,
 	return rc;
 }
 
+static cJSON *name_machines(struct member *const *machines, size_t n)
+{
+	cJSON *reply = cJSON_CreateObject();
+	cJSON *names = cJSON_AddArrayToObject(reply, "machines");
+
+	for (size_t i = 0; i < n; i++)
+		cJSON_AddItemToArray(names,
+				     cJSON_CreateString(machines[i]->name));
+	return reply;
+}
+
 static int method_start(struct bigm_request *req, const cJSON *arg,
 			cJSON **reply, struct bigm_error *err)
 {
 	struct keeper *k = keeper_of(req);
 	struct start_request *request = start_request_parse(arg, err);
-	cJSON *names;
-	size_t first;
+	AUTO_FREE struct member **taken = NULL;
+	size_t first, n;
 	int rc;
 
 	if (!request)
 		return BIGM_EINVALID;
-	rc = keeper_start(k, request, &first, err);
-	if (rc < 0)
+	n = (size_t)request->n;
+	if (request->use) {
+		rc = loan_start(&k->loan, request->use, request, &taken, err);
+		if (rc == 0)
+			*reply = name_machines(taken, n);
 		return rc;
-	*reply = cJSON_CreateObject();
-	names = cJSON_AddArrayToObject(*reply, "machines");
-	for (size_t i = first; i < k->nmembers; i++)
-		cJSON_AddItemToArray(names,
-				     cJSON_CreateString(k->members[i]->name));
-	return 0;
+	}
+	rc = keeper_start(k, request, &first, err);
+	if (rc == 0)
+		*reply = name_machines(k->members + first, n);
+	return rc;
 }
 
 static int method_watch(struct bigm_request *req, const cJSON *arg,
 			cJSON **reply, struct bigm_error *err)
 {
 	struct keeper *k = keeper_of(req);
+	const char *use = NULL;
 	struct watch *w;
 
+	if (use_request_parse(arg, &use, err) < 0)
+		return BIGM_EINVALID;
+	if (use && !loan_is_of(&k->loan, use))
+		return bigm_error_set(err, BIGM_EUNAVAILABLE,
+				      "cluster %s: this run's use of it is over",
+				      k->record->name);
 	rpc_request_defer(req);
-	w = watch_start(&k->watches, req);
+	w = watch_start(use ? &k->loan.watches : &k->watches, req);
 	for (size_t i = 0; i < k->nmembers; i++) {
-		AUTO_JSON cJSON *facts = member_facts(k->members[i]);
+		const struct member *m = k->members[i];
+		AUTO_JSON cJSON *facts = !use ? member_facts(m) :
+					 m->borrower ? member_loan_facts(m) :
+						       NULL;
 
-		watch_send(w, facts);
+		if (facts)
+			watch_send(w, facts);
 	}
 	return 0;
 }
@@ -90,16 +118,17 @@ static int method_watch(struct bigm_request *req, const cJSON *arg,
 static int method_use(struct bigm_request *req, const cJSON *arg,
 		      cJSON **reply, struct bigm_error *err)
 {
-	struct keeper *k = keeper_of(req);
-	AUTO_JSON cJSON *granted = NULL;
+	return loan_use(&keeper_of(req)->loan, req, err);
+}
 
-	if (k->users.first)
-		return bigm_error_set(err, BIGM_EEXIST,
-				      "cluster %s: somebody uses it already",
-				      k->record->name);
-	rpc_request_defer(req);
-	granted = cJSON_CreateTrue();
-	watch_send(watch_start(&k->users, req), granted);
+static int method_return(struct bigm_request *req, const cJSON *arg,
+			 cJSON **reply, struct bigm_error *err)
+{
+	const char *use = NULL;
+
+	if (use_request_parse(arg, &use, err) < 0)
+		return BIGM_EINVALID;
+	loan_return(&keeper_of(req)->loan, use, req);
 	return 0;
 }
 
@@ -118,7 +147,7 @@ static int method_cancel(struct bigm_request *req, const cJSON *arg,
 				      "machine \"%s\": is none of this "
 				      "cluster's", name);
 	bigm_error_set(&why, BIGM_ECANCELED, "canceled");
-	member_fail(m, &why, 0);
+	member_cancel(m, &why);
 	return 0;
 }
 
@@ -205,6 +234,7 @@ static const struct bigm_method methods[] = {
 	{ "Start", method_start, BIGM_INLINE },
 	{ "Watch", method_watch, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Use", method_use, BIGM_INLINE | BIGM_STREAM_REPLY },
+	{ "Return", method_return, BIGM_INLINE },
 	{ "Tail", method_tail, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Cancel", method_cancel, BIGM_INLINE },
 	{ "Release", method_release, BIGM_INLINE },

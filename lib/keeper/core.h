@@ -17,6 +17,7 @@
 
 #include "keeper/authority.h"
 #include "keeper/journal.h"
+#include "keeper/loan.h"
 #include "keeper/record.h"
 #include "keeper/request.h"
 #include "keeper/tail.h"
@@ -60,7 +61,7 @@ struct keeper {
 	struct journal *journal;
 	struct tail_list tails;
 	struct watch_list watches;
-	struct watch_list users; /* of Keeper.Use; at most one */
+	struct loan loan; /* to bigm run --cluster */
 	struct lifeline *lifeline; /* NULL: its life hangs on nothing else */
 
 	struct member **members;
@@ -120,6 +121,10 @@ void keeper_report(const struct keeper_options *options,
 int keeper_start(struct keeper *k, struct start_request *request,
 		 size_t *first, struct bigm_error *err);
 
+/* What is sent to the order's machines is known before one is begun. */
+int keeper_find_cargo(struct keeper *k, struct start_request *request,
+		      struct bigm_error *err);
+
 /* NULL: no machine has that name. */
 struct member *keeper_member(const struct keeper *k, const char *name);
 
@@ -142,7 +147,7 @@ void keeper_wipe(char *secret);
 
 /* As Keeper.Info; and the same with the machines. */
 cJSON *keeper_info(const struct keeper *k);
-cJSON *keeper_status(const struct keeper *k);
+cJSON *keeper_status(const struct keeper *k, const char *use);
 
 /* Adds the service "Keeper" to k->server. */
 int control_add(struct keeper *k, struct bigm_error *err);

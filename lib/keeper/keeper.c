@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -68,13 +69,19 @@ cJSON *keeper_info(const struct keeper *k)
 	return info;
 }
 
-cJSON *keeper_status(const struct keeper *k)
+cJSON *keeper_status(const struct keeper *k, const char *use)
 {
 	cJSON *status = keeper_info(k);
 	cJSON *machines = cJSON_AddArrayToObject(status, "machines");
 
 	for (size_t i = 0; i < k->nmembers; i++)
-		cJSON_AddItemToArray(machines, member_status(k->members[i]));
+		if (!use)
+			cJSON_AddItemToArray(machines,
+					     member_status(k->members[i]));
+		else if (k->members[i]->borrower && loan_is_of(&k->loan, use))
+			cJSON_AddItemToArray(machines,
+					     member_loan_facts(k->members[i]));
+	cJSON_AddBoolToObject(status, "used", *k->loan.token != '\0');
 	return status;
 }
 
@@ -119,6 +126,7 @@ void keeper_member_changed(struct keeper *k, const struct member *m)
 
 	if (facts)
 		watch_send_all(&k->watches, facts);
+	loan_member_changed(&k->loan, m);
 	log_debug("%s: %s", m->name, bigm_state_name(m->state));
 }
 
@@ -150,8 +158,7 @@ static int allow(const struct keeper *k, int n, struct bigm_error *err)
 	return limits_allow(&order, err);
 }
 
-/* What is sent to the machines is known before there is one. */
-static int find_cargo(struct keeper *k, struct start_request *request,
+int keeper_find_cargo(struct keeper *k, struct start_request *request,
 		      struct bigm_error *err)
 {
 	const char *arch = k->ops->arch ? k->ops->arch(k->system) : NULL;
@@ -177,12 +184,16 @@ int keeper_start(struct keeper *k, struct start_request *request,
 					k->record->name);
 
 	if (rc == 0)
-		rc = find_cargo(k, request, err);
+		rc = keeper_find_cargo(k, request, err);
 	if (rc < 0) {
 		start_request_free(request);
 		return rc;
 	}
 	keepalive_fill(&k->keepalive, &k->ops->keepalive);
+	/* As it is now; a machine that is given back gets it again. */
+	if (request->program)
+		request->program_fd = open(request->program,
+					   O_RDONLY | O_CLOEXEC);
 	k->orders = xrealloc(k->orders,
 			     (k->norders + 1) * sizeof(*k->orders));
 	k->orders[k->norders++] = request;
@@ -216,10 +227,13 @@ static bool all_over(const struct keeper *k)
 
 /* For tails: those of all machines go on until the cluster ends, since more
  * may be started. */
-static bool logs_ended(char *const *machines, void *data)
+static bool logs_ended(const struct tail_request *what, void *data)
 {
 	const struct keeper *k = data;
+	char *const *machines = what->machines;
 
+	if (what->use && !loan_is_of(&k->loan, what->use))
+		return true;
 	if (!machines)
 		return k->phase >= KEEPER_DRAINING;
 	for (; *machines; machines++) {
@@ -309,7 +323,7 @@ static void drain(struct keeper *k)
 	k->phase = KEEPER_DRAINING;
 	journal_flush(k->journal);
 	watch_end_all(&k->watches);
-	watch_end_all(&k->users);
+	loan_end(&k->loan);
 	k->drained = k->tails.sent;
 	loop_timer_start(k->loop, &k->timer, DRAIN_MS, on_drain_timer);
 	tail_wake(&k->tails);
@@ -411,6 +425,7 @@ int keeper_init(struct keeper *k, const char *journal, struct bigm_error *err)
 	k->started_ns = (uint64_t)now.tv_sec * 1000000000u +
 			(uint64_t)now.tv_nsec;
 	k->advance.fn = on_advance;
+	loan_init(&k->loan, k);
 	k->end = (struct bigm_error)BIGM_ERROR_INIT;
 	if (make_marker(k, err) < 0 || make_authority(k, err) < 0 ||
 	    make_journal(k, journal, err) < 0)
@@ -432,6 +447,7 @@ void keeper_dispose(struct keeper *k)
 		member_free(k->members[i]);
 	for (size_t i = 0; i < k->norders; i++)
 		start_request_free(k->orders[i]);
+	loan_release(&k->loan);
 	free(k->members);
 	free(k->orders);
 	free(k->shutdowns);

@@ -57,17 +57,24 @@
  *		  "bundle" is the path of one (bundle/bundle.h), whose part is
  *		  sent to the machines where there is no program, or theirs is
  *		  another architecture; without "exec" they keep it for
- *		  Supervisor.Run, else they become it
+ *		  Supervisor.Run, else they become it;
+ *		  with "use", a loan's token, n machines that run are taken
+ *		  for that instead, see loan.h
  *		  → {"machines": ["m0", …]}: the machines are STARTING
  *	Watch     null → stream of JSON lines, one a machine's change, first
  *		  one for every machine there is:
  *		  {"machine": "m0", "index", "state", "address", "procs",
  *		   "pid", "reason": {code, message, retriable} when STOPPED,
- *		   "start_ns", "running_ns"}
- *	Use       null → a stream that begins with "true\n" when the caller is the
- *		  only one to use the cluster (bigm run --cluster), which it is
- *		  until it ends the call or goes away; EXIST when another is
- *	Status    null → {"cluster", …, "machines": [as above]}, where a
+ *		   "start_ns", "running_ns", "use": {"phase": "taking", "taken"
+ *		   or "returning", "program"} of one that is lent}; with
+ *		  {"use": TOKEN} those that are lent, as the borrower sees them
+ *	Use       null → a stream that begins with a line {"use": TOKEN} when
+ *		  the caller is the only one to use the cluster (bigm run
+ *		  --cluster), which it is until it ends the call or goes away;
+ *		  EXIST when another is; waits for machines that still go back
+ *	Return    {"use": TOKEN} → null, when all machines are what they were
+ *	Status    null → {"cluster", …, "used": true when somebody has it,
+ *		  "machines": [as above]}, where a
  *		  machine that has answered a Keepalive and is not STOPPED has
  *		  "keepalive": {"times": ["NS", …], "next": seconds}: how long
  *		  its last ten answers took, the newest first, and when it is
@@ -76,7 +83,7 @@
  *		  → stream of lines "NS MACHINE FLAG TEXT\n", see keeper/output.h;
  *		  ends after the logs of the machines named have ended, or,
  *		  for all, when the cluster ends; without "follow", at the
- *		  present end
+ *		  present end; with "use", a loan's token, when that is over
  *	Cancel    {"machine": "m0"} → null: it is STOPPED with CANCELED and
  *		  killed; nothing happens to one that is STOPPED
  *	Release   null → null: the holder lets go (bigm start)

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "keeper/core.h"
+#include "loop/process.h"
 
 /* Between the loss of a connection and word of the process's end. */
 #define LOST_MS 1000
@@ -37,9 +38,9 @@ struct member *member_new(struct keeper *k, int index,
 	struct bigm_error none = BIGM_ERROR_INIT;
 
 	m->keeper = k;
-	m->order = order;
+	m->order = m->image = order;
 	m->index = index;
-	m->reason = none;
+	m->reason = m->loan_reason = none;
 	snprintf(m->name, sizeof(m->name), "m%d", index);
 	m->client = rpc_client_new(k->loop, m->name);
 	m->health = (struct health){
@@ -256,10 +257,15 @@ void member_stop(struct member *m, bool now)
 
 static void check_running(struct member *m)
 {
-	if (m->state != BIGM_STARTING || !m->alive || !m->registered)
+	if (!m->alive || !m->registered || m->ship)
 		return;
-	m->running_ns = wall_clock_ns();
-	become(m, BIGM_RUNNING);
+	if (m->state == BIGM_STARTING) {
+		m->running_ns = wall_clock_ns();
+		become(m, BIGM_RUNNING);
+	} else if (m->use == MEMBER_TAKING || m->use == MEMBER_RETURNING) {
+		m->use = m->use == MEMBER_TAKING ? MEMBER_TAKEN : MEMBER_OWN;
+		keeper_member_changed(m->keeper, m);
+	}
 }
 
 static void on_pulse(struct pulse *pulse, uint64_t incarnation,
@@ -268,10 +274,11 @@ static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 	struct member *m = loop_container(pulse, struct member, pulse);
 	struct bigm_error why = BIGM_ERROR_INIT;
 
-	/* The worker that an Exec should have replaced is back. */
-	if (m->shipped && incarnation < 2) {
+	m->incarnation = incarnation;
+	/* The image that an Exec should have replaced is back. */
+	if (!m->ship && incarnation < m->least) {
 		bigm_error_set(&why, BIGM_EFAILED,
-			       "the program did not replace the bare worker: "
+			       "the program did not replace the one before: "
 			       "its log says why");
 		member_fail(m, &why, 0);
 		return;
@@ -319,7 +326,7 @@ static void on_register_done(struct bigm_call *call, void *data)
 
 static void register_services(struct member *m)
 {
-	const cJSON *services = m->order->services;
+	const cJSON *services = m->image->services;
 	AUTO_FREE char *arg = services ? json_print(services) : NULL;
 	struct bigm_call_options options = {
 		.size = sizeof(options),
@@ -341,41 +348,129 @@ static void register_services(struct member *m)
  * Keepalive to the bare worker before it tells nothing. */
 static void greet(struct member *m)
 {
-	m->alive = false;
+	m->alive = m->registered = false;
 	pulse_start(&m->pulse);
 	register_services(m);
+}
+
+/* The borrower cannot have it; it is still its own. */
+static void not_lent(struct member *m, const struct bigm_error *why)
+{
+	error_copy(&m->loan_reason, why);
+	error_prefix(&m->loan_reason, "%s", m->name);
+	m->use = MEMBER_OWN;
+	m->image = m->order;
+	m->least = m->incarnation;
+	keeper_member_changed(m->keeper, m);
+}
+
+static void ship(struct member *m, const struct start_request *before);
+
+/* The bare worker is there. */
+static void ship_on(struct member *m)
+{
+	m->hop = false;
+	ship(m, m->image);
 }
 
 static void on_shipped(void *data, const struct bigm_error *why)
 {
 	struct member *m = data;
+	bool untouched = ship_is_loading(m->ship);
+	bool unwanted = m->use == MEMBER_RETURNING && m->image != m->order;
+	struct bigm_error how = BIGM_ERROR_INIT;
 
+	error_copy(&how, why ? why : &how);
 	ship_free(m->ship);
 	m->ship = NULL;
-	m->shipped = !m->order->cargo || m->order->exec;
-	if (why && why->code == BIGM_EUNAVAILABLE)
+	if (how.code == BIGM_EUNAVAILABLE)
 		loop_timer_start(m->keeper->loop, &m->end_timer, LOST_MS,
 				 on_end_timer);
-	else if (why)
-		member_fail(m, why, 0);
+	else if (unwanted)
+		member_change(m, m->order);
+	else if (m->hop && how.code == 0)
+		ship_on(m);
+	else if (how.code && m->use == MEMBER_TAKING && untouched)
+		not_lent(m, &how);
+	else if (how.code)
+		member_fail(m, &how, 0);
 	else
 		greet(m);
 }
 
-/* An upload may take longer than the first lease. */
-static void ship(struct member *m)
+/* The environment's changes on the way from one image to another: all that it
+ * shall have, and what it shall not have any more. */
+static char **env_changes(char *const *from, char *const *to)
 {
-	const struct start_request *r = m->order;
-	const struct ship_order order = {
-		.program = r->program,
-		.cargo = r->cargo,
-		.exec = !r->cargo || r->exec,
-		.argv = r->argv,
-		.env = r->env,
-	};
+	size_t n = 0, count = 0;
+	char **changes;
 
+	for (char *const *e = from; *e; e++)
+		n++;
+	for (char *const *e = to; *e; e++)
+		n++;
+	changes = xcalloc(n + 1, sizeof(*changes));
+	for (char *const *e = to; *e; e++)
+		changes[count++] = xstrdup(*e);
+	for (; *from; from++) {
+		size_t len = strcspn(*from, "=") + 1;
+		char *const *e = to;
+
+		while (*e && strncmp(*e, *from, len) != 0)
+			e++;
+		if (!*e)
+			changes[count++] = xstrndup(*from, len - 1);
+	}
+	return changes;
+}
+
+/* What is sent on the way to its image: that, or the bare worker first, since
+ * nobody else can take cargo. */
+static struct ship_order ship_order_of(const struct member *m)
+{
+	static char *const bare[] = { (char *)"bigm", NULL };
+	const struct start_request *image = m->image;
+	bool own = !m->hop && (image->program || image->cargo);
+
+	return (struct ship_order){
+		.program = own ? image->program : m->keeper->bigm_path,
+		.fd = own ? image->program_fd : -1,
+		.cargo = own ? image->cargo : NULL,
+		.exec = !own || !image->cargo || image->exec,
+		.argv = own ? image->argv : bare,
+	};
+}
+
+/* An upload may take longer than the first lease. */
+static void ship(struct member *m, const struct start_request *before)
+{
+	const struct start_request *image = m->image;
+	struct ship_order order = ship_order_of(m);
+	char **ours = process_env(NULL, NULL);
+	char **env = env_changes(before->env ? before->env : ours,
+				 image->env ? image->env : ours);
+
+	order.env = before == image && !image->env ? NULL : env;
+	if (order.exec)
+		m->least = (m->incarnation > 0 ? m->incarnation : 1) + 1;
 	pulse_start(&m->pulse);
 	m->ship = ship_start(m->client, &order, on_shipped, m);
+	json_strings_free(env);
+	json_strings_free(ours);
+}
+
+void member_change(struct member *m, const struct start_request *image)
+{
+	const struct start_request *before = m->image;
+
+	ship_free(m->ship);
+	bigm_call_free(m->reg);
+	m->ship = NULL;
+	m->reg = NULL;
+	m->alive = m->registered = false;
+	m->image = image;
+	m->hop = image->cargo != NULL;
+	ship(m, before);
 }
 
 static void on_address(void *data, const char *address, int procs, pid_t pid)
@@ -406,7 +501,7 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 		member_fail(m, &why, 0);
 	else if (m->order->cargo ||
 		 (m->order->program && k->ops->ships(k->system)))
-		ship(m);
+		ship(m, m->order);
 	else
 		greet(m);
 }
@@ -442,13 +537,28 @@ void member_launch(struct member *m)
 	member_fail(m, &why, 0);
 }
 
-static void add_reason(cJSON *facts, const struct bigm_error *reason)
+void member_add_reason(cJSON *facts, const struct bigm_error *reason)
 {
 	cJSON *json = cJSON_AddObjectToObject(facts, "reason");
 
 	cJSON_AddStringToObject(json, "code", bigm_code_name(reason->code));
 	cJSON_AddStringToObject(json, "message", reason->text);
 	cJSON_AddBoolToObject(json, "retriable", reason->retriable);
+}
+
+static void add_use(cJSON *facts, const struct member *m)
+{
+	static const char *const phases[] = {
+		[MEMBER_TAKING] = "taking",
+		[MEMBER_TAKEN] = "taken",
+		[MEMBER_RETURNING] = "returning",
+	};
+	cJSON *use = cJSON_AddObjectToObject(facts, "use");
+
+	cJSON_AddStringToObject(use, "phase", phases[m->use]);
+	cJSON_AddStringToObject(use, "program", m->borrower->program
+						      ? m->borrower->program
+						      : m->borrower->bundle);
 }
 
 cJSON *member_facts(const struct member *m)
@@ -463,10 +573,12 @@ cJSON *member_facts(const struct member *m)
 	cJSON_AddNumberToObject(facts, "pid", m->pid);
 	json_add_uint64(facts, "start_ns", m->start_ns);
 	json_add_uint64(facts, "running_ns", m->running_ns);
+	if (m->use != MEMBER_OWN && m->state == BIGM_RUNNING)
+		add_use(facts, m);
 	if (m->order->label)
 		cJSON_AddStringToObject(facts, "label", m->order->label);
 	if (m->reason.code)
-		add_reason(facts, &m->reason);
+		member_add_reason(facts, &m->reason);
 	return facts;
 }
 

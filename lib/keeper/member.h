@@ -23,9 +23,21 @@
 
 struct keeper;
 
+/* While a machine is RUNNING; see keeper/loan.h. */
+enum member_use {
+	MEMBER_OWN,	  /* it is what it was started as */
+	MEMBER_TAKING,	  /* it gets the borrower's program */
+	MEMBER_TAKEN,	  /* it runs that */
+	MEMBER_RETURNING, /* it gets its own back */
+};
+
 struct member {
 	struct keeper *keeper;
 	const struct start_request *order; /* the keeper's */
+	const struct start_request *image; /* what it is, or is becoming */
+	const struct start_request *borrower; /* until the loan is over; NULL */
+	enum member_use use;
+	struct bigm_error loan_reason; /* why the borrower does not have it */
 	int index;
 	char name[24];
 	enum bigm_state state;
@@ -42,7 +54,8 @@ struct member {
 
 	struct rpc_client *client;
 	struct ship *ship; /* under way */
-	bool shipped;
+	bool hop; /* it becomes the bare worker first */
+	uint64_t incarnation, least; /* it has; it must have, after Exec */
 	struct pulse pulse;
 	struct health health;
 	struct bigm_call *reg, *shutdown;
@@ -70,8 +83,25 @@ void member_fail(struct member *m, const struct bigm_error *why,
 
 bool member_is_over(const struct member *m);
 
+/* It goes on as something else: the program of that order, with the services
+ * of that.  Nothing of what it does now is waited for. */
+void member_change(struct member *m, const struct start_request *image);
+
+/* Its borrower, whose order it is to follow; and to be its own again.  The
+ * loan is over: it does not know the borrower any more. */
+void member_lend(struct member *m, const struct start_request *borrower);
+void member_give_back(struct member *m);
+void member_forget_loan(struct member *m);
+
+/* A client does without it: → STOPPED with *why; or it is given back. */
+void member_cancel(struct member *m, const struct bigm_error *why);
+
+/* As the borrower sees it. */
+cJSON *member_loan_facts(const struct member *m);
+
 /* As one line of Keeper.Watch. */
 cJSON *member_facts(const struct member *m);
+void member_add_reason(cJSON *facts, const struct bigm_error *reason);
 /* And what changes all the time, for Keeper.Status. */
 cJSON *member_status(const struct member *m);
 

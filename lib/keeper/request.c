@@ -144,10 +144,11 @@ struct start_request *start_request_parse(const cJSON *arg,
 					  struct bigm_error *err)
 {
 	struct start_request *r = xcalloc(1, sizeof(*r));
-	const char *label = NULL;
+	const char *label = NULL, *use = NULL;
 	int64_t n;
 
 	r->exec = true;
+	r->program_fd = -1;
 	if (check_object(arg, false, err) < 0 ||
 	    bigm_json_get_int64(arg, "n", &n, err) < 0 ||
 	    get_count(arg, "n", 1, REQUEST_MAX_MACHINES, &r->n, err) < 0 ||
@@ -159,12 +160,15 @@ struct start_request *start_request_parse(const cJSON *arg,
 	    get_path(arg, "dir", &r->dir, err) < 0 ||
 	    get_argv(arg, r, err) < 0 || get_strings(arg, "env", &r->env, err) < 0 ||
 	    get_services(arg, r, err) < 0 ||
-	    json_opt_string(arg, "label", &label, err) < 0) {
+	    json_opt_string(arg, "label", &label, err) < 0 ||
+	    json_opt_string(arg, "use", &use, err) < 0) {
 		start_request_free(r);
 		return NULL;
 	}
 	if (label)
 		r->label = xstrdup(label);
+	if (use)
+		r->use = xstrdup(use);
 	return r;
 }
 
@@ -180,6 +184,8 @@ void start_request_free(struct start_request *r)
 	json_strings_free(r->env);
 	free(r->dir);
 	free(r->label);
+	free(r->use);
+	cleanup_close(&r->program_fd);
 	cJSON_Delete(r->services);
 	free(r);
 }
@@ -187,9 +193,12 @@ void start_request_free(struct start_request *r)
 int tail_request_parse(const cJSON *arg, struct tail_request *r,
 		       struct bigm_error *err)
 {
+	const char *use = NULL;
+
 	r->machines = NULL;
 	r->follow = true;
 	r->lines = -1;
+	r->use = NULL;
 	if (check_object(arg, true, err) < 0)
 		return BIGM_EINVALID;
 	if (!cJSON_IsObject(arg))
@@ -201,13 +210,27 @@ int tail_request_parse(const cJSON *arg, struct tail_request *r,
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "lines is %lld; it has to be -1 (all) or "
 				      "more", (long long)r->lines);
+	if (json_opt_string(arg, "use", &use, err) < 0)
+		return BIGM_EINVALID;
+	if (use)
+		r->use = xstrdup(use);
 	return get_strings(arg, "machines", &r->machines, err);
 }
 
 void tail_request_release(struct tail_request *r)
 {
 	json_strings_free(r->machines);
+	free(r->use);
 	r->machines = NULL;
+	r->use = NULL;
+}
+
+int use_request_parse(const cJSON *arg, const char **use,
+		      struct bigm_error *err)
+{
+	if (check_object(arg, true, err) < 0)
+		return BIGM_EINVALID;
+	return cJSON_IsObject(arg) ? json_opt_string(arg, "use", use, err) : 0;
 }
 
 int shutdown_request_parse(const cJSON *arg, bool *now,

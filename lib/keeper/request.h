@@ -26,6 +26,8 @@ struct start_request {
 	char *dir;     /* absolute; NULL: the keeper's own */
 	int procs;     /* 0: the system's default */
 	char *label;   /* NULL: none */
+	char *use;     /* the token of a loan; NULL: machines of its own */
+	int program_fd; /* the keeper's, of the program as it was; -1: none */
 	cJSON *services; /* for Supervisor.Register: {"services": […]}; NULL
 			  * when there are none */
 
@@ -41,6 +43,7 @@ void start_request_free(struct start_request *request);
 /* Keeper.Tail. */
 struct tail_request {
 	char **machines; /* names; NULL: all */
+	char *use;	 /* until this loan is over; NULL: no matter */
 	bool follow;
 	int64_t lines; /* -1: from the start */
 };
@@ -48,6 +51,11 @@ struct tail_request {
 int tail_request_parse(const cJSON *arg, struct tail_request *request,
 		       struct bigm_error *err);
 void tail_request_release(struct tail_request *request);
+
+/* The member "use" that Watch, Status and Return may have: a token, which
+ * lives as long as arg.  *use stays as it is without. */
+int use_request_parse(const cJSON *arg, const char **use,
+		      struct bigm_error *err);
 
 /* Keeper.Shutdown. */
 int shutdown_request_parse(const cJSON *arg, bool *now,

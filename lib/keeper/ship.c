@@ -33,6 +33,8 @@ struct ship {
 	struct rpc_client *client;
 	char *name; /* of what is shipped, for errors */
 	int fd;	    /* of a program; -1: */
+	off_t offset; /* the file may be another's too */
+	bool loaded;
 	const struct cargo *cargo;
 	struct cargo_reader *reader; /* NULL when it could not be opened */
 	bool exec;
@@ -87,6 +89,7 @@ static void exec(struct ship *s)
 	AUTO_JSON cJSON *arg = cJSON_CreateObject();
 	AUTO_FREE char *text = NULL;
 
+	s->loaded = true;
 	cJSON_AddStringToObject(arg, "digest", s->digest);
 	text = json_print(arg);
 	start_call(s, EXEC, text, &options);
@@ -147,13 +150,14 @@ static bool fill(struct ship *s)
 		n = s->cargo->ops->read(s->reader, s->chunk, CHUNK, &s->why);
 	} else {
 		do
-			n = read(s->fd, s->chunk, CHUNK);
+			n = pread(s->fd, s->chunk, CHUNK, s->offset);
 		while (n < 0 && errno == EINTR);
 		if (n < 0)
 			error_set_errno(&s->why, errno, "cannot read it");
 	}
 	s->chunk_sent = 0;
 	s->chunk_len = n > 0 ? (size_t)n : 0;
+	s->offset += n > 0 ? n : 0;
 	return n > 0;
 }
 
@@ -187,7 +191,8 @@ static void open_source(struct ship *s, const struct ship_order *order)
 		s->reader = s->cargo->ops->open(s->cargo, &s->why);
 		return;
 	}
-	s->fd = open(order->program, O_RDONLY | O_CLOEXEC);
+	s->fd = order->fd >= 0 ? fcntl(order->fd, F_DUPFD_CLOEXEC, 3) :
+				 open(order->program, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0)
 		error_set_errno(&s->why, errno, "cannot open it");
 }
@@ -203,6 +208,11 @@ static void start_list(struct ship *s, enum step step, char *const *list)
 	arg = json_strings((const char *const *)list);
 	text = json_print(arg);
 	start_call(s, step, text, &options);
+}
+
+bool ship_is_loading(const struct ship *s)
+{
+	return !s->loaded;
 }
 
 struct ship *ship_start(struct rpc_client *client,

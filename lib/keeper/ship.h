@@ -19,10 +19,11 @@ struct ship;
 
 struct ship_order {
 	const char *program;	   /* a file; or, if not NULL: */
+	int fd; /* that file, if it is open already; -1: not */
 	const struct cargo *cargo; /* this instead */
 	bool exec;	   /* else it is sent only, and ready for Run */
 	char *const *argv; /* for Exec, as env; NULL: nothing is sent */
-	char *const *env;
+	char *const *env;  /* changes of the machine's, as Setenv takes them */
 };
 
 /*
@@ -35,6 +36,8 @@ struct ship *ship_start(struct rpc_client *client,
 			const struct ship_order *order,
 			void (*done)(void *data, const struct bigm_error *why),
 			void *data);
+/* True while the machine has not been told to replace itself. */
+bool ship_is_loading(const struct ship *ship);
 /* Cancels what is under way; done does not run. */
 void ship_free(struct ship *ship);
 

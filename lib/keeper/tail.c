@@ -111,7 +111,7 @@ static bool is_over(const struct tail *t)
 	const struct tail_list *list = t->list;
 
 	return !t->what.follow ||
-	       list->ended(t->what.machines, list->data);
+	       list->ended(&t->what, list->data);
 }
 
 static void pump(struct tail *t)

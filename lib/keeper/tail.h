@@ -17,8 +17,8 @@ struct tail_list {
 	uint64_t sent; /* bytes, to all tails ever: tells if they get on */
 	struct loop *loop;
 	struct journal *journal;
-	/* Whether the logs of these machines (NULL: all) have ended. */
-	bool (*ended)(char *const *machines, void *data);
+	/* Whether all has come that was asked for. */
+	bool (*ended)(const struct tail_request *what, void *data);
 	/* The last tail is gone. */
 	void (*on_empty)(void *data);
 	void *data;

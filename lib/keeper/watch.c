@@ -20,13 +20,16 @@ struct watch {
 
 static void watch_free(struct watch *w)
 {
-	struct watch **p = &w->list->first;
+	struct watch_list *list = w->list;
+	struct watch **p = &list->first;
 
 	while (*p != w)
 		p = &(*p)->next;
 	*p = w->next;
 	buffer_release(&w->pending);
 	free(w);
+	if (list->on_gone)
+		list->on_gone(list->data);
 }
 
 static void pump(struct watch *w)

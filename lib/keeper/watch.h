@@ -13,6 +13,8 @@ struct watch;
 
 struct watch_list {
 	struct watch *first;
+	void (*on_gone)(void *data); /* one is; or NULL */
+	void *data;
 };
 
 /* Takes over the request, which is deferred. */

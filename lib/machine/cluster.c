@@ -178,6 +178,7 @@ void cluster_free(struct cluster *c)
 	if (c->status_fd >= 0)
 		close(c->status_fd);
 	cJSON_Delete(c->said);
+	free(c->use);
 	pthread_cond_destroy(&c->print_changed);
 	pthread_cond_destroy(&c->changed);
 	pthread_mutex_destroy(&c->print_lock);
@@ -475,6 +476,11 @@ struct cluster *cluster_adopt(struct loop *loop, int fd,
 	return NULL;
 }
 
+void cluster_borrow(struct cluster *c, const char *token)
+{
+	c->use = xstrdup(token);
+}
+
 const struct cluster_info *cluster_info(const struct cluster *c)
 {
 	return &c->info;
@@ -516,6 +522,26 @@ int cluster_release(struct cluster *c, struct bigm_error *err)
 	return cluster_call(c, "Release", NULL, NULL, err);
 }
 
+static void stop_borrowed(void *data)
+{
+	struct bigm_error as_asked = BIGM_ERROR_INIT;
+
+	watch_stop_all(data, &as_asked);
+}
+
+/* The keeper does it also when nobody waits for it. */
+static int give_back(struct cluster *c, struct bigm_error *err)
+{
+	AUTO_JSON cJSON *arg = cJSON_CreateObject();
+	int r;
+
+	cJSON_AddStringToObject(arg, "use", c->use);
+	r = cluster_call(c, "Return", arg, NULL, err);
+	loop_call(c->loop, stop_borrowed, c);
+	return r < 0 ? error_prefix(err, "cannot give the machines of %s back",
+				    c->info.name) : 0;
+}
+
 int cluster_shutdown(struct cluster *c, bool now, struct bigm_error *err)
 {
 	AUTO_JSON cJSON *arg = cJSON_CreateObject();
@@ -531,6 +557,8 @@ int cluster_shutdown(struct cluster *c, bool now, struct bigm_error *err)
 	pthread_mutex_unlock(&c->lock);
 	if (lost)
 		return 0;
+	if (c->use)
+		return give_back(c, err);
 	cJSON_AddBoolToObject(arg, "now", now);
 	r = cluster_call(c, "Shutdown", arg, NULL, err);
 	/* It may end before its reply has come through. */

@@ -60,6 +60,12 @@ struct cluster *cluster_attach(struct loop *loop, const char *socket_path,
 struct cluster *cluster_adopt(struct loop *loop, int fd,
 			      struct bigm_error *err);
 
+/* Before anything is watched or started: the cluster is one that is lent to us
+ * under that token (Keeper.Use).  Machines are only those that we have taken,
+ * by cluster_start(), of those that it has; and cluster_shutdown() gives them
+ * back, whereupon they are STOPPED for us. */
+void cluster_borrow(struct cluster *cluster, const char *token);
+
 /* Lets the connection go and frees all, machines too.  A spawned keeper that
  * was neither released nor shut down takes this as its client's end. */
 void cluster_free(struct cluster *cluster);
@@ -169,7 +175,8 @@ int cluster_tail(struct cluster *cluster,
 
 /* Prints all machines' output from the start on to fd, as "m0: TEXT" lines,
  * from a thread of its own, which nobody waits for but
- * cluster_print_wait(). Once per cluster. */
+ * cluster_print_wait(). Once per cluster.  Of one that is lent to us: from now
+ * on, until the machines are given back. */
 int cluster_print_start(struct cluster *cluster, int fd,
 			struct bigm_error *err);
 

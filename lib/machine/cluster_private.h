@@ -19,6 +19,7 @@ struct cluster {
 	int status_fd; /* the keeper's last words; -1 when attached */
 	cJSON *said;   /* Keeper.Info's reply; info points into it */
 	struct cluster_info info;
+	char *use; /* the token of a loan; NULL: it is ours, or nobody's */
 
 	pthread_mutex_t lock; /* for what follows */
 	pthread_cond_t changed;

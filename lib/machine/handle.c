@@ -222,6 +222,8 @@ static int begin_cluster(struct bigm *b, struct bigm_error *err)
 				: cluster_spawn(b->loop, &options, err);
 	if (!b->cluster)
 		return err->code;
+	if (s->control && s->use)
+		cluster_borrow(b->cluster, s->use);
 	if (s->control || s->quiet)
 		return 0;
 	return cluster_print_start(b->cluster, STDERR_FILENO, err);

@@ -64,6 +64,8 @@ static const struct setting table[] = {
 	  .fallback = "0" },
 	{ .name = "control", .kind = TEXT, .offset = AT(control),
 	  .environment = true, .driver = true, .fallback = "none" },
+	{ .name = "use", .kind = TEXT, .offset = AT(use), .environment = true,
+	  .driver = true },
 	{ .name = "fixed", .kind = TEXT, .offset = AT(fixed),
 	  .environment = true, .driver = true },
 };

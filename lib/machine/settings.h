@@ -23,6 +23,8 @@ struct settings {
 	char *bundle;  /* what machines run instead of the program; NULL: it */
 	struct keepalive keepalive; /* 0: the system's default */
 	char *control; /* socket of the keeper to use; NULL: spawn one */
+	char *use;     /* the token by which that one lends us machines; NULL: it
+			* makes them */
 	char *fixed;   /* "n,procs": settled by bigm's own options, which the
 			* program's do not change */
 	bool quiet;    /* the machines' output is not printed */

@@ -25,7 +25,7 @@ struct taker {
 	void *data;
 };
 
-static cJSON *tail_json(const struct cluster_tail_options *o)
+static cJSON *tail_json(const struct cluster_tail_options *o, const char *use)
 {
 	cJSON *json = cJSON_CreateObject();
 
@@ -34,15 +34,19 @@ static cJSON *tail_json(const struct cluster_tail_options *o)
 				      json_strings(o->machines));
 	cJSON_AddBoolToObject(json, "follow", o ? o->follow : true);
 	cJSON_AddNumberToObject(json, "lines", o ? (double)o->lines : -1);
+	if (use)
+		cJSON_AddStringToObject(json, "use", use);
 	return json;
 }
 
+/* use: until that loan is over; NULL: until the logs are. */
 static struct bigm_call *begin(struct cluster *c,
-			       const struct cluster_tail_options *options)
+			       const struct cluster_tail_options *options,
+			       const char *use)
 {
 	struct bigm_call_options call = { .size = sizeof(call),
 					  .stream_reply = true };
-	AUTO_JSON cJSON *arg = tail_json(options);
+	AUTO_JSON cJSON *arg = tail_json(options, use);
 	AUTO_FREE char *text = json_print(arg);
 
 	return rpc_call_start(c->keeper, "Keeper.Tail", text, strlen(text),
@@ -98,7 +102,7 @@ int cluster_tail(struct cluster *c, const struct cluster_tail_options *options,
 		return bigm_error_set(err, BIGM_EDEADLOCK,
 				      "reading output on the I/O thread would "
 				      "block it");
-	call = begin(c, options);
+	call = begin(c, options, NULL);
 	r = read_all(call, &to, err);
 	bigm_call_free(call);
 	return r;
@@ -208,6 +212,7 @@ static void close_fds(struct cluster *c)
 
 int cluster_print_start(struct cluster *c, int fd, struct bigm_error *err)
 {
+	static const struct cluster_tail_options now_on = { .follow = true };
 	int r;
 
 	c->print_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -217,7 +222,7 @@ int cluster_print_start(struct cluster *c, int fd, struct bigm_error *err)
 		close_fds(c);
 		return error_set_errno(err, r, "the output of the machines");
 	}
-	c->tail = begin(c, NULL);
+	c->tail = begin(c, c->use ? &now_on : NULL, c->use);
 	r = start_thread(c);
 	if (r == 0) {
 		c->printing = true;

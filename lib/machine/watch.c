@@ -229,13 +229,26 @@ static void on_watch(struct bigm_call *call, void *data)
 		cluster_lose(c, &err);
 }
 
+/* Whose machines are meant: ours, where they are lent to us. */
+static cJSON *use_json(const struct cluster *c)
+{
+	cJSON *arg = cJSON_CreateObject();
+
+	if (c->use)
+		cJSON_AddStringToObject(arg, "use", c->use);
+	return arg;
+}
+
 static void begin_watch(void *data)
 {
 	struct bigm_call_options options = { .size = sizeof(options),
 					     .stream_reply = true };
 	struct cluster *c = data;
+	AUTO_JSON cJSON *arg = use_json(c);
+	AUTO_FREE char *text = json_print(arg);
 
-	c->watch = rpc_call_start(c->keeper, "Keeper.Watch", NULL, 0, &options);
+	c->watch = rpc_call_start(c->keeper, "Keeper.Watch", text, strlen(text),
+				  &options);
 	rpc_call_on_event(c->watch, on_watch, c);
 }
 
@@ -330,11 +343,11 @@ static void take_status(void *data)
 int cluster_watch(struct cluster *c, struct bigm_error *err)
 {
 	struct taking t = { .cluster = c, .err = err };
-	AUTO_JSON cJSON *status = NULL;
+	AUTO_JSON cJSON *status = NULL, *arg = use_json(c);
 	int r;
 
 	if ((r = watch(c, err)) < 0 ||
-	    (r = cluster_call(c, "Status", NULL, &status, err)) < 0)
+	    (r = cluster_call(c, "Status", arg, &status, err)) < 0)
 		return r;
 	t.list = cJSON_GetObjectItemCaseSensitive(status, "machines");
 	loop_call(c->loop, take_status, &t);
@@ -484,6 +497,8 @@ int cluster_start(struct cluster *c, const struct cluster_order *order,
 	AUTO_JSON cJSON *arg = order_json(order, err);
 	if (!arg)
 		return BIGM_EINVALID;
+	if (c->use)
+		cJSON_AddStringToObject(arg, "use", c->use);
 	if ((r = cluster_call(c, "Start", arg, &reply, err)) < 0)
 		return r;
 	return take_names(c, reply, order->n, machines, err);

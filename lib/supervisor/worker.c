@@ -25,6 +25,7 @@
 #define NS_PER_MS 1000000ull
 #define SLACK_MS 500	/* on top of the grace, for a loop that hangs */
 #define RELEASE_S 30	/* for the services to be released */
+#define KILL_MS 1000	/* for what they have forked to be gone */
 #define LAST_S 2	/* for the last words */
 
 void worker_wake(struct worker *worker)
@@ -300,6 +301,8 @@ static void replace(struct worker *worker)
 	end_within(RELEASE_S);
 	job_list_kill(&worker->jobs);
 	worker_release_services(worker);
+	/* What they have forked is of no use to the next image. */
+	process_kill_descendants(KILL_MS);
 	fflush(NULL);
 	alarm(0); /* the next image would inherit it */
 	exec_replace(worker->boot, worker->next_image, worker->next_argv,

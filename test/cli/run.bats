@@ -272,9 +272,6 @@ clean_up() {
 	[ "$output" = "bigm run: there is no cluster clam; did you mean calm?" ]
 	run_bigm run --cluster calm -n 2 true
 	[ "$status" -eq 2 ]
-	run_bigm run --cluster calm "$abs_top_builddir/examples/bigpi"
-	[ "$status" -eq 2 ]
-	[[ $output == *"is a driver"* ]]
 }
 
 @test "a cluster takes one run at a time, and another when that has been killed" {

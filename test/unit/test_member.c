@@ -213,7 +213,7 @@ static uint64_t fake_clock(const struct pulse *pulse)
 	       f->slept_ns;
 }
 
-static bool never_ended(char *const *machines, void *data)
+static bool never_ended(const struct tail_request *what, void *data)
 {
 	return false;
 }
