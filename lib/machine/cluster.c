@@ -46,10 +46,11 @@ static bool read_status(struct cluster *c, struct bigm_error *why)
 }
 
 /* Nobody's ill will: we asked for it, or Watch came to its end first.  Before
- * that is under way, a keeper of ours would have said what went wrong. */
+ * that is under way (it may be asked for while the keeper ends), a keeper of
+ * ours would have said what went wrong. */
 static bool in_good_order(const struct cluster *c)
 {
-	return c->closing || c->ended || (c->status_fd >= 0 && !c->watch);
+	return c->closing || c->ended || (c->status_fd >= 0 && !c->watching);
 }
 
 static void explain_loss(struct cluster *c, const struct bigm_error *why,

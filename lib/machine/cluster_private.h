@@ -37,6 +37,7 @@ struct cluster {
 	struct tls_context *tls;
 	char *id; /* of the cluster, as certificates have it */
 	struct bigm_call *watch;
+	bool watching; /* the keeper has begun to serve it */
 	struct buffer watched; /* an incomplete line of Keeper.Watch */
 	bool ended; /* the keeper ended the stream: it goes in good order */
 	void (*on_machine)(struct bigm_machine *machine, void *data);

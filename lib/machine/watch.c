@@ -208,6 +208,7 @@ static void on_watch(struct bigm_call *call, void *data)
 	while ((n = rpc_call_try_read(call, bytes, sizeof(bytes), &err)) > 0) {
 		int r = buffer_append(&c->watched, bytes, n, &err);
 
+		c->watching = true;
 		if (r == 0)
 			r = take_lines(c, &err);
 		if (r < 0) {
@@ -335,6 +336,7 @@ static void take_status(void *data)
 	struct taking *t = data;
 	const cJSON *item;
 
+	t->cluster->watching = true; /* asked for before the status was */
 	cJSON_ArrayForEach(item, t->list)
 		if (t->r == 0)
 			t->r = take_facts(t->cluster, item, t->err);
