@@ -88,7 +88,7 @@ static int run(const struct invocation *in)
 				    in->command->synopsis);
 	env = run_expand_env(&options->env);
 	e.order = (struct ranks_order){
-		.rank = { words->rest, env, NULL },
+		.rank = { .argv = words->rest, .env = env },
 		.find = find,
 		.data = &e,
 		.needed = options->keep_going ? 1 : 0,

@@ -399,6 +399,7 @@ static void hand_over(struct search *s, struct closure *closure)
 	const char *slash = closure->loader ? strrchr(closure->loader, '/') :
 					      NULL;
 
+	closure->musl = s->musl;
 	closure->rpath = leads_away(&s->objects[0].elf);
 	closure->libraries = xcalloc(s->n, sizeof(*closure->libraries));
 	for (size_t i = 1; i < s->n; i++) {

@@ -25,6 +25,7 @@ struct closure_library {
 
 struct closure {
 	bool rpath;   /* the program's does */
+	bool musl;    /* else the loader is glibc's, or like it */
 	char *loader; /* where it is here; NULL: a static program */
 	struct closure_library *libraries;
 	size_t n;

@@ -34,7 +34,8 @@ struct part {
 /* ------------------------------------------------------------------ */
 /* Libraries                                                           */
 
-/* Older glibcs' loaders do not know --argv0. */
+/* Older glibcs' loaders do not know --argv0.  musl's compares what stands
+ * behind the dashes. */
 static bool loader_takes(const char *loader, const char *option)
 {
 	AUTO_CLOSE int fd = open(loader, O_RDONLY | O_CLOEXEC);
@@ -73,17 +74,18 @@ static void add_inhibited(struct manifest *m, const char *path)
 static int add_closure(struct part *p, const struct closure *closure)
 {
 	struct manifest *m = p->manifest;
-	bool inhibits = closure->loader &&
-			loader_takes(closure->loader, "--inhibit-rpath");
 	const char *name;
+	bool inhibits;
 	int rc = 0;
 
 	if (!closure->loader)
 		return 0;
+	inhibits = loader_takes(closure->loader, "--inhibit-rpath");
 	name = strrchr(closure->loader, '/');
 	rc = add_library(p, name ? name + 1 : closure->loader, closure->loader,
 			 &m->loader);
-	m->argv0 = loader_takes(closure->loader, "--argv0");
+	m->argv0 = loader_takes(closure->loader, closure->musl ? "argv0" :
+								 "--argv0");
 	if (inhibits && closure->rpath)
 		add_inhibited(m, "");
 	for (size_t i = 0; rc == 0 && i < closure->n; i++) {
