@@ -538,6 +538,9 @@ static int give_back(struct cluster *c, struct bigm_error *err)
 
 	cJSON_AddStringToObject(arg, "use", c->use);
 	r = cluster_call(c, "Return", arg, NULL, err);
+	/* A cluster that has gone needs none. */
+	if (r < 0 && wait_lost(c, r == BIGM_EUNAVAILABLE ? END_MS : 0))
+		r = 0;
 	loop_call(c->loop, stop_borrowed, c);
 	return r < 0 ? error_prefix(err, "cannot give the machines of %s back",
 				    c->info.name) : 0;
