@@ -76,6 +76,8 @@ struct keeper {
 	struct loop_task advance; /* looks whether a phase is over */
 	struct loop_timer timer;  /* of the phase */
 	uint64_t drained;	 /* tails.sent when last looked at */
+	int drains, stalls;	 /* looks after readers, without a holder */
+	bool hurry;		 /* wait for no reader */
 	struct bigm_request **shutdowns; /* waiting for the end */
 	size_t nshutdowns;
 

@@ -22,10 +22,16 @@
 /* Machines get this long to shut down, then to die of SIGKILL. */
 #define STOP_MS 1300
 #define KILL_MS 400
-/* A reader of the logs must get on within this time; without a holder all of
- * them together have it. */
+/* Readers of the logs are looked after so often.  The holder waits for those
+ * that have got on since; who shuts down a cluster that nobody holds has time,
+ * and waits so many looks at most, and for so many in which none got on. */
 #define DRAIN_MS 500
+#define DRAIN_MOST 20
+#define DRAIN_STALLS 4
+/* What is on its way to them then has this time, without and with somebody who
+ * waits for it. */
 #define CLOSE_MS 300
+#define CLOSE_AWAITED_MS 2000
 
 /* Output, boot socket, pidfd, connection; and what the keeper has besides,
  * with some for clients and for spawning. */
@@ -267,6 +273,10 @@ static void on_stop_timer(struct loop_timer *timer)
 
 void keeper_stop(struct keeper *k, bool now, const char *why)
 {
+	if (k->phase == KEEPER_DRAINING && now) {
+		k->hurry = true;
+		loop_defer(k->loop, &k->advance);
+	}
 	if (k->phase > KEEPER_STOPPING || (k->phase == KEEPER_STOPPING && !now))
 		return;
 	if (k->phase == KEEPER_UP) {
@@ -297,20 +307,33 @@ static void on_server_down(void *data)
 
 static void close_down(struct keeper *k)
 {
+	bool awaited = !k->held && k->nshutdowns > 0 && !k->hurry;
+
 	k->phase = KEEPER_CLOSING;
 	loop_timer_stop(k->loop, &k->timer);
 	tail_end_all(&k->tails);
 	control_answer_shutdowns(k);
-	rpc_server_shutdown(k->server, CLOSE_MS, on_server_down, k);
+	rpc_server_shutdown(k->server, awaited ? CLOSE_AWAITED_MS : CLOSE_MS,
+			    on_server_down, k);
 }
 
 /* Readers that get on are waited for, as long as there is somebody to wait
  * for them. */
+static bool waits_for_readers(struct keeper *k)
+{
+	bool got_on = k->tails.sent != k->drained;
+
+	if (k->held || k->nshutdowns == 0)
+		return k->held && got_on;
+	k->stalls = got_on ? 0 : k->stalls + 1;
+	return k->stalls < DRAIN_STALLS && ++k->drains < DRAIN_MOST;
+}
+
 static void on_drain_timer(struct loop_timer *timer)
 {
 	struct keeper *k = loop_container(timer, struct keeper, timer);
 
-	if (!k->held || k->tails.sent == k->drained) {
+	if (!waits_for_readers(k)) {
 		close_down(k);
 		return;
 	}
@@ -337,7 +360,7 @@ static void on_advance(struct loop_task *task)
 		drain(k);
 	else if (k->phase < KEEPER_DRAINING)
 		tail_wake(&k->tails);
-	if (k->phase == KEEPER_DRAINING && !k->tails.first)
+	if (k->phase == KEEPER_DRAINING && (!k->tails.first || k->hurry))
 		close_down(k);
 }
 

@@ -143,6 +143,31 @@ ended() {
 	cmp data out
 }
 
+# Reads at its own pace, which is less than a tail's, and never stops for long.
+slow_reader() {
+	python3 -c 'import os, time
+while data := os.read(0, 1 << 18):
+    os.write(1, data)
+    time.sleep(0.05)'
+}
+
+read_slowly_to_the_end() {
+	"$BIGM" start -n 1
+	"$BIGM" exec m0 -- sh -c 'cat data >/proc/$PPID/fd/1'
+	("$BIGM" tail m0 | slow_reader >out 3>&-) 3>&- &
+	local reader=$!
+	eventually 10 test -s out
+	"$BIGM" shutdown
+	wait $reader
+	cmp data out
+}
+
+@test "a slow reader that gets on is waited for when a cluster is shut down" {
+	yes "some fifty bytes, which a machine prints quickly." | head -c 12000000 >data
+	# On a busy host it may be taken for one that has stopped.
+	read_slowly_to_the_end || read_slowly_to_the_end || read_slowly_to_the_end
+}
+
 same_size() {
 	[ "$(stat -c %s "$1")" -eq "$(stat -c %s "$2")" ]
 }
