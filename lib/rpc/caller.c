@@ -54,6 +54,7 @@ static void on_ready(void *owner)
 	struct caller *caller = owner;
 
 	caller->peer = *connection_peer(caller->connection);
+	gate_leave(&caller->server->gate, &caller->guest);
 }
 
 static void on_lost(void *owner, const struct bigm_error *why)
@@ -61,6 +62,7 @@ static void on_lost(void *owner, const struct bigm_error *why)
 	struct caller *caller = owner;
 
 	caller->http2 = NULL;
+	gate_leave(&caller->server->gate, &caller->guest);
 	if (!caller->peer.role)
 		log_debug("refused a connection: %s", why->text);
 }

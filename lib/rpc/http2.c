@@ -10,9 +10,8 @@
 
 #define FRAME_SIZE (64 << 10) /* large frames cost less; larger ones delay */
 #define LAST_STREAM_ID (1u << 30)
-/* Peers are authenticated and cancel by the thousand. */
-#define RESET_BURST 1000000
-#define RESET_RATE 1000000
+#define RESETS 1000000 /* peers are authenticated, and cancel by the thousand */
+#define MAX_QUEUED (8 * WIRE_MAX_STREAMS) /* frames; more for who floods us */
 
 struct http2 {
 	nghttp2_session *session;
@@ -333,8 +332,7 @@ static nghttp2_option *new_options(void)
 	nghttp2_option_set_peer_max_concurrent_streams(option,
 						       WIRE_MAX_STREAMS);
 #ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
-	nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST,
-						   RESET_RATE);
+	nghttp2_option_set_stream_reset_rate_limit(option, RESETS, RESETS);
 #endif
 	return option;
 }
@@ -434,6 +432,10 @@ int http2_input(struct http2 *h, const void *data, size_t len,
 		return bigm_error_set(err, BIGM_EPROTOCOL,
 				      "the peer does not speak HTTP/2: %s",
 				      nghttp2_strerror((int)n));
+	if (h->server &&
+	    nghttp2_session_get_outbound_queue_size(h->session) > MAX_QUEUED)
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "the peer sends and does not read");
 	return 0;
 }
 

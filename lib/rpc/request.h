@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "rpc/connection.h"
 #include "rpc/faults.h"
+#include "rpc/gate.h"
 #include "rpc/server.h"
 #include "rpc/workers.h"
 
@@ -30,6 +31,7 @@ struct caller {
 	struct connection *connection; /* NULL in tests without sockets */
 	struct http2 *http2;	       /* NULL once it is lost */
 	struct peer peer;
+	struct guest guest; /* until it is known who it is */
 	LIST_ENTRY(caller) link;
 	unsigned requests; /* that point here */
 	bool closed;
@@ -97,6 +99,12 @@ struct service {
 	LIST_ENTRY(service) link;
 };
 
+/* A listening socket. */
+struct door {
+	struct listener *listener;
+	bool waits; /* a peer does, until the gate has room */
+};
+
 struct rpc_server {
 	struct loop *loop;
 	struct rpc_server_options options;
@@ -109,8 +117,9 @@ struct rpc_server {
 	LIST_HEAD(, service) services; /* the newest first; under the lock */
 
 	/* I/O thread */
-	struct listener **listeners;
-	unsigned nlisteners;
+	struct gate gate;
+	struct door *doors;
+	unsigned ndoors;
 	struct callers callers;
 	struct requests requests;
 	bool shutting;

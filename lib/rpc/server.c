@@ -10,6 +10,8 @@
 
 #define MAX_WORKERS 512
 #define ABORT_MS 3600000 /* for methods to return */
+#define MAX_UNKNOWN 256
+#define PATIENCE_MS 1000 /* with a peer that others wait for */
 
 /* ---- services ---- */
 
@@ -225,12 +227,59 @@ static struct caller *new_caller(struct rpc_server *server)
 	return caller;
 }
 
+static void let_in(struct rpc_server *server, struct listener *listener)
+{
+	struct caller *caller = new_caller(server);
+
+	gate_enter(&server->gate, &caller->guest);
+	connection_accept(caller->connection, listener, server->options.tls,
+			  &local_peer);
+}
+
+static struct door *door_of(struct rpc_server *server,
+			    struct listener *listener)
+{
+	struct door *door = server->doors;
+
+	while (door->listener != listener)
+		door++;
+	return door;
+}
+
+/* A peer that is not taken waits, and with it all behind it. */
 static void on_peer(struct listener *listener, void *data)
 {
 	struct rpc_server *server = data;
 
-	connection_accept(new_caller(server)->connection, listener,
-			  server->options.tls, &local_peer);
+	if (gate_has_room(&server->gate))
+		let_in(server, listener);
+	else
+		door_of(server, listener)->waits = true;
+}
+
+static void on_room(struct gate *gate)
+{
+	struct rpc_server *server =
+		loop_container(gate, struct rpc_server, gate);
+
+	for (unsigned i = 0; i < server->ndoors; i++) {
+		struct door *door = &server->doors[i];
+
+		if (!door->waits || !gate_has_room(gate))
+			continue;
+		door->waits = false;
+		let_in(server, door->listener);
+	}
+}
+
+static void expel(struct guest *guest)
+{
+	struct caller *caller = loop_container(guest, struct caller, guest);
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	error_set_retriable(&why, BIGM_EEXHAUSTED,
+			    "too many peers that do not say who they are");
+	connection_close(caller->connection, &why);
 }
 
 int rpc_server_listen(struct rpc_server *server, int fd,
@@ -241,10 +290,10 @@ int rpc_server_listen(struct rpc_server *server, int fd,
 
 	if (!listener)
 		return BIGM_EIO;
-	server->listeners = xrealloc(server->listeners,
-				     (server->nlisteners + 1) *
-					     sizeof(*server->listeners));
-	server->listeners[server->nlisteners++] = listener;
+	server->doors = xrealloc(server->doors, (server->ndoors + 1) *
+							sizeof(*server->doors));
+	server->doors[server->ndoors++] =
+		(struct door){ .listener = listener };
 	return 0;
 }
 
@@ -301,6 +350,10 @@ struct rpc_server *rpc_server_new(struct loop *loop,
 		server->options.max_workers = MAX_WORKERS;
 	if (!server->options.max_buffered)
 		server->options.max_buffered = WIRE_MAX_BUFFERED;
+	if (!server->options.max_unknown)
+		server->options.max_unknown = MAX_UNKNOWN;
+	gate_init(&server->gate, loop, server->options.max_unknown, PATIENCE_MS,
+		  on_room, expel);
 	server->workers = workers_new(loop, server->options.max_workers);
 	server->work_task.fn = on_work;
 	server->done_task.fn = on_done_task;
@@ -342,11 +395,12 @@ static void on_grace(struct loop_timer *timer)
 
 static void stop_listening(struct rpc_server *server)
 {
-	for (unsigned i = 0; i < server->nlisteners; i++)
-		listener_free(server->listeners[i]);
-	free(server->listeners);
-	server->listeners = NULL;
-	server->nlisteners = 0;
+	for (unsigned i = 0; i < server->ndoors; i++)
+		listener_free(server->doors[i].listener);
+	free(server->doors);
+	server->doors = NULL;
+	server->ndoors = 0;
+	gate_release(&server->gate);
 }
 
 void rpc_server_shutdown(struct rpc_server *server, uint64_t grace_ms,

@@ -10,6 +10,9 @@
  * I/O thread; such a method may also keep its request and answer later, see
  * rpc_request_defer().
  *
+ * Peers that have not finished their handshake are bounded by time (10 s) and
+ * in number, see gate.h.
+ *
  * All on the I/O thread but where said.
  */
 #ifndef RPC_SERVER_H
@@ -34,6 +37,8 @@ struct rpc_server_options {
 	struct tls_context *tls; /* NULL: a Unix socket, whose peers must have
 				  * our uid and count as ROLE_DRIVER */
 	unsigned max_workers;	 /* 0: 512 */
+	unsigned max_unknown;	 /* peers that have not said who they are; 0:
+				  * 256 */
 	size_t max_buffered;	 /* bytes of arguments that wait, of one
 				  * connection; 0: WIRE_MAX_BUFFERED */
 	struct faults *faults;	 /* what is to go wrong; NULL: nothing */

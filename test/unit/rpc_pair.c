@@ -100,6 +100,7 @@ struct pair *pair_new(const struct pair_options *options,
 	struct rpc_server_options server_options = {
 		.max_workers = options->max_workers,
 		.max_buffered = options->max_buffered,
+		.max_unknown = options->max_unknown,
 	};
 	struct on_loop on = { .p = p };
 

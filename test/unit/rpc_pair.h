@@ -16,6 +16,7 @@ struct pair_options {
 	unsigned max_workers;
 	uint32_t max_stream_id;
 	size_t max_buffered;
+	unsigned max_unknown;
 	bool parked; /* the client is not opened */
 };
 
