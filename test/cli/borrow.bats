@@ -316,5 +316,5 @@ begin_guest() {
 	cat err
 	[ "$status" -eq 1 ]
 	grep -q '^guest: m[01]: ' err
-	[ -z "$(grep 'bigm run' err)" ]
+	[ "$(grep -c 'bigm run' err)" -eq 0 ]
 }
