@@ -317,6 +317,23 @@ BIGM_API int bigm_machine_error(const struct bigm_machine *m,
  */
 BIGM_API void bigm_machine_cancel(struct bigm_machine *m);
 
+/*
+ * Reads a file of m's host, of at most 16 MiB; m is a machine that b has
+ * started.  It does not go through the machine, which may be STOPPED or
+ * hanging.
+ *
+ * path   absolute, of a regular file
+ * bytes  set to the file's bytes, and a NUL behind the last, to be freed by
+ *	  free(); NULL on failure
+ *
+ * Blocks.  Returns 0 or a negative code: BIGM_ENOTFOUND, BIGM_EPERMISSION,
+ * BIGM_EEXHAUSTED for a longer one, BIGM_EUNSUPPORTED where the system cannot do
+ * it.
+ */
+BIGM_API int bigm_read_file(struct bigm *b, struct bigm_machine *m,
+			    const char *path, void **bytes, size_t *len,
+			    struct bigm_error *err);
+
 /* ------------------------------------------------------------------ */
 /* Calls                                                               */
 

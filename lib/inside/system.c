@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "machine/host_file.h"
 #include "machine/provision.h"
 #include "supervisor/worker.h"
 
@@ -420,12 +421,20 @@ void inside_system_free(struct system *system)
 	free(system);
 }
 
+static void inside_read_file(struct system *system, const char *machine,
+			     const char *path, size_t limit,
+			     system_read_fn *done, void *data)
+{
+	host_file_read(system->keeper.loop, path, limit, done, data);
+}
+
 const struct system_ops inside_system_ops = {
 	.name = "test",
 	.start = inside_start,
 	.kill = inside_kill,
 	.release = inside_release,
 	.ships = inside_ships,
+	.read_file = inside_read_file,
 	.free = inside_over,
 	.default_procs = 1,
 	.host_processes = 3,

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "keeper/core.h"
 #include "keeper/member.h"
+#include "keeper/read.h"
 
 static struct keeper *keeper_of(struct bigm_request *req)
 {
@@ -180,6 +181,28 @@ static int method_tail(struct bigm_request *req, const cJSON *arg,
 	return 0;
 }
 
+static int method_read_file(struct bigm_request *req, const cJSON *arg,
+			    cJSON **reply, struct bigm_error *err)
+{
+	struct keeper *k = keeper_of(req);
+	struct read_request what;
+	int rc = read_request_parse(arg, &what, err);
+
+	if (rc == 0) {
+		char *const machines[] = { (char *)what.machine, NULL };
+
+		rc = check_machines(k, machines, err);
+	}
+	if (rc < 0)
+		return rc;
+	if (!k->ops->read_file)
+		return bigm_error_set(err, BIGM_EUNSUPPORTED,
+				      "the system %s cannot read files of its "
+				      "machines' hosts", k->ops->name);
+	read_start(k, req, &what);
+	return 0;
+}
+
 static int method_release(struct bigm_request *req, const cJSON *arg,
 			  cJSON **reply, struct bigm_error *err)
 {
@@ -237,6 +260,7 @@ static const struct bigm_method methods[] = {
 	{ "Return", method_return, BIGM_INLINE },
 	{ "Tail", method_tail, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Cancel", method_cancel, BIGM_INLINE },
+	{ "ReadFile", method_read_file, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Release", method_release, BIGM_INLINE },
 	{ "Shutdown", method_shutdown, BIGM_INLINE },
 	{ NULL, NULL, 0 },

@@ -86,6 +86,9 @@
  *		  present end; with "use", a loan's token, when that is over
  *	Cancel    {"machine": "m0"} → null: it is STOPPED with CANCELED and
  *		  killed; nothing happens to one that is STOPPED
+ *	ReadFile  {"machine": "m0", "path": "/…", "limit": 16777216} → stream of
+ *		  the bytes of a file of the machine's host, which is not asked;
+ *		  it may be STOPPED.  "limit" may be absent, and is the most
  *	Release   null → null: the holder lets go (bigm start)
  *	Shutdown  {"now": false} → null, when all machines are gone and the
  *		  logs are drained; the keeper then ends

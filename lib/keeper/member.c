@@ -293,11 +293,13 @@ static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how)
 	struct member *m = loop_container(pulse, struct member, pulse);
 	struct bigm_error why = *how;
 
+	if (m->keeper->ops->keepalive_failed && m->launch && !m->gone)
+		m->keeper->ops->keepalive_failed(m->launch, &why);
 	if (m->state == BIGM_STARTING)
 		bigm_error_set(&why, how->code,
 			       "did not begin to serve: %s; does the program "
 			       "call bigm_init() first thing in main()?",
-			       how->text);
+			       why.text);
 	member_fail(m, &why, 0);
 }
 

@@ -2,6 +2,7 @@
 
 #include "keeper/request.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,6 +232,26 @@ int use_request_parse(const cJSON *arg, const char **use,
 	if (check_object(arg, true, err) < 0)
 		return BIGM_EINVALID;
 	return cJSON_IsObject(arg) ? json_opt_string(arg, "use", use, err) : 0;
+}
+
+int read_request_parse(const cJSON *arg, struct read_request *r,
+		       struct bigm_error *err)
+{
+	int limit = REQUEST_MAX_FILE;
+
+	if (check_object(arg, false, err) < 0 ||
+	    bigm_json_get_string(arg, "machine", &r->machine, err) < 0 ||
+	    bigm_json_get_string(arg, "path", &r->path, err) < 0 ||
+	    (has(arg, "limit") &&
+	     get_count(arg, "limit", 1, REQUEST_MAX_FILE, &limit, err) < 0))
+		return BIGM_EINVALID;
+	if (r->path[0] != '/' || strlen(r->path) >= PATH_MAX)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "path is \"%.200s\"; it has to begin with "
+				      "'/', and to be shorter than %d bytes",
+				      r->path, PATH_MAX);
+	r->limit = (size_t)limit;
+	return 0;
 }
 
 int shutdown_request_parse(const cJSON *arg, bool *now,

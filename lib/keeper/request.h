@@ -57,6 +57,17 @@ void tail_request_release(struct tail_request *request);
 int use_request_parse(const cJSON *arg, const char **use,
 		      struct bigm_error *err);
 
+/* Keeper.ReadFile. */
+#define REQUEST_MAX_FILE (16u << 20)
+struct read_request {
+	const char *machine; /* these point into the argument */
+	const char *path;    /* absolute */
+	size_t limit;	     /* of bytes; at most the above */
+};
+
+int read_request_parse(const cJSON *arg, struct read_request *request,
+		       struct bigm_error *err);
+
 /* Keeper.Shutdown. */
 int shutdown_request_parse(const cJSON *arg, bool *now,
 			   struct bigm_error *err);

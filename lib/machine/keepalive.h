@@ -30,6 +30,11 @@ struct keepalive {
 #define KEEPALIVE_LEASE_MS 300000
 #define KEEPALIVE_FIRST_MS 120000
 
+/* A system's, when it has no reason for others. */
+#define KEEPALIVE_DEFAULTS                                                     \
+	{ .period_ms = 60000, .timeout_ms = 120000, .call_ms = 10000,          \
+	  .lease_ms = KEEPALIVE_LEASE_MS, .first_ms = KEEPALIVE_FIRST_MS }
+
 /* The names of the five, in the order of the fields, as settings, as the
  * keeper's options ("--lease"), and as bigm's. */
 #define KEEPALIVE_NAMES \

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/process.h"
+#include "machine/host_file.h"
 #include "machine/oom.h"
 #include "machine/orphans.h"
 #include "machine/provision.h"
@@ -485,6 +486,42 @@ static struct system *local_new(const struct system_keeper *keeper,
 	return s;
 }
 
+static void local_read_file(struct system *system, const char *machine,
+			    const char *path, size_t limit,
+			    system_read_fn *done, void *data)
+{
+	host_file_read(system->keeper.loop, path, limit, done, data);
+}
+
+/* The letter that the kernel has for a process's state; 0: not known. */
+static char state_of(pid_t pid)
+{
+	AUTO_FREE char *path = xasprintf("/proc/%d/stat", (int)pid);
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[512];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *name_end;
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	name_end = strrchr(text, ')');
+	return name_end && name_end[1] == ' ' ? name_end[2] : 0;
+}
+
+static void local_keepalive_failed(struct system_launch *l,
+				   struct bigm_error *why)
+{
+	char state = l->pid > 0 ? state_of(l->pid) : 0;
+	char text[sizeof(why->text)];
+
+	memcpy(text, why->text, sizeof(text));
+	if (state == 'T' || state == 't')
+		bigm_error_set(why, why->code,
+			       "%s; its process %d has been stopped", text,
+			       (int)l->pid);
+}
+
 static bool local_ships(const struct system *s)
 {
 	return s->ship;
@@ -501,13 +538,13 @@ const struct system_ops system_local = {
 	.new = local_new,
 	.start = local_start,
 	.kill = local_kill,
+	.keepalive_failed = local_keepalive_failed,
 	.release = local_release,
 	.ships = local_ships,
+	.read_file = local_read_file,
 	.free = local_free,
 	/* On one host only a stopped or a hanging machine misses these. */
-	.keepalive = { .period_ms = 60000, .timeout_ms = 120000,
-		       .call_ms = 10000, .lease_ms = KEEPALIVE_LEASE_MS,
-		       .first_ms = KEEPALIVE_FIRST_MS },
+	.keepalive = KEEPALIVE_DEFAULTS,
 	.default_procs = 1,
 	.host_processes = 3,
 	.host_memory = 2 << 20,

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -58,8 +59,13 @@ struct boot *provision_boot(const struct system_keeper *keeper,
 			    const char *address, int procs,
 			    struct bigm_error *err)
 {
-	struct boot *boot = xcalloc(1, sizeof(*boot));
+	struct boot *boot;
 
+	if (order->dir && mkdir(order->dir, 0700) < 0 && errno != EEXIST) {
+		error_set_errno(err, errno, "cannot create %s", order->dir);
+		return NULL;
+	}
+	boot = xcalloc(1, sizeof(*boot));
 	boot->listen_fd = boot->parent_fd = -1;
 	boot->name = xstrdup(order->name);
 	boot->cluster = xstrdup(keeper->cluster);
@@ -73,4 +79,15 @@ struct boot *provision_boot(const struct system_keeper *keeper,
 		return boot;
 	boot_free(boot);
 	return NULL;
+}
+
+int provision_leave(const struct system_keeper *keeper,
+		    const struct system_order *order, const char *address,
+		    int procs, struct bigm_error *err)
+{
+	struct boot *boot = provision_boot(keeper, order, address, procs, err);
+	int fd = boot ? boot_leave(boot, NULL, err) : BIGM_EFAILED;
+
+	boot_free(boot);
+	return fd;
 }

@@ -15,7 +15,7 @@ int provision_listen(char **address, struct bigm_error *err);
 
 /*
  * All that a machine needs to begin: a key and the keeper's certificate for it,
- * its name, address, and so on.  For systems that have no socket over which the
+ * its name, address, and so on; order's folder is made.  For systems that have no socket over which the
  * machine could ask for them: they leave it to the machine by boot_leave(), or
  * run it in this process.  Without descriptors; incarnation 0, to which
  * boot_leave() adds 1.  To be freed with boot_free().
@@ -24,5 +24,11 @@ struct boot *provision_boot(const struct system_keeper *keeper,
 			    const struct system_order *order,
 			    const char *address, int procs,
 			    struct bigm_error *err);
+
+/* The same as a file in memory, for BIGM_BOOT's "identity".  Returns its
+ * descriptor, not close-on-exec, or a code. */
+int provision_leave(const struct system_keeper *keeper,
+		    const struct system_order *order, const char *address,
+		    int procs, struct bigm_error *err);
 
 #endif

@@ -24,7 +24,8 @@ struct system_order {
 	char *const *argv;
 	char *const *env;    /* the whole environment; NULL: ours */
 	const char *work_dir; /* where the program runs: the driver's folder */
-	const char *dir;     /* the machine's own folder, in the record */
+	const char *dir;     /* the machine's own folder, in the record, which the
+			      * system makes */
 	const char *marker;  /* the line that ends the machine's log */
 	int procs;	     /* 0: the system's default */
 	uint64_t lease_ms;   /* the first lease */
@@ -54,6 +55,11 @@ struct system_keeper {
 	void *keeper;
 };
 
+/* What a reading came to: len bytes, which are gone when this returns, or why
+ * there are none. */
+typedef void system_read_fn(void *data, const void *bytes, size_t len,
+			    const struct bigm_error *why);
+
 struct system_ops {
 	const char *name;
 	struct system *(*new)(const struct system_keeper *keeper,
@@ -65,6 +71,12 @@ struct system_ops {
 				       void *data, struct bigm_error *err);
 	/* Ends it at once, whatever it does; gone follows. */
 	void (*kill)(struct system_launch *launch);
+	/* A machine that runs has not answered Keepalive for too long, and is
+	 * about to be killed for *why.  A system that knows more of its host
+	 * adds it to *why, or looks for it and logs it.  NULL: it knows
+	 * nothing. */
+	void (*keepalive_failed)(struct system_launch *launch,
+				 struct bigm_error *why);
 	/* After gone and the end of output. */
 	void (*release)(struct system_launch *launch);
 	/* True when its machines begin as bare workers and the keeper sends
@@ -72,6 +84,16 @@ struct system_ops {
 	bool (*ships)(const struct system *system);
 	/* What its machines run: "linux/amd64"; NULL: what this host does. */
 	const char *(*arch)(const struct system *system);
+	/*
+	 * Reads a file of a machine's host, of at most limit bytes (more is
+	 * BIGM_EEXHAUSTED), and calls done once, later.  It does not go through
+	 * the machine, which may be hanging, stopped or gone: `machine` is the
+	 * name of any that was started.  path is absolute.  NULL: cannot be
+	 * done.
+	 */
+	void (*read_file)(struct system *system, const char *machine,
+			  const char *path, size_t limit, system_read_fn *done,
+			  void *data);
 	void (*free)(struct system *system);
 	struct keepalive keepalive; /* where nobody says otherwise */
 	int default_procs;
@@ -80,6 +102,9 @@ struct system_ops {
 	int host_processes;
 	uint32_t host_memory;
 };
+
+/* Every system, and NULL behind the last (systems.c). */
+extern const struct system_ops *const system_table[];
 
 /* NULL for a name that is no system's; *err lists those there are. */
 const struct system_ops *system_find(const char *name, struct bigm_error *err);

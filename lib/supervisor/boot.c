@@ -443,7 +443,7 @@ static cJSON *left_json(const struct boot *boot, const struct image *next,
 	json_add_uint64(json, "procs", (uint64_t)boot->procs);
 	json_add_uint64(json, "lease_ms", boot->lease_ms);
 	json_add_uint64(json, "incarnation", boot->incarnation + 1);
-	if (next->dir &&
+	if (next && next->dir &&
 	    !cJSON_AddItemToObject(json, "image", image_json(next)))
 		alloc_failed();
 	if (add_pem(json, "key", identity_key_pem(boot->identity, err)) < 0 ||

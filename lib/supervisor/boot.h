@@ -73,8 +73,8 @@ void boot_tell_failed(int parent_fd, const struct bigm_error *why);
  * malloc'ed.  identity_fd -1: none. */
 char *boot_env(int listen_fd, int parent_fd, int identity_fd);
 
-/* A memfd with what the next image needs; not close-on-exec.  Returns the fd
- * or a code. */
+/* A memfd with what the next image needs; not close-on-exec.  next NULL: it is
+ * not unpacked anywhere.  Returns the fd or a code. */
 int boot_leave(const struct boot *boot, const struct image *next,
 	       struct bigm_error *err);
 

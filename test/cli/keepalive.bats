@@ -85,7 +85,7 @@ asked() {
 	"$BIGM" start -n 2 --keepalive-period 200ms --keepalive-timeout 10s --keepalive-call 1s >name 3>&-
 	stop_process "$(of_status "c['machines'][1]['pid']")"
 	eventually 30 state_is 1 STOPPED
-	[[ $(reason_of 1) == "m1: no answer to Keepalive within 10s: "* ]]
+	[[ $(reason_of 1) == "m1: no answer to Keepalive within 10s: "*"; its process $STOPPED has been stopped" ]]
 	eventually 10 is_gone "$STOPPED"
 	state_is 0 RUNNING
 	run_bigm call m0 Supervisor.Ping 7

@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bigm_error err = BIGM_ERROR_INIT;
 	AUTO_JSON cJSON *json = json_parse(data, size, &err);
 	struct start_request *start;
+	struct read_request file;
 	struct tail_request tail;
 	bool now;
 
@@ -38,5 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	tail_request_release(&tail);
 	shutdown_request_parse(json, &now, &err);
+	if (read_request_parse(json, &file, &err) == 0 &&
+	    (file.path[0] != '/' || file.limit > REQUEST_MAX_FILE))
+		abort();
 	return 0;
 }

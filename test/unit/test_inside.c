@@ -9,9 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -365,6 +369,69 @@ static void a_machine_that_is_cut_off_runs_out_of_time(void **state)
 }
 
 /* ------------------------------------------------------------------ */
+/* Files of the host                                                   */
+
+static void assert_not_read(struct world *w, const char *path, int code,
+			    const char *word)
+{
+	void *bytes;
+	size_t len;
+
+	assert_int_equal(bigm_read_file(w->b, w->m[0], path, &bytes, &len,
+					&w->err), code);
+	assert_null(bytes);
+	assert_non_null(strstr(w->err.text, word));
+}
+
+/* A file of LEN bytes, which may be a hole. */
+static void make_file(const char *path, off_t len)
+{
+	int fd = open(path, O_CREAT | O_WRONLY, 0600);
+
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(write(fd, "begin", 5), 5);
+	assert_int_equal(ftruncate(fd, len), 0);
+	close(fd);
+}
+
+static void files_are_read_though_the_machine_is_dead(void **state)
+{
+	char dir[] = "/tmp/bigm-inside-XXXXXX", path[64], fifo[64];
+	struct world w;
+	void *bytes;
+	size_t len;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/file", dir);
+	snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	begin(&w, 1, NULL);
+	assert_non_null(bigm_test_kill(w.b, w.m[0], &w.err));
+	check(&w, bigm_machine_wait(w.m[0], BIGM_STOPPED, WAIT_MS, &w.err));
+	make_file(path, 3000000);
+	check(&w, bigm_read_file(w.b, w.m[0], path, &bytes, &len, &w.err));
+	assert_int_equal(len, 3000000);
+	assert_memory_equal(bytes, "begin", 6);
+	free(bytes);
+	/* Its size is 0, they say. */
+	check(&w, bigm_read_file(w.b, w.m[0], "/proc/self/status", &bytes,
+				 &len, &w.err));
+	assert_int_equal(strlen(bytes), len);
+	assert_non_null(strstr(bytes, "Name:"));
+	free(bytes);
+	make_file(path, (16 << 20) + 1);
+	assert_not_read(&w, path, BIGM_EEXHAUSTED, "longer than 16777216");
+	assert_not_read(&w, fifo, BIGM_EINVALID, "no regular file");
+	assert_not_read(&w, dir, BIGM_EINVALID, "no regular file");
+	assert_not_read(&w, "/nowhere/to/be/found", BIGM_ENOTFOUND, "/nowhere");
+	assert_not_read(&w, "proc/self/status", BIGM_EINVALID, "begin with");
+	end(&w);
+	unlink(path);
+	unlink(fifo);
+	rmdir(dir);
+}
+
+/* ------------------------------------------------------------------ */
 /* Faults                                                              */
 
 /* One letter a call: whether it went well. */
@@ -511,6 +578,7 @@ int main(void)
 		cmocka_unit_test(a_killed_machine_is_dead_for_its_peers),
 		cmocka_unit_test(the_seed_chooses_the_victims),
 		cmocka_unit_test(a_machine_that_is_cut_off_runs_out_of_time),
+		cmocka_unit_test(files_are_read_though_the_machine_is_dead),
 		cmocka_unit_test(faults_are_those_of_the_seed),
 		cmocka_unit_test(each_fault_is_what_it_says),
 		cmocka_unit_test(a_stream_breaks_off_before_its_end),

@@ -146,6 +146,43 @@ static void test_shutdown(void **state)
 			 BIGM_EINVALID);
 }
 
+static void test_read(void **state)
+{
+	static const char *const wrong[] = {
+		"{}", "{\"machine\":\"m0\"}", "{\"path\":\"/f\"}", "null",
+		"{\"machine\":7,\"path\":\"/f\"}",
+		"{\"machine\":\"m0\",\"path\":\"f\"}",
+		"{\"machine\":\"m0\",\"path\":\"\"}",
+		"{\"machine\":\"m0\",\"path\":\"/f\",\"limit\":0}",
+		"{\"machine\":\"m0\",\"path\":\"/f\",\"limit\":16777217}",
+	};
+	AUTO_JSON cJSON *least = parse("{\"machine\":\"m0\","
+				       "\"path\":\"/f\"}");
+	AUTO_JSON cJSON *whole = parse("{\"machine\":\"m0\","
+				       "\"path\":\"/f\",\"limit\":1}");
+	AUTO_JSON cJSON *endless = cJSON_CreateObject();
+	struct read_request r;
+	char path[5000];
+
+	assert_int_equal(read_request_parse(least, &r, NULL), 0);
+	assert_string_equal(r.machine, "m0");
+	assert_string_equal(r.path, "/f");
+	assert_int_equal(r.limit, REQUEST_MAX_FILE);
+	assert_int_equal(read_request_parse(whole, &r, NULL), 0);
+	assert_int_equal(r.limit, 1);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		AUTO_JSON cJSON *json = parse(wrong[i]);
+
+		assert_int_equal(read_request_parse(json, &r, NULL),
+				 BIGM_EINVALID);
+	}
+	memset(path, '/', sizeof(path));
+	path[sizeof(path) - 1] = '\0';
+	cJSON_AddStringToObject(endless, "machine", "m0");
+	cJSON_AddStringToObject(endless, "path", path);
+	assert_int_equal(read_request_parse(endless, &r, NULL), BIGM_EINVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_start_least),
 		cmocka_unit_test(test_start_refuses),
 		cmocka_unit_test(test_tail),
+		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_shutdown),
 	};
 

@@ -1,0 +1,9 @@
+/* Every system there is; the first one is the default. */
+#include "config.h"
+
+#include "machine/local.h"
+
+const struct system_ops *const system_table[] = {
+	&system_local,
+	NULL,
+};
