@@ -79,7 +79,8 @@ static bool is_open(const struct tail_printer *p, const char *machine)
 }
 
 /* What stands before the line. */
-static void begin_line(struct tail_printer *p, const char *machine, uint64_t ns)
+static void begin_line(struct tail_printer *p, const char *machine,
+		       const char *label, uint64_t ns)
 {
 	char time[TIME_SIZE];
 
@@ -91,22 +92,26 @@ static void begin_line(struct tail_printer *p, const char *machine, uint64_t ns)
 	}
 	if (p->style.prefix) {
 		add_text(p, machine);
+		add_text(p, *label != '\0' ? "/" : "");
+		add_text(p, label);
 		add_text(p, ": ");
 	}
 	snprintf(p->open, sizeof(p->open), "%s", machine);
 }
 
-static struct tail_source *source_of(struct tail_printer *p, const char *machine)
+static struct tail_source *source_of(struct tail_printer *p,
+				     const struct output_line *line)
 {
 	struct tail_source *source;
 
 	for (size_t i = 0; i < p->nsources; i++)
-		if (strcmp(p->sources[i].machine, machine) == 0)
+		if (strcmp(p->sources[i].machine, line->machine) == 0)
 			return &p->sources[i];
 	p->sources = xrealloc(p->sources,
 			      (p->nsources + 1) * sizeof(*p->sources));
 	source = &p->sources[p->nsources++];
-	snprintf(source->machine, sizeof(source->machine), "%s", machine);
+	memcpy(source->machine, line->machine, sizeof(source->machine));
+	memcpy(source->label, line->label, sizeof(source->label));
 	buffer_init(&source->held, TAIL_LONGEST);
 	return source;
 }
@@ -126,7 +131,7 @@ static void release_held(struct tail_printer *p, struct tail_source *source)
 	if (source->held.len == 0)
 		return;
 	if (!is_open(p, source->machine))
-		begin_line(p, source->machine, source->ns);
+		begin_line(p, source->machine, source->label, source->ns);
 	add(p, buffer_data(&source->held), source->held.len);
 	buffer_consume(&source->held, source->held.len);
 }
@@ -136,13 +141,13 @@ static void print_text(struct tail_printer *p, const struct output_line *line)
 	struct tail_source *source;
 
 	if (p->style.prefix) {
-		source = source_of(p, line->machine);
+		source = source_of(p, line);
 		if (hold_back(source, line))
 			return;
 		release_held(p, source);
 	}
 	if (!is_open(p, line->machine))
-		begin_line(p, line->machine, line->ns);
+		begin_line(p, line->machine, line->label, line->ns);
 	add(p, line->text, line->len);
 	if (line->whole) {
 		add_text(p, "\n");
@@ -188,6 +193,8 @@ static void print_json(struct tail_printer *p, const struct output_line *line)
 	char time[TIME_SIZE];
 
 	cJSON_AddStringToObject(json, "machine", line->machine);
+	if (line->label[0] != '\0')
+		cJSON_AddStringToObject(json, "label", line->label);
 	cJSON_AddStringToObject(json, "time", format_time(line->ns, time));
 	add_bytes(json, line->text, line->len);
 	cJSON_AddBoolToObject(json, "partial", !line->whole);

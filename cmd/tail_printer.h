@@ -8,7 +8,8 @@
  * than TAIL_LONGEST may be broken by another's.
  *
  * As JSON, a piece is an object:
- *	{"machine": "m0", "time": "2026-11-21T22:10:37.123456Z",
+ *	{"machine": "m0", "label": "…" (if it has one),
+ *	 "time": "2026-11-21T22:10:37.123456Z",
  *	 "text": "…", "partial": false}
  * with "base64" instead of "text" for what is no UTF-8 or has a NUL; "partial"
  * says that there was no line break behind it.
@@ -22,7 +23,7 @@
 #define TAIL_LONGEST (1u << 20)
 
 struct tail_style {
-	bool prefix;	 /* "m0: " */
+	bool prefix;	 /* "m0: ", or "m0/LABEL: " */
 	bool timestamps; /* RFC 3339, UTC, microseconds; before the name */
 	bool json;
 };
@@ -30,6 +31,7 @@ struct tail_style {
 /* What is held back of one machine. */
 struct tail_source {
 	char machine[24];
+	char label[OUTPUT_LABEL_MAX + 1];
 	uint64_t ns; /* when its line began */
 	struct buffer held;
 };

@@ -214,6 +214,14 @@ BIGM_API char *const *bigm_argv(const struct bigm *b, int *argc);
  */
 BIGM_API const char *bigm_address(const struct bigm *b);
 
+/* False on a machine. */
+BIGM_API bool bigm_is_driver(const struct bigm *b);
+
+/* What Supervisor.Info would say of this process, see bigm_machine_info(). */
+struct bigm_info;
+BIGM_API int bigm_local_info(struct bigm *b, struct bigm_info *info,
+			     struct bigm_error *err);
+
 /* A service that every machine of one bigm_start() shall have. */
 struct bigm_service {
 	const char *name;   /* as called: "PI" in "PI.Sample" */
@@ -225,20 +233,39 @@ struct bigm_start_options {
 	size_t size;	 /* sizeof(struct bigm_start_options) */
 	int default_n;	 /* when neither n nor -n says: 0 means 1 */
 	int procs;	 /* processors per machine; 0: the system's default */
-	const char *const *env; /* "K=V" for the machines; NULL-terminated */
-	const char *label;	 /* shown in logs; NULL: none */
+	/* "K=V" for the machines; NULL-terminated; the later of one name
+	 * wins, and any over our own environment. */
+	const char *const *env;
+	/* Stands in logs behind the machine's name, "m0/LABEL: …": up to 31
+	 * letters, digits, '.', '_' or '-'; NULL: none. */
+	const char *label;
+	/* More lists of services, NULL-terminated; of several with one name
+	 * the last one counts. */
+	const struct bigm_service *const *more_services;
+	/* What the machines run; NULL: this program.  Another program of
+	 * libbigm has service types of its own. */
+	const char *program;
+	/* Its arguments, argv[0] first, NULL-terminated.  NULL: this program's
+	 * as they were given to it; another's has none but its name. */
+	const char *const *argv;
+	/* For tests: where a system begins with the bare worker, to which the
+	 * keeper sends the program, that is left out: such machines have the
+	 * Supervisor only. */
+	bool no_exec;
 };
 
 /*
- * Starts n machines with the given services (ended by an entry with a NULL
- * name; none at all is BIGM_EINVALID).  n = 0 means what `bigm run -n` said,
- * else options->default_n.  Returns at once, with the machines STARTING:
- * calls to them wait until they are RUNNING.
+ * Starts up to n machines with the given services (ended by an entry with a
+ * NULL name; none at all is BIGM_EINVALID).  n = 0 means what `bigm run -n`
+ * or the setting n said, and then fewer are a failure; else
+ * options->default_n.  Returns at once, with the machines STARTING: calls to
+ * them wait until they are RUNNING.  May be called again and again, also after
+ * bigm_shutdown(): then it begins a new cluster.
  *
  * machines  set to an array of the machines, to be freed by free(); the
  *	     machines themselves belong to b and live until bigm_free()
  *
- * Returns the number of machines (≥ 1) or a negative code.
+ * Returns the number of machines, which is from 1 to n, or a negative code.
  */
 BIGM_API int bigm_start(struct bigm *b, int n,
 			const struct bigm_service *services,
@@ -249,7 +276,8 @@ BIGM_API int bigm_start(struct bigm *b, int n,
 /*
  * Stops all machines: lets them release their services, waits for the last
  * line of their output, and for every process of the cluster to be gone.
- * Blocks, at most about 2 seconds.  Doing it twice is no error.
+ * Blocks, at most about 2 seconds.  Doing it twice is no error.  The machines
+ * stay, as STOPPED ones, until bigm_free().
  */
 BIGM_API int bigm_shutdown(struct bigm *b, struct bigm_error *err);
 
@@ -295,18 +323,92 @@ BIGM_API int bigm_machine_wait(struct bigm_machine *m, enum bigm_state state,
 
 /*
  * The machine of the same cluster at `address`, for services that call their
- * peers (and for drivers that were told an address).  It counts as RUNNING;
- * when it cannot be reached its calls fail, as retriable.  The same address
- * gives the same machine; it belongs to b and lives until bigm_free().
- * BIGM_EINVALID for an address that is none.
+ * peers (and for drivers that were told an address).  It counts as RUNNING,
+ * and is watched by pings: as long as it cannot be reached its calls fail, as
+ * retriable, and when that has been so for about 30 s it is STOPPED, with the
+ * reason.  The same address gives the same machine, or, after it has STOPPED,
+ * a new one; it belongs to b and lives until bigm_free().  BIGM_EINVALID for an
+ * address that is none.
  */
 BIGM_API struct bigm_machine *bigm_dial(struct bigm *b, const char *address,
 					struct bigm_error *err);
+
+/*
+ * All machines known to b: those that were started since the last
+ * bigm_shutdown(), also when they have STOPPED, and those that were dialled and
+ * have not.  Sets *machines to an array of them, to be freed by free(); returns
+ * their number.
+ */
+BIGM_API int bigm_machines(struct bigm *b, struct bigm_machine ***machines);
 
 /* Why a STOPPED machine stopped: returns the code and fills *err; 0 in any
  * other state, and after a shutdown that was asked for. */
 BIGM_API int bigm_machine_error(const struct bigm_machine *m,
 				struct bigm_error *err);
+
+/*
+ * What machines tell of themselves.  Set the structure's size; the functions
+ * fill in the rest.  They call the machine's Supervisor, and so block, wait for
+ * a machine that is STARTING, and fail as bigm_call() does.
+ */
+
+/* Of a machine's process, or our own (bigm_local_info). */
+struct bigm_info {
+	size_t size;	      /* sizeof(struct bigm_info) */
+	char system[65];      /* "Linux" */
+	char arch[65];	      /* "x86_64" */
+	char hostname[65];    /* as the host calls itself */
+	char digest[72];      /* of the running program: "sha256:…" */
+	char version[32];     /* of libbigm */
+	int64_t pid;
+	uint64_t incarnation; /* one more with each Exec; 0: the driver */
+};
+BIGM_API int bigm_machine_info(struct bigm_machine *m, struct bigm_info *info,
+			       struct bigm_error *err);
+
+/* Bytes of memory, of the machine's host (or its control group, where that is
+ * less), and, if asked for, of its process. */
+struct bigm_mem_info {
+	size_t size; /* sizeof(struct bigm_mem_info) */
+	uint64_t total, used, available;
+	uint64_t process_resident, process_virtual; /* 0: not asked for */
+};
+BIGM_API int bigm_machine_mem_info(struct bigm_machine *m, bool process,
+				   struct bigm_mem_info *info,
+				   struct bigm_error *err);
+
+/* Bytes of the file system of the machine's temporary folder. */
+struct bigm_disk_info {
+	size_t size; /* sizeof(struct bigm_disk_info) */
+	uint64_t total, used, available;
+	char path[1024]; /* of the folder; cut to fit */
+};
+BIGM_API int bigm_machine_disk_info(struct bigm_machine *m,
+				    struct bigm_disk_info *info,
+				    struct bigm_error *err);
+
+/* Load averages of the machine's host, over 1, 5 and 15 minutes. */
+struct bigm_load_info {
+	size_t size; /* sizeof(struct bigm_load_info) */
+	double averages[3];
+};
+BIGM_API int bigm_machine_load_info(struct bigm_machine *m,
+				    struct bigm_load_info *info,
+				    struct bigm_error *err);
+
+/*
+ * How the keeper keeps a machine of ours alive, as it told us last; asks
+ * nobody.  A machine that was dialled has no times and no next one.
+ */
+struct bigm_keepalive_info {
+	size_t size; /* sizeof(struct bigm_keepalive_info) */
+	int ntimes;  /* of the following: 10 or fewer */
+	uint64_t times_ns[10]; /* that the last replies took, newest first */
+	int64_t next_ms; /* until the next is due: 0: now, -1: there is none */
+};
+BIGM_API int bigm_machine_keepalive_info(const struct bigm_machine *m,
+					 struct bigm_keepalive_info *info,
+					 struct bigm_error *err);
 
 /*
  * Gives the machine up: it becomes STOPPED with BIGM_ECANCELED, and so do all

@@ -53,14 +53,16 @@ static int method_identity(struct bigm_request *req, const cJSON *arg,
 	return rc;
 }
 
-static cJSON *name_machines(struct member *const *machines, size_t n)
+static cJSON *name_machines(struct member *const *machines, size_t n,
+			    bool begun)
 {
 	cJSON *reply = cJSON_CreateObject();
 	cJSON *names = cJSON_AddArrayToObject(reply, "machines");
 
 	for (size_t i = 0; i < n; i++)
-		cJSON_AddItemToArray(names,
-				     cJSON_CreateString(machines[i]->name));
+		if (!begun || machines[i]->state != BIGM_STOPPED)
+			cJSON_AddItemToArray(
+				names, cJSON_CreateString(machines[i]->name));
 	return reply;
 }
 
@@ -70,21 +72,22 @@ static int method_start(struct bigm_request *req, const cJSON *arg,
 	struct keeper *k = keeper_of(req);
 	struct start_request *request = start_request_parse(arg, err);
 	AUTO_FREE struct member **taken = NULL;
-	size_t first, n;
+	size_t first;
 	int rc;
 
 	if (!request)
 		return BIGM_EINVALID;
-	n = (size_t)request->n;
 	if (request->use) {
 		rc = loan_start(&k->loan, request->use, request, &taken, err);
 		if (rc == 0)
-			*reply = name_machines(taken, n);
+			*reply = name_machines(taken, (size_t)request->n,
+					       false);
 		return rc;
 	}
 	rc = keeper_start(k, request, &first, err);
 	if (rc == 0)
-		*reply = name_machines(k->members + first, n);
+		*reply = name_machines(k->members + first, k->nmembers - first,
+				       request->min > 0);
 	return rc;
 }
 

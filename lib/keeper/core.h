@@ -137,8 +137,10 @@ void keeper_stop(struct keeper *k, bool now, const char *why);
 /* The holder lets go. */
 void keeper_release(struct keeper *k);
 
-/* Told by members: their facts have changed; or they are over. */
+/* Told by members: their facts have changed; only those of their Keepalive
+ * have; they are over. */
 void keeper_member_changed(struct keeper *k, const struct member *m);
+void keeper_member_alive(struct keeper *k, const struct member *m);
 void keeper_member_over(struct keeper *k);
 
 /* A driver's identity, as PEM texts; the key is to be given to

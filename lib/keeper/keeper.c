@@ -136,6 +136,15 @@ void keeper_member_changed(struct keeper *k, const struct member *m)
 	log_debug("%s: %s", m->name, bigm_state_name(m->state));
 }
 
+void keeper_member_alive(struct keeper *k, const struct member *m)
+{
+	AUTO_JSON cJSON *facts = k->watches.first ? member_status(m) : NULL;
+
+	if (facts)
+		watch_offer_all(&k->watches, facts);
+	loan_member_alive(&k->loan, m);
+}
+
 /* Members call this from callbacks of theirs, so nothing happens to them
  * before the turn's end. */
 void keeper_member_over(struct keeper *k)
@@ -179,23 +188,87 @@ int keeper_find_cargo(struct keeper *k, struct start_request *request,
 			     &request->cargo, err);
 }
 
+/* As many as this host can hold, from min to n. */
+static int allow_some(const struct keeper *k, int min, int n,
+		      struct bigm_error *err)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	int most = n;
+
+	if (allow(k, n, &why) == 0)
+		return n;
+	/* What would hold more is not known, but what would not. */
+	for (int least = min; least < most;) {
+		int middle = least + (most - least) / 2;
+
+		if (allow(k, middle, NULL) == 0)
+			least = middle + 1;
+		else
+			most = middle;
+	}
+	if (most <= min)
+		return error_copy(err, &why);
+	log_info("%d of %d machines: %s", most - 1, n, why.text);
+	return most - 1;
+}
+
+/* Some could not even begin.  When that is too many, none is wanted. */
+static int check_begun(struct keeper *k, const struct start_request *request,
+		       size_t first, struct bigm_error *err)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	const struct member *failed = NULL;
+	int begun = 0;
+
+	for (size_t i = first; i < k->nmembers; i++)
+		if (k->members[i]->state != BIGM_STOPPED)
+			begun++;
+		else if (!failed)
+			failed = k->members[i];
+	if (begun >= request->min || !failed)
+		return 0;
+	error_copy(err, &failed->reason);
+	error_prefix(err, "%d of %d machines could begin, %d are needed", begun,
+		     request->n, request->min);
+	bigm_error_set(&why, BIGM_ECANCELED, "given up, for there are too few");
+	for (size_t i = first; i < k->nmembers; i++)
+		member_fail(k->members[i], &why, 0);
+	return failed->reason.code;
+}
+
+static void launch_all(struct keeper *k, const struct start_request *request)
+{
+	k->members = xrealloc(k->members,
+			      (k->nmembers + (size_t)request->n) *
+				      sizeof(*k->members));
+	for (int i = 0; i < request->n; i++) {
+		struct member *m = member_new(k, (int)k->nmembers, request);
+
+		k->members[k->nmembers++] = m;
+		member_launch(m);
+	}
+}
+
 int keeper_start(struct keeper *k, struct start_request *request,
 		 size_t *first, struct bigm_error *err)
 {
-	size_t n = (size_t)request->n;
+	int min = request->min > 0 ? request->min : request->n;
 	int rc = k->phase == KEEPER_UP ?
-			 allow(k, request->n, err) :
+			 allow_some(k, min, request->n, err) :
 			 bigm_error_set(err, BIGM_EUNAVAILABLE,
 					"cluster %s: is shutting down",
 					k->record->name);
 
-	if (rc == 0)
+	int n = rc;
+
+	if (rc > 0)
 		rc = keeper_find_cargo(k, request, err);
 	if (rc < 0) {
 		start_request_free(request);
 		return rc;
 	}
 	keepalive_fill(&k->keepalive, &k->ops->keepalive);
+	request->n = n;
 	/* As it is now; a machine that is given back gets it again. */
 	if (request->program)
 		request->program_fd = open(request->program,
@@ -204,15 +277,8 @@ int keeper_start(struct keeper *k, struct start_request *request,
 			     (k->norders + 1) * sizeof(*k->orders));
 	k->orders[k->norders++] = request;
 	*first = k->nmembers;
-	k->members = xrealloc(k->members,
-			      (k->nmembers + n) * sizeof(*k->members));
-	for (size_t i = 0; i < n; i++) {
-		struct member *m = member_new(k, (int)k->nmembers, request);
-
-		k->members[k->nmembers++] = m;
-		member_launch(m);
-	}
-	return 0;
+	launch_all(k, request);
+	return check_begun(k, request, *first, err);
 }
 
 struct member *keeper_member(const struct keeper *k, const char *name)

@@ -51,23 +51,29 @@
  *	Start     {"n", "program", "bundle", "exec": true, "argv": […],
  *		  "env": […], "dir", "procs",
  *		  "services": [{"name", "type", "params"}…], or "all" for one
- *		  of each of the program's types, "label"}; "env" is
+ *		  of each of the program's types, "label", "min"}; "env" is
  *		  the whole environment (absent: the keeper's own), "program"
  *		  absent or null is the bare worker, all but "n" may be absent;
  *		  "bundle" is the path of one (bundle/bundle.h), whose part is
  *		  sent to the machines where there is no program, or theirs is
  *		  another architecture; without "exec" they keep it for
- *		  Supervisor.Run, else they become it;
+ *		  Supervisor.Run, else they become it; a program that would be
+ *		  sent is not, without "exec";
  *		  with "use", a loan's token, n machines that run are taken
  *		  for that instead, see loan.h
- *		  → {"machines": ["m0", …]}: the machines are STARTING
+ *		  → {"machines": ["m0", …]}: the machines are STARTING.  With
+ *		  "min", fewer than n will do where this host cannot hold more,
+ *		  or one cannot even begin: those that have begun are named; of
+ *		  a loan n are taken or none
  *	Watch     null → stream of JSON lines, one a machine's change, first
  *		  one for every machine there is:
  *		  {"machine": "m0", "index", "state", "address", "procs",
  *		   "pid", "reason": {code, message, retriable} when STOPPED,
- *		   "start_ns", "running_ns", "use": {"phase": "taking", "taken"
+ *		   "start_ns", "running_ns", "label", "use": {"phase": "taking", "taken"
  *		   or "returning", "program"} of one that is lent}; with
- *		  {"use": TOKEN} those that are lent, as the borrower sees them
+ *		  {"use": TOKEN} those that are lent, as the borrower sees them;
+ *		  and, for those who keep up with reading, one each time that
+ *		  it has answered a Keepalive, with "keepalive" as in Status
  *	Use       null → a stream that begins with a line {"use": TOKEN} when
  *		  the caller is the only one to use the cluster (bigm run
  *		  --cluster), which it is until it ends the call or goes away;

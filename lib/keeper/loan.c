@@ -285,6 +285,17 @@ void loan_member_changed(struct loan *loan, const struct member *m)
 	loop_defer(loan->keeper->loop, &loan->look);
 }
 
+void loan_member_alive(struct loan *loan, const struct member *m)
+{
+	AUTO_JSON cJSON *facts = NULL;
+
+	if (!m->borrower || !loan->watches.first)
+		return;
+	facts = member_loan_facts(m);
+	cJSON_AddItemToObject(facts, "keepalive", pulse_facts(&m->pulse));
+	watch_offer_all(&loan->watches, facts);
+}
+
 /* ------------------------------------------------------------------ */
 /* The end                                                             */
 

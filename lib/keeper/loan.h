@@ -62,7 +62,8 @@ int loan_start(struct loan *loan, const char *token,
 void loan_return(struct loan *loan, const char *token,
 		 struct bigm_request *req);
 
-/* A machine has changed. */
+/* A machine has changed; or only its Keepalive's times have. */
 void loan_member_changed(struct loan *loan, const struct member *m);
+void loan_member_alive(struct loan *loan, const struct member *m);
 
 #endif

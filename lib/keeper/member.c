@@ -55,7 +55,7 @@ struct member *member_new(struct keeper *k, int index,
 		.answered = on_pulse,
 		.failed = on_no_pulse,
 	};
-	output_splitter_init(&m->splitter, m->name, k->marker);
+	output_splitter_init(&m->splitter, m->name, order->label, k->marker);
 	return m;
 }
 
@@ -286,6 +286,7 @@ static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 	m->alive = true;
 	health_note(&m->health, reply);
 	check_running(m);
+	keeper_member_alive(m->keeper, m);
 }
 
 static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how)
@@ -326,6 +327,12 @@ static void on_register_done(struct bigm_call *call, void *data)
 	}
 }
 
+/* The program is not where the machine is. */
+static bool is_sent(const struct member *m)
+{
+	return m->order->program && m->keeper->ops->ships(m->keeper->system);
+}
+
 static void register_services(struct member *m)
 {
 	const cJSON *services = m->image->services;
@@ -336,7 +343,8 @@ static void register_services(struct member *m)
 		.data = m,
 	};
 
-	if (arg)
+	/* The bare worker knows none. */
+	if (arg && (m->image->exec || !is_sent(m)))
 		m->reg = rpc_call_start(m->client, "Supervisor.Register", arg,
 					strlen(arg), &options);
 	else
@@ -501,8 +509,7 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 		 m->name);
 	if (rpc_client_open(m->client, &target, &why) < 0)
 		member_fail(m, &why, 0);
-	else if (m->order->cargo ||
-		 (m->order->program && k->ops->ships(k->system)))
+	else if (m->order->cargo || (m->order->exec && is_sent(m)))
 		ship(m, m->order);
 	else
 		greet(m);

@@ -11,15 +11,28 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-/* The longest head: 20 digits, a name of 23, the flag, three spaces. */
-#define HEAD_MAX 48u
+/* The longest head: 20 digits, a name of 23, a label, the flag, a slash, three
+ * spaces. */
+#define HEAD_MAX (20u + 23u + OUTPUT_LABEL_MAX + 1u + 1u + 3u)
+
+bool output_is_label(const char *text)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-";
+	size_t len = strlen(text);
+
+	return len > 0 && len <= OUTPUT_LABEL_MAX &&
+	       strspn(text, allowed) == len;
+}
 
 void output_splitter_init(struct output_splitter *s, const char *machine,
-			  const char *marker)
+			  const char *label, const char *marker)
 {
 	memset(s, 0, sizeof(*s));
 	buffer_init(&s->partial, OUTPUT_PIECE_MAX);
-	snprintf(s->machine, sizeof(s->machine), "%s", machine);
+	snprintf(s->machine, sizeof(s->machine), "%s%s%s", machine,
+		 label ? "/" : "", label ? label : "");
 	snprintf(s->marker, sizeof(s->marker), "%s", marker);
 }
 
@@ -133,6 +146,25 @@ static bool is_name(const uint8_t *p, size_t len)
 	return len > 0;
 }
 
+/* "m0" or "m0/LABEL". */
+static bool parse_name(const uint8_t *p, size_t len, struct output_line *line)
+{
+	const uint8_t *slash = memchr(p, '/', len);
+	size_t name = slash ? (size_t)(slash - p) : len;
+	size_t label = slash ? len - name - 1 : 0;
+
+	if (name >= sizeof(line->machine) || label >= sizeof(line->label) ||
+	    !is_name(p, name))
+		return false;
+	memcpy(line->machine, p, name);
+	line->machine[name] = '\0';
+	if (label > 0)
+		memcpy(line->label, slash + 1, label);
+	line->label[label] = '\0';
+	return !slash || (strlen(line->label) == label &&
+			  output_is_label(line->label));
+}
+
 static ssize_t parse_head(const uint8_t *p, size_t len,
 			  struct output_line *line, struct bigm_error *err)
 {
@@ -150,10 +182,8 @@ static ssize_t parse_head(const uint8_t *p, size_t len,
 	name = ++i;
 	while (i < len && p[i] != ' ')
 		i++;
-	if (i - name >= sizeof(line->machine) || !is_name(p + name, i - name))
+	if (!parse_name(p + name, i - name, line))
 		return malformed(err, "names no machine");
-	memcpy(line->machine, p + name, i - name);
-	line->machine[i - name] = '\0';
 	if (len - i < 3 || (p[i + 1] != '.' && p[i + 1] != '+') ||
 	    p[i + 2] != ' ')
 		return malformed(err, "has no flag");

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "keeper/output.h"
 
 #define SERVICE_NAME_MAX 63
 
@@ -141,11 +142,29 @@ static int get_services(const cJSON *arg, struct start_request *r,
 	return 0;
 }
 
+/* It stands in the output, behind the machine's name. */
+static int get_label(const cJSON *arg, struct start_request *r,
+		     struct bigm_error *err)
+{
+	const char *label = NULL;
+
+	if (json_opt_string(arg, "label", &label, err) < 0)
+		return BIGM_EINVALID;
+	if (label && !output_is_label(label))
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "label is \"%s\"; it has to be 1 to %d "
+				      "letters, digits, '.', '_' or '-'", label,
+				      OUTPUT_LABEL_MAX);
+	if (label)
+		r->label = xstrdup(label);
+	return 0;
+}
+
 struct start_request *start_request_parse(const cJSON *arg,
 					  struct bigm_error *err)
 {
 	struct start_request *r = xcalloc(1, sizeof(*r));
-	const char *label = NULL, *use = NULL;
+	const char *use = NULL;
 	int64_t n;
 
 	r->exec = true;
@@ -153,6 +172,7 @@ struct start_request *start_request_parse(const cJSON *arg,
 	if (check_object(arg, false, err) < 0 ||
 	    bigm_json_get_int64(arg, "n", &n, err) < 0 ||
 	    get_count(arg, "n", 1, REQUEST_MAX_MACHINES, &r->n, err) < 0 ||
+	    get_count(arg, "min", 0, r->n, &r->min, err) < 0 ||
 	    get_count(arg, "procs", 0, REQUEST_MAX_PROCS, &r->procs, err) <
 		    0 ||
 	    get_path(arg, "program", &r->program, err) < 0 ||
@@ -161,13 +181,11 @@ struct start_request *start_request_parse(const cJSON *arg,
 	    get_path(arg, "dir", &r->dir, err) < 0 ||
 	    get_argv(arg, r, err) < 0 || get_strings(arg, "env", &r->env, err) < 0 ||
 	    get_services(arg, r, err) < 0 ||
-	    json_opt_string(arg, "label", &label, err) < 0 ||
-	    json_opt_string(arg, "use", &use, err) < 0) {
+	    json_opt_string(arg, "use", &use, err) < 0 ||
+	    get_label(arg, r, err) < 0) {
 		start_request_free(r);
 		return NULL;
 	}
-	if (label)
-		r->label = xstrdup(label);
 	if (use)
 		r->use = xstrdup(use);
 	return r;

@@ -16,6 +16,7 @@
 /* Keeper.Start. */
 struct start_request {
 	int n;
+	int min;       /* 0: all n, and one that cannot even begin counts too */
 	char *program; /* absolute; NULL: the bare worker */
 	char *bundle;  /* absolute; for machines that cannot run program, or
 			* without one for all; NULL: none */
@@ -25,7 +26,7 @@ struct start_request {
 	char **env;    /* NULL: the keeper's own */
 	char *dir;     /* absolute; NULL: the keeper's own */
 	int procs;     /* 0: the system's default */
-	char *label;   /* NULL: none */
+	char *label;   /* as output_is_label(); NULL: none */
 	char *use;     /* the token of a loan; NULL: machines of its own */
 	int program_fd; /* the keeper's, of the program as it was; -1: none */
 	cJSON *services; /* for Supervisor.Register: {"services": […]}; NULL

@@ -99,6 +99,17 @@ void watch_send_all(struct watch_list *list, const cJSON *facts)
 	}
 }
 
+void watch_offer_all(struct watch_list *list, const cJSON *facts)
+{
+	struct watch *next;
+
+	for (struct watch *w = list->first; w; w = next) {
+		next = w->next;
+		if (w->pending.len == 0)
+			watch_send(w, facts);
+	}
+}
+
 void watch_end_all(struct watch_list *list)
 {
 	struct watch *next;

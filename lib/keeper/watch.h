@@ -24,6 +24,9 @@ struct watch *watch_start(struct watch_list *list, struct bigm_request *req);
  * megabytes pile up is dropped. */
 void watch_send(struct watch *watch, const cJSON *facts);
 void watch_send_all(struct watch_list *list, const cJSON *facts);
+/* To those only for whom nothing waits: one that has stopped reading must not
+ * be dropped for what comes again and again. */
+void watch_offer_all(struct watch_list *list, const cJSON *facts);
 
 /* Ends each stream behind what is on its way. */
 void watch_end_all(struct watch_list *list);

@@ -173,7 +173,7 @@ void cluster_free(struct cluster *c)
 	pthread_mutex_lock(&c->lock);
 	c->closing = true;
 	pthread_mutex_unlock(&c->lock);
-	tail_release(c);
+	cluster_print_end(c);
 	loop_call(c->loop, disconnect, c);
 	watch_release(c);
 	if (c->status_fd >= 0)

@@ -107,11 +107,14 @@ struct tls_context *cluster_tls(struct cluster *cluster);
 /* What to start; as Keeper.Start.  Everything is copied. */
 struct cluster_order {
 	int n;		       /* ≥ 1 */
+	int min;	       /* so many will do; 0: all n, and one that cannot
+				* even begin is told by its state */
 	const char *program;   /* NULL: the bare worker, Supervisor only */
 	const char *bundle;    /* what machines get that cannot run program, or
 				* without one all; NULL: none */
-	bool keep;	       /* of a bundle: they have it ready for Run, and
-				* stay bare */
+	bool keep;	       /* machines to which something is sent stay
+				* bare: they have a bundle ready for Run, a
+				* program is not even sent */
 	char *const *argv;     /* NULL: none */
 	char *const *env;      /* the whole environment; NULL: ours */
 	const char *dir;       /* NULL: our working folder */
@@ -185,6 +188,10 @@ int cluster_print_start(struct cluster *cluster, int fd,
  * started. */
 int cluster_print_wait(struct cluster *cluster, int64_t timeout_ms,
 		       struct bigm_error *err);
+
+/* Ends the printing, wherever it is, and gives back what it holds; also again
+ * or when there is none.  cluster_free() does it. */
+void cluster_print_end(struct cluster *cluster);
 
 /* ------------------------------------------------------------------ */
 /* The end                                                             */

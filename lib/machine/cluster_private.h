@@ -34,7 +34,7 @@ struct cluster {
 
 	pthread_mutex_t watch_lock; /* for beginning to watch, once */
 	struct identity *identity;
-	struct tls_context *tls;
+	struct tls_context *tls; /* set under both locks */
 	char *id; /* of the cluster, as certificates have it */
 	struct bigm_call *watch;
 	bool watching; /* the keeper has begun to serve it */
@@ -61,8 +61,5 @@ void watch_stop_all(struct cluster *c, const struct bigm_error *why);
 /* Loop thread: ends the watching; the machines stay. */
 void watch_end(struct cluster *c);
 void watch_release(struct cluster *c);
-
-/* Ends the printing, wherever it is, and joins its thread. */
-void tail_release(struct cluster *c);
 
 #endif

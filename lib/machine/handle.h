@@ -11,15 +11,23 @@
 #include "loop/loop.h"
 #include "rpc/tls.h"
 
-struct cluster;
+struct binary_store;
 
-/* For a machine: peers are dialled (bigm_dial) with `tls` and must be of
- * `cluster`; bigm_address() gives `address`, bigm_argv() a copy of argv.  Loop
- * and context stay the worker's and must outlive it; to be freed with
- * bigm_free(). */
-struct bigm *handle_new_machine(struct loop *loop, struct tls_context *tls,
-				const char *cluster, const char *address,
-				int argc, char **argv);
+/* What a machine is, for the handle of its services.  All but `loop`, `tls`
+ * and `binaries` is copied; these stay the worker's and must outlive it. */
+struct handle_machine {
+	struct loop *loop;
+	struct tls_context *tls;       /* for dialling peers */
+	struct binary_store *binaries; /* for bigm_local_info() */
+	const char *cluster;	       /* that peers must be of */
+	const char *address;	       /* its own */
+	uint64_t incarnation;
+	int argc;
+	char **argv;
+};
+
+/* To be freed with bigm_free(). */
+struct bigm *handle_new_machine(const struct handle_machine *machine);
 
 /* A driver's, for bigm_test_new(), with the cluster of the keeper at the other
  * end of fd, which is taken over.  bigm_free() calls test_free last. */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/wait.h"
+#include "machine/ping.h"
 #include "rpc/connection.h"
 
 #define GRACE_MS 500
@@ -23,6 +24,7 @@ struct bigm_machine {
 	_Atomic(char *) address;
 	void (*on_cancel)(struct bigm_machine *m, void *data);
 	void *on_cancel_data;
+	struct ping *ping; /* of one that is not ours */
 
 	pthread_mutex_t lock; /* for what follows */
 	pthread_cond_t changed;
@@ -30,6 +32,8 @@ struct bigm_machine {
 	int procs;
 	int64_t pid;
 	struct bigm_error reason;
+	struct bigm_keepalive_info keepalive;
+	uint64_t keepalive_ns; /* when the next was due */
 };
 
 static const char *const state_names[] = {
@@ -67,6 +71,7 @@ void machine_free(struct bigm_machine *m)
 {
 	if (!m)
 		return;
+	ping_free(m->ping);
 	rpc_client_free(m->client);
 	pthread_cond_destroy(&m->changed);
 	pthread_mutex_destroy(&m->lock);
@@ -89,6 +94,11 @@ struct rpc_client *machine_client(struct bigm_machine *m)
 struct loop *machine_loop(const struct bigm_machine *m)
 {
 	return m->loop;
+}
+
+void machine_ping(struct bigm_machine *m, const struct ping_times *times)
+{
+	m->ping = ping_start(m, times);
 }
 
 void machine_on_cancel(struct bigm_machine *m,
@@ -162,8 +172,44 @@ int machine_facts_read(const cJSON *json, struct machine_facts *facts,
 				      (long long)procs);
 	facts->state = (enum bigm_state)i;
 	facts->procs = (int)procs;
+	facts->keepalive = cJSON_GetObjectItemCaseSensitive(json, "keepalive");
 	return read_reason(cJSON_GetObjectItemCaseSensitive(json, "reason"),
 			   &facts->reason, err);
+}
+
+/* Locked.  {"times": [ns…], "next": seconds, absent: none}. */
+static void learn_keepalive(struct bigm_machine *m, const cJSON *json)
+{
+	struct bigm_keepalive_info *info = &m->keepalive;
+	const int most = sizeof(info->times_ns) / sizeof(*info->times_ns);
+	const cJSON *item;
+	double next = -1;
+
+	info->ntimes = 0;
+	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, "times"))
+		if (info->ntimes < most &&
+		    bigm_json_get_uint64(item, NULL,
+					 &info->times_ns[info->ntimes],
+					 NULL) == 0)
+			info->ntimes++;
+	bigm_json_get_double(json, "next", &next, NULL);
+	m->keepalive_ns = next >= 0 && next < 1e9
+				  ? loop_now_ns() + (uint64_t)(next * 1e9)
+				  : 0;
+}
+
+void machine_keepalive(const struct bigm_machine *m,
+		       struct bigm_keepalive_info *info)
+{
+	uint64_t now = loop_now_ns();
+
+	pthread_mutex_lock(lock_of(m));
+	*info = m->keepalive;
+	if (!m->keepalive_ns || m->state == BIGM_STOPPED)
+		info->next_ms = -1;
+	else if (m->keepalive_ns > now)
+		info->next_ms = (int64_t)((m->keepalive_ns - now) / 1000000);
+	pthread_mutex_unlock(lock_of(m));
 }
 
 static void learn(struct bigm_machine *m, const struct machine_facts *facts)
@@ -183,6 +229,8 @@ static void learn(struct bigm_machine *m, const struct machine_facts *facts)
 		m->procs = facts->procs;
 	if (facts->pid > 0)
 		m->pid = facts->pid;
+	if (cJSON_IsObject(facts->keepalive))
+		learn_keepalive(m, facts->keepalive);
 	pthread_mutex_unlock(&m->lock);
 }
 

@@ -3,7 +3,7 @@
  * bigm_machine of bigm.h).
  *
  * Its facts come from the keeper's Watch stream, or are given when a peer is
- * dialled by its address.  The state only moves forward.  Calls go to its
+ * dialled by its address, which is then watched by pings.  The state only moves forward.  Calls go to its
  * rpc_client, which is parked until the machine is RUNNING and fails with the
  * machine's reason when it is STOPPED.
  */
@@ -40,6 +40,12 @@ int machine_call_retry(struct bigm_machine *m, const char *method,
 		       struct backoff *backoff, struct cJSON **reply,
 		       struct bigm_error *err);
 
+struct ping_times;
+
+/* Any thread, once: from now on it is watched by pings (ping.h); times NULL:
+ * the usual ones. */
+void machine_ping(struct bigm_machine *m, const struct ping_times *times);
+
 /* fn is told, on the thread that canceled it, once the machine is STOPPED by
  * bigm_machine_cancel().  Set before others know the machine. */
 void machine_on_cancel(struct bigm_machine *m,
@@ -54,7 +60,12 @@ struct machine_facts {
 	int procs;
 	int64_t pid;
 	struct bigm_error reason; /* when STOPPED; code 0: as asked for */
+	const cJSON *keepalive;	  /* as in member_facts(); NULL: not told */
 };
+
+/* Any thread. */
+void machine_keepalive(const struct bigm_machine *m,
+		       struct bigm_keepalive_info *info);
 
 /* Reads one line of Keeper.Watch; strings point into json. */
 int machine_facts_read(const cJSON *json, struct machine_facts *facts,

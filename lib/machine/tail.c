@@ -165,7 +165,8 @@ static int print_line(const struct output_line *line, void *data)
 
 	if (p->out.len > 128 << 10 && print_flush(p) < 0)
 		return BIGM_EIO;
-	if (buffer_appendf(&p->out, NULL, "%s: ", line->machine) < 0 ||
+	if (buffer_appendf(&p->out, NULL, "%s%s%s: ", line->machine,
+			   *line->label ? "/" : "", line->label) < 0 ||
 	    buffer_append(&p->out, line->text, line->len, NULL) < 0 ||
 	    buffer_append(&p->out, "\n", 1, NULL) < 0)
 		return BIGM_EEXHAUSTED;
@@ -225,7 +226,9 @@ int cluster_print_start(struct cluster *c, int fd, struct bigm_error *err)
 	c->tail = begin(c, c->use ? &now_on : NULL, c->use);
 	r = start_thread(c);
 	if (r == 0) {
+		pthread_mutex_lock(&c->print_lock);
 		c->printing = true;
+		pthread_mutex_unlock(&c->print_lock);
 		return 0;
 	}
 	bigm_call_free(c->tail);
@@ -249,14 +252,17 @@ int cluster_print_wait(struct cluster *c, int64_t timeout_ms,
 					 "its end");
 }
 
-void tail_release(struct cluster *c)
+void cluster_print_end(struct cluster *c)
 {
-	if (!c->printing)
+	pthread_mutex_lock(&c->print_lock);
+	bool printing = c->printing;
+	c->printing = false;
+	pthread_mutex_unlock(&c->print_lock);
+	if (!printing)
 		return;
 	bigm_call_cancel(c->tail);
 	eventfd_write(c->stop_fd, 1);
 	pthread_join(c->printer, NULL);
 	bigm_call_free(c->tail);
 	close_fds(c);
-	c->printing = false;
 }

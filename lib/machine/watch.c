@@ -71,6 +71,9 @@ static void on_cancel(struct bigm_machine *m, void *data)
 					bigm_machine_name(m));
 	struct cluster *c = data;
 
+	/* What is only lent goes back with the rest. */
+	if (c->use)
+		return;
 	rpc_call_start(c->keeper, "Keeper.Cancel", arg, strlen(arg), &options);
 }
 
@@ -291,13 +294,16 @@ static int get_identity(struct cluster *c, struct bigm_error *err)
 	OPENSSL_cleanse((char *)key, strlen(key));
 	if (!c->identity)
 		return error_prefix(err, "the keeper's identity for us");
-	c->tls = tls_context_new(c->identity, err);
-	if (!c->tls) {
+	struct tls_context *tls = tls_context_new(c->identity, err);
+	if (!tls) {
 		identity_free(c->identity);
 		c->identity = NULL;
 		return error_prefix(err, "the keeper's identity for us");
 	}
 	c->id = xstrdup(id);
+	pthread_mutex_lock(&c->lock);
+	c->tls = tls;
+	pthread_mutex_unlock(&c->lock);
 	return 0;
 }
 
@@ -316,9 +322,10 @@ static int watch(struct cluster *c, struct bigm_error *err)
 
 struct tls_context *cluster_tls(struct cluster *c)
 {
-	pthread_mutex_lock(&c->watch_lock);
+	/* Not watch_lock, which is held while the keeper is asked. */
+	pthread_mutex_lock(&c->lock);
 	struct tls_context *tls = c->tls;
-	pthread_mutex_unlock(&c->watch_lock);
+	pthread_mutex_unlock(&c->lock);
 	return tls;
 }
 
@@ -414,12 +421,14 @@ static cJSON *order_json(const struct cluster_order *o, struct bigm_error *err)
 	cJSON *json = cJSON_CreateObject();
 
 	cJSON_AddNumberToObject(json, "n", o->n);
+	if (o->min > 0)
+		cJSON_AddNumberToObject(json, "min", o->min);
 	if (o->program)
 		cJSON_AddStringToObject(json, "program", o->program);
-	if (o->bundle) {
+	if (o->bundle)
 		cJSON_AddStringToObject(json, "bundle", o->bundle);
+	if (o->bundle || o->keep)
 		cJSON_AddBoolToObject(json, "exec", !o->keep);
-	}
 	if (o->argv)
 		cJSON_AddItemToObject(json, "argv",
 				      json_strings((const char *const *)o->argv));
@@ -459,11 +468,12 @@ static void take_started(void *data)
 	}
 }
 
-static int take_names(struct cluster *c, const cJSON *reply, int n,
-		      struct bigm_machine ***machines, struct bigm_error *err)
+static int take_names(struct cluster *c, const cJSON *reply,
+		      const struct cluster_order *order, struct bigm_machine ***machines, struct bigm_error *err)
 {
 	struct taking t = { .cluster = c, .err = err };
 	const cJSON *item;
+	int n;
 
 	t.list = cJSON_GetObjectItemCaseSensitive(reply, "machines");
 	cJSON_ArrayForEach(item, t.list)
@@ -471,11 +481,11 @@ static int take_names(struct cluster *c, const cJSON *reply, int n,
 			return bigm_error_set(err, BIGM_EPROTOCOL,
 					      "Keeper.Start: a machine's name "
 					      "is no string");
-	if (cJSON_GetArraySize(t.list) != n)
+	n = cJSON_GetArraySize(t.list);
+	if (n > order->n || n < (order->min > 0 ? order->min : order->n))
 		return bigm_error_set(err, BIGM_EPROTOCOL,
 				      "Keeper.Start: %d machines were asked "
-				      "for, %d are starting", n,
-				      cJSON_GetArraySize(t.list));
+				      "for, %d are starting", order->n, n);
 	t.machines = xcalloc((size_t)n + 1, sizeof(*t.machines));
 	loop_call(c->loop, take_started, &t);
 	if (machines)
@@ -503,5 +513,5 @@ int cluster_start(struct cluster *c, const struct cluster_order *order,
 		cJSON_AddStringToObject(arg, "use", c->use);
 	if ((r = cluster_call(c, "Start", arg, &reply, err)) < 0)
 		return r;
-	return take_names(c, reply, order->n, machines, err);
+	return take_names(c, reply, order, machines, err);
 }

@@ -247,10 +247,16 @@ int worker_begin(struct worker *worker, struct bigm_error *err)
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->wake_fd < 0)
 		return error_set_errno(err, errno, "eventfd");
-	worker->bigm = handle_new_machine(worker->loop, worker->tls,
-					  worker->boot->cluster,
-					  worker->boot->address, worker->argc,
-					  worker->argv);
+	worker->bigm = handle_new_machine(&(struct handle_machine){
+		.loop = worker->loop,
+		.tls = worker->tls,
+		.binaries = &worker->binaries,
+		.cluster = worker->boot->cluster,
+		.address = worker->boot->address,
+		.incarnation = worker->boot->incarnation,
+		.argc = worker->argc,
+		.argv = worker->argv,
+	});
 	job_list_init(&worker->jobs, worker->loop, worker->env,
 		      &worker->binaries);
 	registry_init(&worker->registry, worker->types, worker->bigm);

@@ -31,7 +31,7 @@ static void split(const uint8_t *data, size_t size)
 	struct output_line line;
 	size_t text = 0;
 
-	output_splitter_init(&s, "m0", "end");
+	output_splitter_init(&s, "m0", size % 2 ? "label" : NULL, "end");
 	for (size_t at = 0; at < size; at += piece)
 		output_split(&s, data + at,
 			     size - at < piece ? size - at : piece, &lines);

@@ -41,6 +41,7 @@ struct fake {
 	atomic_bool end;       /* streams end */
 	atomic_int streams;    /* methods in stream() */
 	atomic_int shutdowns;
+	atomic_int cancels; /* of m5 */
 	/* what callbacks saw */
 	pthread_mutex_t lock;
 	char changes[1024];
@@ -106,6 +107,18 @@ static int start(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 	return 0;
 }
 
+static int cancel(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		  struct bigm_error *err)
+{
+	struct fake *f = bigm_request_state(req);
+	const char *name = "";
+
+	bigm_json_get_string(arg, "machine", &name, err);
+	if (strcmp(name, "m5") == 0)
+		atomic_fetch_add(&f->cancels, 1);
+	return 0;
+}
+
 static int stream(struct bigm_request *req, const char *text,
 		  struct bigm_error *err)
 {
@@ -149,6 +162,7 @@ static const struct bigm_method methods[] = {
 	{ "Identity", identity, 0 },
 	{ "Status", status, 0 },
 	{ "Start", start, 0 },
+	{ "Cancel", cancel, 0 },
 	{ "Watch", watch, BIGM_STREAM_REPLY },
 	{ "Tail", tail, BIGM_STREAM_REPLY },
 	{ "Shutdown", shut_down, 0 },
@@ -389,7 +403,8 @@ static void start_sends_the_order(void **state)
 static void bad_orders_and_replies_are_refused(void **state)
 {
 	const struct bigm_service broken[] = { { "A", NULL, "{" }, { 0 } };
-	static const char *const replies[] = { "[\"m0\"]", "[\"m0\",7]", "7" };
+	static const char *const replies[] = { "[\"m0\"]", "[\"m0\",7]", "7",
+					       "[\"m0\",\"m1\",\"m2\"]" };
 	struct cluster_order order = { .n = 0 };
 	struct fake *f = *state;
 
@@ -402,11 +417,50 @@ static void bad_orders_and_replies_are_refused(void **state)
 			 BIGM_EINVALID);
 	assert_says(&f->err, "service A");
 	order.services = NULL;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		f->start = replies[i];
 		assert_int_equal(cluster_start(f->cluster, &order, NULL, NULL),
 				 BIGM_EPROTOCOL);
 	}
+}
+
+static void fewer_machines_will_do(void **state)
+{
+	struct cluster_order order = { .n = 3, .min = 2 };
+	struct fake *f = *state;
+	struct bigm_machine **machines;
+
+	attach(f);
+	f->start = "[\"m0\",\"m2\"]";
+	assert_int_equal(cluster_start(f->cluster, &order, &machines, &f->err),
+			 2);
+	assert_string_equal(bigm_machine_name(machines[1]), "m2");
+	free(machines);
+	assert_non_null(strstr(f->started, "{\"n\":3,\"min\":2,"));
+	f->start = "[\"m0\"]";
+	assert_int_equal(cluster_start(f->cluster, &order, NULL, &f->err),
+			 BIGM_EPROTOCOL);
+}
+
+static bool was_canceled(void *data)
+{
+	return atomic_load(&((struct fake *)data)->cancels) > 0;
+}
+
+static void the_keeper_hears_of_a_cancel(void **state)
+{
+	struct fake *f = *state;
+	struct bigm_machine *m;
+
+	f->status = "[{\"machine\":\"m5\",\"state\":\"STARTING\"}]";
+	attach(f);
+	assert_int_equal(cluster_watch(f->cluster, NULL), 0);
+	m = cluster_machine(f->cluster, "m5", NULL);
+	bigm_machine_cancel(m);
+	bigm_machine_cancel(m);
+	wait_until(was_canceled, f);
+	assert_int_equal(bigm_machine_error(m, NULL), BIGM_ECANCELED);
+	assert_int_equal(f->cancels, 1);
 }
 
 static void the_keepers_death_stops_the_machines(void **state)
@@ -518,7 +572,7 @@ static void printing_prefixes_the_machine(void **state)
 	char text[256];
 	int fds[2];
 
-	f->output = "1 m0 . one\n2 m1 + two\n";
+	f->output = "1 m0 . one\n2 m1/left + two\n";
 	assert_int_equal(pipe(fds), 0);
 	attach(f);
 	assert_int_equal(cluster_print_start(f->cluster, fds[1], &f->err), 0);
@@ -526,8 +580,12 @@ static void printing_prefixes_the_machine(void **state)
 			 BIGM_EDEADLINE);
 	atomic_store(&f->end, true);
 	assert_int_equal(cluster_print_wait(f->cluster, 5000, &f->err), 0);
-	assert_int_equal(read(fds[0], text, sizeof(text)), 16);
-	assert_memory_equal(text, "m0: one\nm1: two\n", 16);
+	assert_int_equal(read(fds[0], text, sizeof(text)), 21);
+	assert_memory_equal(text, "m0: one\nm1/left: two\n", 21);
+	/* There is nothing more to wait for, or to end. */
+	cluster_print_end(f->cluster);
+	cluster_print_end(f->cluster);
+	assert_int_equal(cluster_print_wait(f->cluster, 0, &f->err), 0);
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -629,6 +687,8 @@ int main(void)
 		TEST(nonsense_from_the_keeper_is_a_loss),
 		TEST(start_sends_the_order),
 		TEST(bad_orders_and_replies_are_refused),
+		TEST(fewer_machines_will_do),
+		TEST(the_keeper_hears_of_a_cancel),
 		TEST(the_keepers_death_stops_the_machines),
 		TEST(an_end_that_others_asked_for_is_told),
 		TEST(shutdown_waits_for_the_keepers_end),

@@ -129,9 +129,15 @@ static void peers_are_dialled_by_address(void **state)
 	struct pair *p = pair_new(&options, methods, NULL, NULL);
 	struct bigm_error err = BIGM_ERROR_INIT;
 	char *argv[] = { p->address, NULL };
-	struct bigm *b = handle_new_machine(p->client_loop, p->client_tls,
-					    FORGE_CLUSTER, "https://me/", 1,
-					    argv);
+	const struct handle_machine machine = {
+		.loop = p->client_loop,
+		.tls = p->client_tls,
+		.cluster = FORGE_CLUSTER,
+		.address = "https://me/",
+		.argc = 1,
+		.argv = argv,
+	};
+	struct bigm *b = handle_new_machine(&machine);
 	cJSON *arg = bigm_json("[1]"), *reply;
 	struct bigm_machine *m;
 

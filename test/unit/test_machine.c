@@ -285,6 +285,46 @@ static void facts_are_read(void **state)
 	read_facts(&facts, "", NULL);
 }
 
+static void told(struct fixture *f, const char *keepalive)
+{
+	AUTO_JSON cJSON *json = json_parse(keepalive, strlen(keepalive), NULL);
+	struct machine_facts facts = { .state = BIGM_RUNNING,
+				       .keepalive = json,
+				       .reason = BIGM_ERROR_INIT };
+
+	machine_update(f->m, &facts, f->pair->client_tls, FORGE_CLUSTER);
+}
+
+static void keepalives_are_known(void **state)
+{
+	struct bigm_keepalive_info info = { .size = sizeof(info) };
+	struct fixture *f = *state;
+
+	assert_int_equal(bigm_machine_keepalive_info(f->m, &info, &f->err), 0);
+	assert_int_equal(info.ntimes, 0);
+	assert_int_equal(info.next_ms, -1);
+	fixture_come(f, BIGM_RUNNING);
+	told(f, "{\"times\":[\"3000000000\",\"20\"],\"next\":1000.5}");
+	assert_int_equal(bigm_machine_keepalive_info(f->m, &info, &f->err), 0);
+	assert_int_equal(info.ntimes, 2);
+	assert_true(info.times_ns[0] == 3000000000u);
+	assert_true(info.times_ns[1] == 20);
+	assert_in_range(info.next_ms, 900000, 1000500);
+	told(f, "{\"times\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\","
+		"\"8\",\"9\",\"10\",\"11\"],\"next\":0}");
+	assert_int_equal(bigm_machine_keepalive_info(f->m, &info, &f->err), 0);
+	assert_int_equal(info.ntimes, 10);
+	assert_true(info.times_ns[9] == 10);
+	assert_int_equal(info.next_ms, 0);
+	told(f, "{\"times\":\"x\",\"next\":-1}");
+	fixture_stop(f, BIGM_EFAILED, "m0: gone");
+	assert_int_equal(bigm_machine_keepalive_info(f->m, &info, &f->err), 0);
+	assert_int_equal(info.next_ms, -1);
+	info.size = 2;
+	assert_int_equal(bigm_machine_keepalive_info(f->m, &info, &f->err),
+			 BIGM_EINVALID);
+}
+
 static void bad_facts_are_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -320,6 +360,7 @@ int main(void)
 		TEST(a_call_that_cannot_connect_waits_for_the_reason),
 		TEST(a_lost_call_does_not_wait_for_ever),
 		TEST(a_bad_address_stops_the_machine),
+		TEST(keepalives_are_known),
 		cmocka_unit_test(facts_are_read),
 		cmocka_unit_test(bad_facts_are_refused),
 	};

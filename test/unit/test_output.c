@@ -21,7 +21,7 @@ struct run {
 
 static void begin(struct run *r)
 {
-	output_splitter_init(&r->s, "m7", MARKER);
+	output_splitter_init(&r->s, "m7", NULL, MARKER);
 	buffer_init(&r->lines, 8u << 20);
 }
 
@@ -70,6 +70,28 @@ static void test_lines(void **state)
 	output_split(&r.s, NULL, 0, &r.lines);
 	assert_int_equal(r.lines.len, 0);
 	finish(&r);
+}
+
+static void test_labels(void **state)
+{
+	struct output_splitter s;
+	struct buffer lines;
+	struct output_line line;
+
+	output_splitter_init(&s, "m7", "Left_1.x-y", MARKER);
+	buffer_init(&lines, 1u << 20);
+	output_split(&s, "one\n", 4, &lines);
+	assert_true(output_parse(buffer_data(&lines), lines.len, &line, NULL) >
+		    0);
+	assert_string_equal(line.machine, "m7");
+	assert_string_equal(line.label, "Left_1.x-y");
+	assert_int_equal(line.len, 3);
+	output_splitter_release(&s);
+	buffer_release(&lines);
+	assert_true(output_is_label("abcdefghijklmnopqrstuvwxyz12345"));
+	assert_false(output_is_label("abcdefghijklmnopqrstuvwxyz123456"));
+	assert_false(output_is_label(""));
+	assert_false(output_is_label("a/b"));
 }
 
 static void test_byte_by_byte(void **state)
@@ -179,7 +201,9 @@ static void test_parse_refuses(void **state)
 	static const char *const bad[] = {
 		"\n", " m0 . x\n", "x m0 . x\n", "1\n", "1 \n", "1 m0\n",
 		"1 m0 .\n", "1 m0 ? x\n", "1 m0 .x\n", "1  . x\n",
-		"1 M0 . x\n", "1 m/0 . x\n", "18446744073709551616 m0 . x\n",
+		"1 M0 . x\n", "1 m0/ . x\n", "1 /m . x\n", "1 m0/a/b . x\n",
+		"1 m0/abcdefghijklmnopqrstuvwxyz123456 . x\n",
+		"18446744073709551616 m0 . x\n",
 		"1 m0123456789012345678901234567890 . x\n", "-1 m0 . x\n",
 	};
 	struct output_line line;
@@ -213,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_byte_by_byte),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_exactly_full),

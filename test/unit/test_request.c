@@ -27,7 +27,7 @@ static void test_start_whole(void **state)
 		"{\"n\":3,\"program\":\"/bin/pi\",\"argv\":[\"pi\",\"-x\"],"
 		"\"env\":[\"A=b\"],\"dir\":\"/tmp\",\"procs\":2,"
 		"\"services\":[{\"name\":\"PI\",\"params\":7}],"
-		"\"label\":\"first\"}");
+		"\"label\":\"first\",\"min\":2}");
 	struct start_request *r = start_request_parse(json, NULL);
 	const cJSON *service;
 
@@ -40,6 +40,7 @@ static void test_start_whole(void **state)
 	assert_string_equal(r->env[0], "A=b");
 	assert_string_equal(r->dir, "/tmp");
 	assert_string_equal(r->label, "first");
+	assert_int_equal(r->min, 2);
 	service = cJSON_GetArrayItem(
 		cJSON_GetObjectItem(r->services, "services"), 0);
 	assert_int_equal(cJSON_GetObjectItem(service, "params")->valueint, 7);
@@ -57,6 +58,7 @@ static void test_start_least(void **state)
 	assert_null(r->program);
 	assert_null(r->env);
 	assert_null(r->services);
+	assert_int_equal(r->min, 0);
 	assert_non_null(r->argv);
 	assert_null(r->argv[0]);
 	start_request_free(r);
@@ -76,6 +78,13 @@ static void test_start_refuses(void **state)
 		{ "{\"n\":0}", "n " },
 		{ "{\"n\":4097}", "n " },
 		{ "{\"n\":1.5}", "n" },
+		{ "{\"n\":1,\"min\":2}", "min" },
+		{ "{\"n\":1,\"min\":-1}", "min" },
+		{ "{\"n\":1,\"label\":\"\"}", "label" },
+		{ "{\"n\":1,\"label\":\"a b\"}", "label" },
+		{ "{\"n\":1,\"label\":\"a\\nb\"}", "label" },
+		{ "{\"n\":1,\"label\":\"abcdefghijklmnopqrstuvwxyz123456\"}",
+		  "label" },
 		{ "{\"n\":1,\"procs\":-1}", "procs" },
 		{ "{\"n\":1,\"program\":\"pi\"}", "program" },
 		{ "{\"n\":1,\"program\":\"\"}", "program" },
