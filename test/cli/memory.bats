@@ -39,14 +39,14 @@ is_stopped() {
 }
 
 @test "a machine that fills its memory is unhealthy, and then its error says what killed it" {
-	needs_group 256M
+	needs_group 512M
 	mkfifo go
 	in_group "$BIGM" run --name calm --keepalive-period 1s --log-dir logs "$bigoom" -- wait <go >out 2>err 3>&- &
 	exec 4>go
-	eventually 60 grep -q '^m0: .* of 256 MiB are used$' out
+	eventually 60 grep -q '^m0: .* of 512 MiB are used$' out
 	record=$(dirname "$DIR"/state/bigm/*/calm/lock)
 	eventually 60 has_figures "$record" m0
-	grep -q 'm0: is unhealthy: 9[5-9] % of 256 MiB of memory are used' "$record/keeper.log"
+	grep -q 'm0: is unhealthy: 9[5-9] % of 512 MiB of memory are used' "$record/keeper.log"
 	exec 4>&-
 	wait $!
 	grep -q '^m0: out of memory: the kernel killed it' out
@@ -56,11 +56,11 @@ is_stopped() {
 	python3 -c 'import json, sys
 figures = json.load(open(sys.argv[1]))
 assert figures["calls"]["Oom.Take"]["calls"] > 0
-assert int(figures["memory"]["system"]["total"]) == 256 << 20' logs/calm/m0-*.expvars
+assert int(figures["memory"]["system"]["total"]) == 512 << 20' logs/calm/m0-*.expvars
 }
 
 @test "a machine that is killed by hand was not out of memory" {
-	needs_group 256M
+	needs_group 512M
 	in_group "$BIGM" start --name calm >/dev/null
 	kill -KILL "$("$BIGM" call m0 Supervisor.Getpid)"
 	eventually 30 is_stopped m0
