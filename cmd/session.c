@@ -164,12 +164,31 @@ static void blame_keeper(void *data)
 		session_explain(s, s->lost_error.text);
 }
 
+/* The time is up: which machines have not come up, and how far they are. */
+static void name_the_late(struct session *s)
+{
+	AUTO_JSON cJSON *status = NULL;
+	const cJSON *machine;
+	const char *name, *phase;
+
+	if (cluster_call(s->cluster, "Status", NULL, &status, NULL) != 0)
+		return;
+	cJSON_ArrayForEach(machine, cJSON_GetObjectItemCaseSensitive(status,
+								     "machines"))
+		if (bigm_json_get_string(machine, "machine", &name, NULL) == 0 &&
+		    bigm_json_get_string(machine, "phase", &phase, NULL) == 0)
+			command_fail(s->in, 0, "%s has not come up: still %s",
+				     name, phase);
+}
+
 static void *shut_down(void *data)
 {
 	struct session *s = data;
 	struct blame blame = { .session = s };
 	struct bigm_error err = BIGM_ERROR_INIT;
 
+	if (s->status == STATUS_TIMEOUT && !s->attach)
+		name_the_late(s);
 	/* A job may see the keeper's death sooner than we do, and fail of it. */
 	if (s->doubtful && cluster_call(s->cluster, "Info", NULL, NULL, &err) != 0)
 		loop_call(s->loop, blame_keeper, &blame);

@@ -85,10 +85,12 @@ static void add_machine(struct table *t, const cJSON *machine, bool colour)
 {
 	static const char *const columns[] = { "procs", "pid" };
 	const cJSON *reason = cJSON_GetObjectItemCaseSensitive(machine, "reason");
-	char buf[512];
+	char buf[512], phase[32];
 
 	table_add(t, "%s", text_of(machine, "machine", buf, sizeof(buf)));
-	table_add(t, "%s", text_of(machine, "state", buf, sizeof(buf)));
+	text_of(machine, "state", buf, sizeof(buf));
+	text_of(machine, "phase", phase, sizeof(phase));
+	table_add(t, *phase != '\0' ? "%s, %s" : "%s", buf, phase);
 	if (colour)
 		table_colour(t, colour_of(buf, cJSON_IsObject(reason)));
 	for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)

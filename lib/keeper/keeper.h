@@ -67,7 +67,9 @@
  *		  a loan n are taken or none
  *	Watch     null → stream of JSON lines, one a machine's change, first
  *		  one for every machine there is:
- *		  {"machine": "m0", "index", "state", "address", "procs",
+ *		  {"machine": "m0", "index", "state", "phase" of one that is
+ *		   STARTING (launching, shipping, booting, registering: that
+ *		   as of now, a new one is no change), "address", "procs",
  *		   "pid", "reason": {code, message, retriable} when STOPPED,
  *		   "start_ns", "running_ns", "label", "use": {"phase": "taking", "taken"
  *		   or "returning", "program"} of one that is lent}; with

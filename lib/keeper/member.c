@@ -298,9 +298,9 @@ static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how)
 		m->keeper->ops->keepalive_failed(m->launch, &why);
 	if (m->state == BIGM_STARTING)
 		bigm_error_set(&why, how->code,
-			       "did not begin to serve: %s; does the program "
-			       "call bigm_init() first thing in main()?",
-			       why.text);
+			       "did not begin to serve (still %s): %s; does the "
+			       "program call bigm_init() first thing in main()?",
+			       member_phase(m), why.text);
 	member_fail(m, &why, 0);
 }
 
@@ -544,59 +544,4 @@ void member_launch(struct member *m)
 		return;
 	m->gone = m->output_over = true;
 	member_fail(m, &why, 0);
-}
-
-void member_add_reason(cJSON *facts, const struct bigm_error *reason)
-{
-	cJSON *json = cJSON_AddObjectToObject(facts, "reason");
-
-	cJSON_AddStringToObject(json, "code", bigm_code_name(reason->code));
-	cJSON_AddStringToObject(json, "message", reason->text);
-	cJSON_AddBoolToObject(json, "retriable", reason->retriable);
-}
-
-static void add_use(cJSON *facts, const struct member *m)
-{
-	static const char *const phases[] = {
-		[MEMBER_TAKING] = "taking",
-		[MEMBER_TAKEN] = "taken",
-		[MEMBER_RETURNING] = "returning",
-	};
-	cJSON *use = cJSON_AddObjectToObject(facts, "use");
-
-	cJSON_AddStringToObject(use, "phase", phases[m->use]);
-	cJSON_AddStringToObject(use, "program", m->borrower->program
-						      ? m->borrower->program
-						      : m->borrower->bundle);
-}
-
-cJSON *member_facts(const struct member *m)
-{
-	cJSON *facts = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(facts, "machine", m->name);
-	cJSON_AddNumberToObject(facts, "index", m->index);
-	cJSON_AddStringToObject(facts, "state", bigm_state_name(m->state));
-	cJSON_AddStringToObject(facts, "address", m->address ? m->address : "");
-	cJSON_AddNumberToObject(facts, "procs", m->procs);
-	cJSON_AddNumberToObject(facts, "pid", m->pid);
-	json_add_uint64(facts, "start_ns", m->start_ns);
-	json_add_uint64(facts, "running_ns", m->running_ns);
-	if (m->use != MEMBER_OWN && m->state == BIGM_RUNNING)
-		add_use(facts, m);
-	if (m->order->label)
-		cJSON_AddStringToObject(facts, "label", m->order->label);
-	if (m->reason.code)
-		member_add_reason(facts, &m->reason);
-	return facts;
-}
-
-cJSON *member_status(const struct member *m)
-{
-	cJSON *facts = member_facts(m);
-
-	if (m->pulse.nreplies > 0 && m->state != BIGM_STOPPED)
-		cJSON_AddItemToObject(facts, "keepalive",
-				      pulse_facts(&m->pulse));
-	return facts;
 }

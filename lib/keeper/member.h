@@ -96,6 +96,11 @@ void member_forget_loan(struct member *m);
 /* A client does without it: → STOPPED with *why; or it is given back. */
 void member_cancel(struct member *m, const struct bigm_error *why);
 
+/* How far one that is STARTING has come: "launching" (it has no address yet),
+ * "shipping" (it gets the program), "booting" (the program does not answer
+ * yet), "registering" (it makes its services). */
+const char *member_phase(const struct member *m);
+
 /* As the borrower sees it. */
 cJSON *member_loan_facts(const struct member *m);
 

@@ -532,7 +532,8 @@ static void test_never_serves(void **state)
 	f->keepalive = f->registering = HANG;
 	begin(f);
 	run_until(f, is_stopped);
-	expect_reason(f, BIGM_EUNAVAILABLE, "did not begin to serve");
+	expect_reason(f, BIGM_EUNAVAILABLE,
+		      "did not begin to serve (still booting)");
 	assert_int_equal(f->kills, 1);
 }
 

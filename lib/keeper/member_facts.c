@@ -1,0 +1,73 @@
+/*
+ * member_facts: what is told of a machine.
+ */
+#include "config.h"
+
+#include "keeper/core.h"
+#include "keeper/member.h"
+
+const char *member_phase(const struct member *m)
+{
+	if (!m->address)
+		return "launching";
+	if (m->ship)
+		return "shipping";
+	return m->alive ? "registering" : "booting";
+}
+
+void member_add_reason(cJSON *facts, const struct bigm_error *reason)
+{
+	cJSON *json = cJSON_AddObjectToObject(facts, "reason");
+
+	cJSON_AddStringToObject(json, "code", bigm_code_name(reason->code));
+	cJSON_AddStringToObject(json, "message", reason->text);
+	cJSON_AddBoolToObject(json, "retriable", reason->retriable);
+}
+
+static void add_use(cJSON *facts, const struct member *m)
+{
+	static const char *const phases[] = {
+		[MEMBER_TAKING] = "taking",
+		[MEMBER_TAKEN] = "taken",
+		[MEMBER_RETURNING] = "returning",
+	};
+	cJSON *use = cJSON_AddObjectToObject(facts, "use");
+
+	cJSON_AddStringToObject(use, "phase", phases[m->use]);
+	cJSON_AddStringToObject(use, "program", m->borrower->program
+						      ? m->borrower->program
+						      : m->borrower->bundle);
+}
+
+cJSON *member_facts(const struct member *m)
+{
+	cJSON *facts = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(facts, "machine", m->name);
+	cJSON_AddNumberToObject(facts, "index", m->index);
+	cJSON_AddStringToObject(facts, "state", bigm_state_name(m->state));
+	if (m->state == BIGM_STARTING)
+		cJSON_AddStringToObject(facts, "phase", member_phase(m));
+	cJSON_AddStringToObject(facts, "address", m->address ? m->address : "");
+	cJSON_AddNumberToObject(facts, "procs", m->procs);
+	cJSON_AddNumberToObject(facts, "pid", m->pid);
+	json_add_uint64(facts, "start_ns", m->start_ns);
+	json_add_uint64(facts, "running_ns", m->running_ns);
+	if (m->use != MEMBER_OWN && m->state == BIGM_RUNNING)
+		add_use(facts, m);
+	if (m->order->label)
+		cJSON_AddStringToObject(facts, "label", m->order->label);
+	if (m->reason.code)
+		member_add_reason(facts, &m->reason);
+	return facts;
+}
+
+cJSON *member_status(const struct member *m)
+{
+	cJSON *facts = member_facts(m);
+
+	if (m->pulse.nreplies > 0 && m->state != BIGM_STOPPED)
+		cJSON_AddItemToObject(facts, "keepalive",
+				      pulse_facts(&m->pulse));
+	return facts;
+}
