@@ -4,6 +4,15 @@
 #include "cmd/attach.h"
 #include "cmd/ranks.h"
 
+/* To a cluster that is there. */
+static int deliver(struct session *s, const char *path, struct bigm_error *err)
+{
+	AUTO_JSON cJSON *arg = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(arg, "bundle", path);
+	return cluster_call(s->cluster, "Ship", arg, NULL, err);
+}
+
 static int find(struct session *s, const void *data,
 		struct bigm_machine ***machines, struct bigm_error *err)
 {
@@ -16,8 +25,11 @@ static int find(struct session *s, const void *data,
 		.procs = run->options.procs,
 	};
 
-	return s->attach ? attach_choose(s->cluster, "all", machines, err)
-			 : cluster_start(s->cluster, &order, machines, err);
+	if (!s->attach)
+		return cluster_start(s->cluster, &order, machines, err);
+	if (run->bundle.path != NULL && deliver(s, run->bundle.path, err) != 0)
+		return err->code;
+	return attach_choose(s->cluster, "all", machines, err);
 }
 
 int run_ranks(const struct run_order *order)

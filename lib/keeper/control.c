@@ -253,6 +253,25 @@ static int method_shutdown(struct bigm_request *req, const cJSON *arg,
 	return 0;
 }
 
+static int method_ship(struct bigm_request *req, const cJSON *arg,
+		       cJSON **reply, struct bigm_error *err)
+{
+	struct keeper *k = keeper_of(req);
+	struct start_request *order = ship_request_parse(arg, err);
+	int rc;
+
+	if (!order)
+		return BIGM_EINVALID;
+	rc = keeper_find_cargo(k, order, err);
+	if (rc < 0) {
+		start_request_free(order);
+		return rc;
+	}
+	rpc_request_defer(req);
+	delivery_start(k, req, order);
+	return 0;
+}
+
 static const struct bigm_method methods[] = {
 	{ "Info", method_info, BIGM_INLINE },
 	{ "Status", method_status, BIGM_INLINE },
@@ -261,6 +280,7 @@ static const struct bigm_method methods[] = {
 	{ "Watch", method_watch, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Use", method_use, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Return", method_return, BIGM_INLINE },
+	{ "Ship", method_ship, BIGM_INLINE },
 	{ "Tail", method_tail, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Cancel", method_cancel, BIGM_INLINE },
 	{ "ReadFile", method_read_file, BIGM_INLINE | BIGM_STREAM_REPLY },

@@ -16,6 +16,7 @@
 #define KEEPER_CORE_H
 
 #include "keeper/authority.h"
+#include "keeper/delivery.h"
 #include "keeper/journal.h"
 #include "keeper/loan.h"
 #include "keeper/record.h"
@@ -56,6 +57,7 @@ struct keeper {
 	const struct system_ops *ops;
 	struct system *system;
 	cargo_find_fn *find_cargo; /* NULL: it cannot ship bundles */
+	struct delivery_list deliveries;
 	struct keepalive keepalive; /* 0: the system's, from keeper_start() on */
 	struct rpc_server *server;
 	struct journal *journal;

@@ -532,6 +532,7 @@ int keeper_hold(struct keeper *k, int fd, struct bigm_error *err)
 /* In reverse; members first, whose connections close on the loop. */
 void keeper_dispose(struct keeper *k)
 {
+	delivery_free_all(&k->deliveries);
 	for (size_t i = 0; i < k->nmembers; i++)
 		member_free(k->members[i]);
 	for (size_t i = 0; i < k->norders; i++)

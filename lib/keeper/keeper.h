@@ -81,6 +81,8 @@
  *		  --cluster), which it is until it ends the call or goes away;
  *		  EXIST when another is; waits for machines that still go back
  *	Return    {"use": TOKEN} → null, when all machines are what they were
+ *	Ship      {"bundle": PATH} → null when every machine that runs has its
+ *		  part, ready for Supervisor.Run; what one has is not sent again
  *	Status    null → {"cluster", …, "used": true when somebody has it,
  *		  "machines": [as above]}, where a
  *		  machine that has answered a Keepalive and is not STOPPED has

@@ -463,6 +463,9 @@ static void ship(struct member *m, const struct start_request *before)
 	order.env = before == image && !image->env ? NULL : env;
 	if (order.exec)
 		m->least = (m->incarnation > 0 ? m->incarnation : 1) + 1;
+	/* For Run, if it is not to become that. */
+	snprintf(m->cargo, sizeof(m->cargo), "%s",
+		 order.exec ? "" : order.cargo->digest);
 	pulse_start(&m->pulse);
 	m->ship = ship_start(m->client, &order, on_shipped, m);
 	json_strings_free(env);

@@ -12,6 +12,7 @@
 #ifndef KEEPER_MEMBER_H
 #define KEEPER_MEMBER_H
 
+#include "base/digest.h"
 #include "base/json.h"
 #include "keeper/health.h"
 #include "keeper/output.h"
@@ -53,6 +54,7 @@ struct member {
 	bool stopping; /* its end was asked for */
 
 	struct rpc_client *client;
+	char cargo[DIGEST_SIZE]; /* what it has ready for Run; "": nothing */
 	struct ship *ship; /* under way */
 	bool hop; /* it becomes the bare worker first */
 	uint64_t incarnation, least; /* it has; it must have, after Exec */

@@ -209,6 +209,21 @@ void start_request_free(struct start_request *r)
 	free(r);
 }
 
+struct start_request *ship_request_parse(const cJSON *arg,
+					 struct bigm_error *err)
+{
+	struct start_request *r = xcalloc(1, sizeof(*r));
+	const char *bundle;
+
+	r->program_fd = -1;
+	if (check_object(arg, false, err) == 0 &&
+	    bigm_json_get_string(arg, "bundle", &bundle, err) == 0 &&
+	    get_path(arg, "bundle", &r->bundle, err) == 0)
+		return r;
+	start_request_free(r);
+	return NULL;
+}
+
 int tail_request_parse(const cJSON *arg, struct tail_request *r,
 		       struct bigm_error *err)
 {

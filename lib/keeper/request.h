@@ -69,6 +69,10 @@ struct read_request {
 int read_request_parse(const cJSON *arg, struct read_request *request,
 		       struct bigm_error *err);
 
+/* Keeper.Ship: an order that has nothing but the bundle. */
+struct start_request *ship_request_parse(const cJSON *arg,
+					 struct bigm_error *err);
+
 /* Keeper.Shutdown. */
 int shutdown_request_parse(const cJSON *arg, bool *now,
 			   struct bigm_error *err);

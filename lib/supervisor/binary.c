@@ -280,7 +280,8 @@ static int read_elf_begin(const char *path, struct elf_begin *elf,
 	    memcmp(elf->ident, ELFMAG, SELFMAG) != 0)
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "not an ELF program, which a machine "
-				      "needs: link it with libbigm");
+				      "needs: link it with libbigm (or a bundle, "
+				      "which only bare machines take)");
 	return 0;
 }
 

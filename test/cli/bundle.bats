@@ -196,6 +196,44 @@ foreign() {
 	[ "$(grep / <<<"$output" | grep -vcF "$files")" -eq 0 ]
 }
 
+@test "run --cluster ships a bundle to machines that are there, once" {
+	make_program
+	"$BIGM" bundle ./prog --file data -o a.bigm
+	"$BIGM" start -n 2 --name calm
+	for _ in 1 2; do
+		run_bigm run --cluster calm --keep-going a.bigm
+		[ "$status" -eq 3 ]
+		[ "$(grep -c "prog - at home 0" <<<"$output")" -eq 2 ]
+		stat -c %i "$XDG_STATE_HOME"/bigm/*/calm/m0/sha256-*/prog >>inodes
+	done
+	# It was not sent again.
+	[ "$(uniq inodes | wc -l)" -eq 1 ]
+	echo other >data/file
+	"$BIGM" bundle ./prog --file data -o a.bigm
+	run_bigm run --cluster calm --keep-going a.bigm
+	[ "$(grep -c "^other$" <<<"$output")" -eq 2 ]
+	# The one before has gone.
+	[ "$(find "$XDG_STATE_HOME"/bigm/*/calm/m0 -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ]
+	foreign prog other
+	"$BIGM" bundle --no-libs ./other -o other.bigm
+	run_bigm run --cluster calm other.bigm
+	[ "$status" -eq 125 ]
+	[[ $output == *"has nothing for linux/"* ]]
+	"$BIGM" bundle "$abs_top_builddir/examples/bigpi" -o pi.bigm
+	run_bigm run --cluster calm pi.bigm
+	[ "$status" -eq 2 ]
+	[[ $output == *"not to drivers in bundles"* ]]
+}
+
+@test "machines that are a user's program cannot unpack, and say so" {
+	make_program
+	"$BIGM" bundle ./prog -o a.bigm
+	"$BIGM" start --name calm "$abs_top_builddir/examples/bigpi"
+	run_bigm run --cluster calm a.bigm
+	[ "$status" -eq 125 ]
+	[[ $output == *"a bundle, which only bare machines take"* ]]
+}
+
 @test "-C is a folder of the machine, below the bundle's" {
 	printf '#!/bin/sh\npwd; echo $BIGM_FILES\n' >script
 	chmod +x script
