@@ -24,9 +24,8 @@
 #include "keeper/place.h"
 #include "keeper/record.h"
 #include "keeper_world.h"
+#include "keeper_world_private.h"
 #include "loop/process.h"
-
-#define TIMEOUT_MS 30000
 
 /* ------------------------------------------------------------------ */
 /* Folders                                                             */
@@ -84,7 +83,7 @@ int world_clean(void **state)
 /* ------------------------------------------------------------------ */
 /* Beginning                                                           */
 
-static int spawn_keeper(const char *const *args, int *hold, int *status)
+int world_spawn(const char *const *args, int *hold, int *status)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
 	const char *argv[16] = { "bigm", KEEPER_ROLE };
@@ -143,7 +142,7 @@ static struct bigm_call *start_call(struct rpc_client *client,
 			      &options);
 }
 
-static int ask(struct rpc_client *client, const char *method, const char *arg,
+int world_ask_client(struct rpc_client *client, const char *method, const char *arg,
 	       cJSON **reply, struct bigm_error *err)
 {
 	struct bigm_call *call = start_call(client, method, arg, false);
@@ -155,7 +154,7 @@ static int ask(struct rpc_client *client, const char *method, const char *arg,
 	return rc;
 }
 
-static char *member(const cJSON *json, const char *name)
+char *world_member(const cJSON *json, const char *name)
 {
 	const char *text = NULL;
 
@@ -166,9 +165,9 @@ static char *member(const cJSON *json, const char *name)
 static void take_identity(struct world *w)
 {
 	AUTO_JSON cJSON *json = world_ask(w, "Identity", NULL);
-	AUTO_FREE char *key = member(json, "key");
-	AUTO_FREE char *certificate = member(json, "certificate");
-	AUTO_FREE char *authority = member(json, "authority");
+	AUTO_FREE char *key = world_member(json, "key");
+	AUTO_FREE char *certificate = world_member(json, "certificate");
+	AUTO_FREE char *authority = world_member(json, "authority");
 
 	w->identity = identity_from_pem(key, certificate, authority, NULL);
 	assert_non_null(w->identity);
@@ -188,7 +187,7 @@ struct world *world_new_with(const char *const *args)
 	w->self = xstrndup(exe, (size_t)n);
 	w->loop = loop_new(&err);
 	loop_start_thread(w->loop, "world", &err);
-	assert_int_equal(spawn_keeper(args, &target.fd, &w->status_fd), 0);
+	assert_int_equal(world_spawn(args, &target.fd, &w->status_fd), 0);
 	w->client = rpc_client_new(w->loop, "keeper");
 	assert_int_equal(rpc_client_open(w->client, &target, &err), 0);
 	buffer_init(&w->watched, 1u << 20);
@@ -196,9 +195,9 @@ struct world *world_new_with(const char *const *args)
 		fail_msg("%s", err.text);
 	w->keeper = cJSON_GetObjectItem(info, "pid")->valueint;
 	w->guard = parent_of(w->keeper);
-	w->record = member(info, "record");
-	w->socket = member(info, "socket");
-	w->id = member(info, "id");
+	w->record = world_member(info, "record");
+	w->socket = world_member(info, "socket");
+	w->id = world_member(info, "id");
 	take_identity(w);
 	w->watch = start_call(w->client, "Keeper.Watch", NULL, true);
 	return w;
@@ -236,7 +235,7 @@ int world_try(struct world *w, const char *method, const char *arg,
 {
 	AUTO_FREE char *name = xasprintf("Keeper.%s", method);
 
-	return ask(w->client, name, arg, reply, err);
+	return world_ask_client(w->client, name, arg, reply, err);
 }
 
 cJSON *world_ask(struct world *w, const char *method, const char *arg)
@@ -317,7 +316,7 @@ static void take_line(struct world *w, const char *line, size_t len)
 {
 	AUTO_JSON cJSON *json = json_parse(line, len, NULL);
 	const cJSON *reason = cJSON_GetObjectItem(json, "reason");
-	AUTO_FREE char *name = member(json, "machine");
+	AUTO_FREE char *name = world_member(json, "machine");
 	struct world_machine *m = find(w, name);
 
 	copy_member(json, "state", m->state, sizeof(m->state));
@@ -400,7 +399,7 @@ cJSON *world_call(struct world *w, const char *machine, const char *method,
 	struct bigm_error err = BIGM_ERROR_INIT;
 	cJSON *reply = NULL;
 
-	if (ask(client_of(w, machine), method, arg, &reply, &err) < 0)
+	if (world_ask_client(client_of(w, machine), method, arg, &reply, &err) < 0)
 		fail_msg("%s", err.text);
 	return reply;
 }
@@ -408,220 +407,5 @@ cJSON *world_call(struct world *w, const char *machine, const char *method,
 void world_call_fails(struct world *w, const char *machine,
 		      const char *method, const char *arg)
 {
-	assert_true(ask(client_of(w, machine), method, arg, NULL, NULL) < 0);
-}
-
-/* ------------------------------------------------------------------ */
-/* Ends                                                                */
-
-void world_let_go(struct world *w)
-{
-	bigm_call_free(w->watch);
-	w->watch = NULL;
-	rpc_client_free(w->client);
-	w->client = NULL;
-}
-
-static struct rpc_client *attach(struct world *w)
-{
-	AUTO_FREE char *address = xasprintf("unix:%s", w->socket);
-	const struct rpc_target target = { .address = address, .fd = -1 };
-	struct rpc_client *client = rpc_client_new(w->loop, "keeper");
-	struct bigm_error err = BIGM_ERROR_INIT;
-
-	if (rpc_client_open(client, &target, &err) < 0)
-		fail_msg("%s", err.text);
-	return client;
-}
-
-void world_attach(struct world *w)
-{
-	w->client = attach(w);
-}
-
-static ssize_t read_status(int fd, char *text, size_t size)
-{
-	struct pollfd poller = { .fd = fd, .events = POLLIN };
-	ssize_t n;
-
-	assert_int_equal(poll(&poller, 1, TIMEOUT_MS), 1);
-	n = read(fd, text, size - 1);
-	assert_true(n >= 0);
-	text[n] = '\0';
-	return n;
-}
-
-static void expect_message(int fd, const char *text)
-{
-	char said[4096];
-	AUTO_JSON cJSON *json = NULL;
-	AUTO_FREE char *message = NULL;
-
-	read_status(fd, said, sizeof(said));
-	json = json_parse(said, strlen(said), NULL);
-	if (!json)
-		fail_msg("the status pipe says: \"%s\"", said);
-	message = member(json, "message");
-	if (!strstr(message, text))
-		fail_msg("\"%s\" lacks \"%s\"", message, text);
-}
-
-void world_expect_status(struct world *w, const char *text)
-{
-	expect_message(w->status_fd, text);
-}
-
-static void pause_ms(void)
-{
-	const struct timespec ms = { 0, 1000000 };
-
-	nanosleep(&ms, NULL);
-}
-
-static void wait_children(void)
-{
-	uint64_t end = loop_now_ns() + TIMEOUT_MS * 1000000ull;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0) {
-		if (loop_now_ns() > end)
-			fail_msg("processes are left");
-		if (pid == 0)
-			pause_ms();
-	}
-}
-
-void world_wait_gone(pid_t pid)
-{
-	uint64_t end = loop_now_ns() + TIMEOUT_MS * 1000000ull;
-
-	while (kill(pid, 0) == 0) {
-		if (loop_now_ns() > end)
-			fail_msg("process %d is still there", pid);
-		pause_ms();
-	}
-}
-
-void world_wait_processes(struct world *w)
-{
-	wait_children();
-}
-
-static void count_clusters(void *data)
-{
-	char **names = record_list(NULL);
-	int *count = data;
-
-	for (*count = 0; names && names[*count];)
-		++*count;
-	json_strings_free(names);
-}
-
-int world_count_clusters(struct world *w)
-{
-	int count;
-
-	loop_call(w->loop, count_clusters, &count);
-	return count;
-}
-
-static bool exists(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0;
-}
-
-int64_t world_wait_end(struct world *w)
-{
-	uint64_t begin = loop_now_ns();
-
-	wait_children();
-	if (exists(w->record))
-		fail_msg("%s is left", w->record);
-	if (exists(w->socket))
-		fail_msg("%s is left", w->socket);
-	return (int64_t)((loop_now_ns() - begin) / 1000000);
-}
-
-void world_wait_clusters(int n)
-{
-	uint64_t end = loop_now_ns() + TIMEOUT_MS * 1000000ull;
-	int count = -1;
-
-	for (;;) {
-		count_clusters(&count);
-		if (count == n)
-			return;
-		if (loop_now_ns() > end)
-			fail_msg("%d clusters", count);
-		pause_ms();
-	}
-}
-
-void world_spawn_client(pid_t *client, pid_t *child)
-{
-	int hold, status, gate[2];
-
-	assert_int_equal(pipe(gate), 0);
-	*client = fork();
-	if (*client == 0) {
-		spawn_keeper(NULL, &hold, &status);
-		*child = fork();
-		if (*child != 0 &&
-		    write(gate[1], child, sizeof(*child)) < 0)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	assert_int_equal(read(gate[0], child, sizeof(*child)),
-			 sizeof(*child));
-	close(gate[0]);
-	close(gate[1]);
-	world_wait_clusters(1);
-}
-
-void world_expect_refusal(const char *const *args, const char *text)
-{
-	char rest[16];
-	int hold, status;
-
-	spawn_keeper(args, &hold, &status);
-	expect_message(status, text);
-	/* All who have the pipe are gone then. */
-	assert_int_equal(read_status(status, rest, sizeof(rest)), 0);
-	close(hold);
-	close(status);
-}
-
-/* ------------------------------------------------------------------ */
-/* Visitors                                                            */
-
-struct world_visitor {
-	struct rpc_client *client;
-};
-
-struct world_visitor *world_visit(struct world *w)
-{
-	struct world_visitor *v = xcalloc(1, sizeof(*v));
-
-	v->client = attach(w);
-	return v;
-}
-
-cJSON *world_visitor_ask(struct world_visitor *v, const char *method)
-{
-	AUTO_FREE char *name = xasprintf("Keeper.%s", method);
-	struct bigm_error err = BIGM_ERROR_INIT;
-	cJSON *reply = NULL;
-
-	if (ask(v->client, name, NULL, &reply, &err) < 0)
-		fail_msg("%s", err.text);
-	return reply;
-}
-
-void world_visitor_free(struct world_visitor *v)
-{
-	rpc_client_free(v->client);
-	free(v);
+	assert_true(world_ask_client(client_of(w, machine), method, arg, NULL, NULL) < 0);
 }

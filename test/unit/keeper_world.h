@@ -12,6 +12,20 @@
 #include "base/json.h"
 #include "rpc/client.h"
 
+/* What all ends may take.  Under the ThreadSanitizer each process takes a
+ * second longer to exit. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define WORLD_END_MS 8000
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+#define WORLD_END_MS 8000
+#endif
+#ifndef WORLD_END_MS
+#define WORLD_END_MS 2000
+#endif
+
 struct world_machine {
 	char name[24], state[16], address[64], reason[512];
 	struct rpc_client *client;

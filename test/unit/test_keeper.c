@@ -19,105 +19,10 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "keeper/keeper.h"
 #include "keeper/output.h"
 #include "keeper/record.h"
+#include "keeper_toy.h"
 #include "keeper_world.h"
-#include "supervisor/boot.h"
-#include "supervisor/supervisor.h"
-
-/* What all ends may take.  Under the ThreadSanitizer each process takes a
- * second longer to exit. */
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define END_MS 8000
-#endif
-#endif
-#ifdef __SANITIZE_THREAD__
-#define END_MS 8000
-#endif
-#ifndef END_MS
-#define END_MS 2000
-#endif
-
-/* ------------------------------------------------------------------ */
-/* What the machines serve                                             */
-
-static int toy_init(struct bigm *b, const cJSON *params, void **state,
-		    struct bigm_error *err)
-{
-	if (cJSON_IsString(params))
-		return bigm_error_set(err, BIGM_EINVALID, "%s",
-				      params->valuestring);
-	return 0;
-}
-
-static int toy_say(struct bigm_request *req, const cJSON *arg, cJSON **reply,
-		   struct bigm_error *err)
-{
-	const char *text;
-
-	if (bigm_json_get_string(arg, NULL, &text, err) < 0)
-		return BIGM_EINVALID;
-	return write(1, text, strlen(text)) < 0 ? BIGM_EIO : 0;
-}
-
-static int toy_die(struct bigm_request *req, const cJSON *arg, cJSON **reply,
-		   struct bigm_error *err)
-{
-	toy_say(req, arg, reply, err);
-	abort();
-}
-
-/* A child that ignores what can be ignored and holds the output; its pid. */
-static int toy_fork(struct bigm_request *req, const cJSON *arg, cJSON **reply,
-		    struct bigm_error *err)
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		alarm(300); /* where a broken keeper leaves it */
-		signal(SIGTERM, SIG_IGN);
-		signal(SIGHUP, SIG_IGN);
-		if (cJSON_IsTrue(arg))
-			setsid();
-		else
-			setpgid(0, 0);
-		for (;;)
-			pause();
-	}
-	*reply = cJSON_CreateNumber(pid);
-	return 0;
-}
-
-static int toy_env(struct bigm_request *req, const cJSON *arg, cJSON **reply,
-		   struct bigm_error *err)
-{
-	const char *value = getenv("TOY");
-
-	*reply = cJSON_CreateString(value ? value : "");
-	return 0;
-}
-
-static const struct bigm_method toy_methods[] = {
-	{ "Say", toy_say, 0 },
-	{ "Die", toy_die, 0 },
-	{ "Fork", toy_fork, 0 },
-	{ "Env", toy_env, 0 },
-	{ NULL, NULL, 0 },
-};
-
-static const struct bigm_service_type toy = {
-	.size = sizeof(toy),
-	.name = "Toy",
-	.methods = toy_methods,
-	.init = toy_init,
-};
-
-static const struct bigm_service_type *const types[] = { &toy, NULL };
-
-#define TOYS(n) "{\"n\":" #n ",\"program\":\"/proc/self/exe\"," \
-		"\"services\":[{\"name\":\"Toy\"}]}"
 
 /* ------------------------------------------------------------------ */
 /* A whole life                                                        */
@@ -145,7 +50,7 @@ static void test_life(void **state)
 	assert_string_equal(found->socket_path, w->socket);
 	record_free(found);
 	world_shutdown(w);
-	assert_true(world_wait_end(w) < END_MS);
+	assert_true(world_wait_end(w) < WORLD_END_MS);
 	world_expect_state(w, "m0", "STOPPED");
 	assert_string_equal(world_reason(w, "m0"), "");
 	world_free(w);
@@ -252,6 +157,48 @@ static void test_killed_machine(void **state)
 
 /* What a dead machine left in a session of its own is the keeper's to reap,
  * when it ends at last. */
+static struct bigm_call *read_file(struct world *w, const char *machine,
+				   const char *path)
+{
+	AUTO_FREE char *arg = xasprintf("{\"machine\":\"%s\",\"path\":\"%s\"}",
+					machine, path);
+	struct bigm_call_options options = { .size = sizeof(options),
+					     .stream_reply = true };
+
+	return rpc_call_start(w->client, "Keeper.ReadFile", arg, strlen(arg),
+			      &options);
+}
+
+static void expect_unread(struct world *w, const char *machine,
+			  const char *path, int code)
+{
+	struct bigm_call *call = read_file(w, machine, path);
+
+	assert_int_equal(bigm_call_wait(call, NULL), code);
+	bigm_call_free(call);
+}
+
+/* By the keeper, which does not ask the machine. */
+static void test_files_of_a_dead_machine(void **state)
+{
+	struct world *w = world_new();
+	AUTO_FREE char *path = xasprintf("%s/info.json", w->record);
+	AUTO_FREE char *text = NULL;
+
+	world_start(w, TOYS(1));
+	world_expect_state(w, "m0", "RUNNING");
+	kill(world_pid(w, "m0"), SIGKILL);
+	world_expect_state(w, "m0", "STOPPED");
+	text = world_tail_finish(read_file(w, "m0", path));
+	assert_non_null(strstr(text, w->id));
+	expect_unread(w, "m1", path, BIGM_ENOTFOUND);
+	expect_unread(w, "m0", "/dev/null", BIGM_EINVALID);
+	expect_unread(w, "m0", "info.json", BIGM_EINVALID);
+	world_shutdown(w);
+	world_wait_end(w);
+	world_free(w);
+}
+
 static void test_orphans_are_reaped(void **state)
 {
 	struct world *w = world_new();
@@ -371,187 +318,6 @@ static void test_much_output(void **state)
 }
 
 /* ------------------------------------------------------------------ */
-/* Ends                                                                */
-
-/* Machines with children, in their session and out of it. */
-static struct world *busy_world(void)
-{
-	struct world *w = world_new();
-
-	world_start(w, TOYS(2));
-	world_expect_state(w, "m0", "RUNNING");
-	world_expect_state(w, "m1", "RUNNING");
-	cJSON_Delete(world_call(w, "m0", "Toy.Fork", "false"));
-	cJSON_Delete(world_call(w, "m1", "Toy.Fork", "true"));
-	return w;
-}
-
-static void expect_end_within(struct world *w, int64_t limit)
-{
-	int64_t ms = world_wait_end(w);
-
-	if (ms >= limit)
-		fail_msg("it took %lld ms", (long long)ms);
-	world_free(w);
-}
-
-static void expect_end(struct world *w)
-{
-	expect_end_within(w, END_MS);
-}
-
-static void test_client_goes(void **state)
-{
-	struct world *w = busy_world();
-
-	world_let_go(w);
-	expect_end(w);
-}
-
-/* What the client forked has the hold, too, and lives on. */
-static void test_client_goes_but_a_child_stays(void **state)
-{
-	pid_t client, child;
-
-	world_spawn_client(&client, &child);
-	kill(client, SIGKILL);
-	world_wait_clusters(0);
-	assert_int_equal(kill(child, 0), 0);
-	kill(child, SIGKILL);
-	world_wait_processes(NULL);
-}
-
-static void test_keeper_killed(void **state)
-{
-	struct world *w = busy_world();
-
-	kill(w->keeper, SIGKILL);
-	world_expect_status(w, "signal 9 (Killed)");
-	expect_end(w);
-}
-
-static void test_keeper_terminated(void **state)
-{
-	struct world *w = busy_world();
-
-	kill(w->keeper, SIGTERM);
-	world_expect_state(w, "m1", "STOPPED");
-	assert_string_equal(world_reason(w, "m1"),
-			    "m1: the cluster has ended: signal 15 "
-			    "(Terminated)");
-	expect_end(w);
-}
-
-static void test_guard_killed(void **state)
-{
-	struct world *w = busy_world();
-
-	kill(w->guard, SIGKILL);
-	world_expect_state(w, "m0", "STOPPED");
-	assert_non_null(strstr(world_reason(w, "m0"), "its guard has died"));
-	expect_end(w);
-}
-
-static void test_guard_terminated(void **state)
-{
-	struct world *w = busy_world();
-
-	kill(w->guard, SIGTERM);
-	expect_end(w);
-}
-
-/* Nobody is left to clean up the record: whoever lists clusters next does. */
-static void test_both_killed(void **state)
-{
-	struct world *w = world_new();
-
-	world_start(w, TOYS(2));
-	world_expect_state(w, "m0", "RUNNING");
-	world_expect_state(w, "m1", "RUNNING");
-	kill(w->guard, SIGKILL);
-	kill(w->keeper, SIGKILL);
-	world_wait_processes(w);
-	assert_int_equal(world_count_clusters(w), 0);
-	expect_end(w);
-}
-
-static void test_shutdown_now(void **state)
-{
-	struct world *w = busy_world();
-
-	cJSON_Delete(world_ask(w, "Shutdown", "{\"now\":true}"));
-	expect_end(w);
-}
-
-static void test_shutdown_with_children(void **state)
-{
-	struct world *w = busy_world();
-
-	world_shutdown(w);
-	expect_end(w);
-}
-
-/* While machines start, and some hang. */
-static void test_early_end(void **state)
-{
-	struct world *w = world_new();
-
-	world_start(w, TOYS(4));
-	world_start(w, "{\"n\":1,\"program\":\"/bin/sleep\","
-		       "\"argv\":[\"sleep\",\"60\"]}");
-	world_let_go(w);
-	expect_end(w);
-}
-
-static void test_stopped_machine(void **state)
-{
-	struct world *w = world_new();
-
-	world_start(w, TOYS(2));
-	world_expect_state(w, "m0", "RUNNING");
-	world_expect_state(w, "m1", "RUNNING");
-	kill(world_pid(w, "m1"), SIGSTOP);
-	world_let_go(w);
-	/* It has its time to answer first. */
-	expect_end_within(w, 2 * END_MS);
-}
-
-static void test_release(void **state)
-{
-	struct world *w = world_new();
-
-	world_start(w, TOYS(1));
-	world_expect_state(w, "m0", "RUNNING");
-	cJSON_Delete(world_ask(w, "Release", NULL));
-	world_let_go(w);
-	world_attach(w);
-	cJSON_Delete(world_call(w, "m0", "Supervisor.Ping", "1"));
-	cJSON_Delete(world_ask(w, "Shutdown", NULL));
-	expect_end(w);
-}
-
-/* A client on the control socket comes and goes without consequence. */
-static void test_visitors(void **state)
-{
-	struct world *w = world_new();
-
-	world_start(w, TOYS(1));
-	world_expect_state(w, "m0", "RUNNING");
-	for (int i = 0; i < 5; i++) {
-		struct world_visitor *v = world_visit(w);
-		AUTO_JSON cJSON *info = world_visitor_ask(v, "Info");
-
-		assert_string_equal(
-			cJSON_GetObjectItem(info, "record")->valuestring,
-			w->record);
-		world_visitor_free(v);
-	}
-	cJSON_Delete(world_call(w, "m0", "Supervisor.Ping", "1"));
-	world_shutdown(w);
-	world_free(w);
-}
-
-/* ------------------------------------------------------------------ */
 /* Setbinary and Exec                                                  */
 
 static void test_ship(void **state)
@@ -577,7 +343,7 @@ static void test_ship(void **state)
 	assert_string_equal(env->valuestring, "shipped");
 	cJSON_Delete(world_call(w, "m0", "Toy.Say", "\"still heard\""));
 	world_shutdown(w);
-	assert_true(world_wait_end(w) < END_MS);
+	assert_true(world_wait_end(w) < WORLD_END_MS);
 	world_free(w);
 }
 
@@ -697,24 +463,12 @@ int main(int argc, char **argv)
 		TEST(test_bad_order),
 		TEST(test_failing_machines),
 		TEST(test_killed_machine),
+		TEST(test_files_of_a_dead_machine),
 		TEST(test_orphans_are_reaped),
 		TEST(test_output),
 		TEST(test_output_to_the_end),
 		TEST(test_output_is_live),
 		TEST(test_much_output),
-		TEST(test_client_goes),
-		TEST(test_client_goes_but_a_child_stays),
-		TEST(test_keeper_killed),
-		TEST(test_keeper_terminated),
-		TEST(test_guard_killed),
-		TEST(test_guard_terminated),
-		TEST(test_both_killed),
-		TEST(test_shutdown_now),
-		TEST(test_shutdown_with_children),
-		TEST(test_early_end),
-		TEST(test_stopped_machine),
-		TEST(test_release),
-		TEST(test_visitors),
 		TEST(test_ship),
 		TEST(test_ship_fails),
 		TEST(test_ship_cannot_execute),
@@ -723,14 +477,7 @@ int main(int argc, char **argv)
 		TEST(test_logs_are_kept),
 	};
 
-	if (boot_wanted()) {
-		struct boot *boot = boot_receive(NULL);
-
-		if (!boot)
-			return 1;
-		worker_main(boot, argc, argv, types, NULL);
-	}
-	if (argc > 1 && !strcmp(argv[1], KEEPER_ROLE))
-		return keeper_main(argc - 2, argv + 2);
+	if (toy_is_wanted(argc, argv))
+		return toy_main(argc, argv);
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }
