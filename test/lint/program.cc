@@ -1,5 +1,6 @@
 // A user's program in C++17: three machines, each asked once.  Nothing of libstdc++'s, so that any compiler will do.
 #include <bigm.h>
+#include <bigm_test.h>
 #include <cstdio>
 #include <cstdlib>
 
