@@ -1,8 +1,14 @@
 load common
+load gate
 
 bigpi=$abs_top_builddir/examples/bigpi
 
+setup_file() {
+	build_gate
+}
+
 clean_up() {
+	open_gate
 	"$BIGM" shutdown --all
 }
 
@@ -16,15 +22,47 @@ clean_up() {
 }
 
 @test "start gives its standard output back at once, as ssh waits for" {
-	name=$(timeout 10 "$BIGM" start | cat)
+	# shellcheck disable=SC2016 # for the inner shell
+	name=$(timeout 60 sh -c '"$BIGM" start | cat')
 	[ -n "$name" ]
 }
 
 @test "--no-wait returns while the machines are STARTING, and calls wait" {
+	close_gate 0
 	"$BIGM" start --no-wait -n 2 "$bigpi"
-	run_bigm call m1 Supervisor.Ping 5
-	[ "$status" -eq 0 ]
-	[ "$output" = 5 ]
+	starting 2
+	"$BIGM" call m1 Supervisor.Ping 5 >out 3>&- &
+	open_gate
+	wait $!
+	[ "$(cat out)" = 5 ]
+}
+
+@test "start says the name when all machines run, and not before" {
+	close_gate 1
+	"$BIGM" start -n 2 --name calm >out 3>&- &
+	eventually 20 starting 1
+	[ ! -s out ]
+	open_gate
+	wait $!
+	[ "$(cat out)" = calm ]
+}
+
+@test "fewer machines than asked for are a failure, but not with --min" {
+	local status=0
+	close_gate 1
+	"$BIGM" start -n 2 --name calm >out 2>err 3>&- &
+	kill_one_starting 1
+	wait $! || status=$?
+	[ "$status" -eq 1 ]
+	[ ! -s out ]
+	[[ $(<err) == "bigm start: m"*": killed by signal 9 (Killed) while starting (1 of 2 machines came up)" ]]
+	[ -z "$("$BIGM" status)" ]
+	touch "$GATE/free0"
+	"$BIGM" start -n 2 --min 1 --name calm >out 2>err 3>&- &
+	kill_one_starting 1
+	wait $!
+	[ "$(cat out)" = calm ]
+	[[ $(<err) == *"(going on with 1 of 2 machines)" ]]
 }
 
 @test "--service chooses services instead of one of each type" {
