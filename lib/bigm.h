@@ -186,6 +186,9 @@ BIGM_API int bigm_request_write(struct bigm_request *req, const void *buf,
  * the rest for the machines (they see the same command line), and returns a
  * handle; nothing is started yet.
  *
+ * A program may have several handles, each with a cluster of its own; under
+ * `bigm run` the first one has that of bigm.
+ *
  * types  the service types of this program, a NULL-terminated list that must
  *        live as long as the handle; may be NULL
  *

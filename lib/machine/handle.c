@@ -125,6 +125,10 @@ struct bigm *bigm_init(int *argc, char ***argv,
 		settings_release(&settings);
 		return NULL;
 	}
+	/* One cluster is one handle's: another one of this process makes its
+	 * own. */
+	if (settings.control)
+		unsetenv("BIGM_CONTROL");
 	b = handle_new_driver(types, *argc, *argv);
 	b->settings = settings;
 	if (settings.debug)
