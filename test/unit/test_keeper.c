@@ -163,6 +163,7 @@ static struct bigm_call *read_file(struct world *w, const char *machine,
 	AUTO_FREE char *arg = xasprintf("{\"machine\":\"%s\",\"path\":\"%s\"}",
 					machine, path);
 	struct bigm_call_options options = { .size = sizeof(options),
+					     .timeout_ms = 60000,
 					     .stream_reply = true };
 
 	return rpc_call_start(w->client, "Keeper.ReadFile", arg, strlen(arg),
