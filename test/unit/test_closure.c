@@ -98,7 +98,7 @@ static void assert_found(const struct fixture *f)
 	if (closure_find(&c, prog, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_ends(library(&c, "liba.so")->path, "/lib/liba.so");
-	assert_ends(library(&c, "libb.so")->path, "/libb.so");
+	assert_ends(library(&c, "libb.so")->path, "/sub/libb.so");
 	assert_ends(library(&c, "libc.so.6")->path, "/libc.so.6");
 	assert_non_null(c.loader);
 	assert_string_equal(library(&c, "ld-linux-x86-64.so.2")->path, "");
