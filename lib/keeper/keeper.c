@@ -33,9 +33,8 @@
 #define CLOSE_MS 300
 #define CLOSE_AWAITED_MS 2000
 
-/* Output, boot socket, pidfd, connection; and what the keeper has besides,
- * with some for clients and for spawning. */
-#define FDS_PER_MACHINE 4
+/* What the keeper has besides machines, with some for clients and for
+ * spawning. */
 #define FDS_BESIDES 80
 
 /* ------------------------------------------------------------------ */
@@ -165,7 +164,9 @@ static int allow(const struct keeper *k, int n, struct bigm_error *err)
 {
 	const struct limits_order order = {
 		.machines = n,
-		.files = FDS_BESIDES + living_after(k, n) * FDS_PER_MACHINE,
+		/* One more for its connection. */
+		.files = FDS_BESIDES +
+			 living_after(k, n) * (1 + k->ops->host_files),
 		.processes = (uint64_t)n * k->ops->host_processes,
 		.memory = (uint64_t)n * k->ops->host_memory,
 	};

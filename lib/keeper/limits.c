@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/cgroup.h"
 #include "base/error.h"
+#include "base/files.h"
 
 /* ------------------------------------------------------------------ */
 /* One limit each                                                      */
@@ -28,20 +29,13 @@ static int too_low(const struct limits_order *order, uint64_t need,
 			      allowed, where);
 }
 
-/* Children inherit the limit: raised only for clusters that need it. */
 static int allow_files(const struct limits_order *o, struct bigm_error *err)
 {
-	struct rlimit limit;
+	uint64_t allowed = files_allow(o->files);
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= o->files)
+	if (allowed >= o->files)
 		return 0;
-	if (limit.rlim_max < o->files)
-		return too_low(o, o->files, "open files", limit.rlim_max,
-			       "`ulimit -Hn`", err);
-	limit.rlim_cur = o->files;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return error_set_errno(err, errno, "limit of open files");
-	return 0;
+	return too_low(o, o->files, "open files", allowed, "`ulimit -Hn`", err);
 }
 
 static int allow_processes(const struct limits_order *o, struct bigm_error *err)

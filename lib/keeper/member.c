@@ -499,6 +499,8 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 		/* The kernel takes the connection; its TLS waits for the
 		 * program, however long that takes to load. */
 		.connect_timeout_ms = k->keepalive.timeout_ms,
+		/* Between two Keepalives. */
+		.stay = true,
 	};
 
 	m->pid = pid;

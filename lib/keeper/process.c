@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "bundle/cargo.h"
 #include "keeper/core.h"
@@ -106,6 +107,7 @@ static int make_system(struct keeper *k, struct bigm_error *err)
 		.loop = k->loop,
 		.cluster = authority_cluster(k->authority),
 		.bigm_path = k->bigm_path,
+		.files = files_limit(),
 		.sign = keeper_sign,
 		.keeper = k,
 	};

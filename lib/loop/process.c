@@ -85,6 +85,18 @@ static void child_tie_to_parent(const struct child *c)
 		child_fail(c, STEP_PARENT, ESRCH);
 }
 
+/* For the program only: what we place it here may need more. */
+static void child_limit_files(const struct child *c)
+{
+	struct rlimit limit;
+
+	if (c->options->files == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur <= c->options->files)
+		return;
+	limit.rlim_cur = c->options->files;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void child_mark_close_on_exec(void)
 {
 	struct rlimit limit = { .rlim_cur = 1024 };
@@ -172,6 +184,7 @@ static void __attribute__((noreturn)) child_main(struct child *c)
 	child_place_fds(c);
 	if (options->dir && chdir(options->dir) < 0)
 		child_fail(c, STEP_DIR, errno);
+	child_limit_files(c);
 	child_exec(c);
 	_exit(127);
 }

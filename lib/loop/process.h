@@ -39,6 +39,7 @@ struct process_options {
 	bool keep_ignored;	   /* what we ignore the child ignores too, as
 				    * under nohup; else it begins with defaults */
 	int death_signal;	   /* PR_SET_PDEATHSIG; 0: none */
+	uint64_t files;		   /* the soft limit of open files; 0: ours */
 };
 
 /* Forks and execs with signals reset.  Returns the pid, or a code: the error

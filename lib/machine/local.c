@@ -371,6 +371,7 @@ static int spawn(struct system_launch *l, const struct system_order *order,
 		.nfds = sizeof(fds) / sizeof(fds[0]),
 		.session = true,
 		.death_signal = SIGKILL,
+		.files = l->system->keeper.files,
 	};
 	pid_t pid = process_spawn(&options, err);
 
@@ -546,6 +547,7 @@ const struct system_ops system_local = {
 	/* On one host only a stopped or a hanging machine misses these. */
 	.keepalive = KEEPALIVE_DEFAULTS,
 	.default_procs = 1,
+	.host_files = 3, /* output, boot socket, pidfd */
 	.host_processes = 3,
 	.host_memory = 2 << 20,
 };

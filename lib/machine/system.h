@@ -49,6 +49,8 @@ struct system_keeper {
 	struct loop *loop;
 	const char *cluster;
 	const char *bigm_path; /* the bare worker's program */
+	uint64_t files; /* that processes here may have open, not being the
+			 * keeper itself; 0: as many as it */
 	int (*sign)(void *keeper, const char *request_pem, const char *name,
 		    const char *host, char **certificate_pem,
 		    char **authority_pem, struct bigm_error *err);
@@ -97,8 +99,9 @@ struct system_ops {
 	void (*free)(struct system *system);
 	struct keepalive keepalive; /* where nobody says otherwise */
 	int default_procs;
-	/* What a machine takes at least of the keeper's own host: processes and
-	 * threads, and bytes of memory. */
+	/* What a machine takes at least of the keeper's own host: open files of
+	 * the keeper, processes and threads, and bytes of memory. */
+	unsigned host_files;
 	int host_processes;
 	uint32_t host_memory;
 };

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "machine/cluster_private.h"
 
@@ -37,10 +38,18 @@ static struct bigm_machine *find_locked(struct cluster *c, const char *name)
 	return NULL;
 }
 
+/* What this process has open besides connections to machines, for all we
+ * know; and as many more connections as a step. */
+#define FILES_BESIDES 256
+#define FILES_STEP 256
+
 static void insert_locked(struct cluster *c, struct bigm_machine *m)
 {
 	size_t at = c->nmachines;
 
+	/* Where the hard limit is too low, a connection will say so. */
+	if (c->nmachines % FILES_STEP == 0)
+		files_allow(FILES_BESIDES + c->nmachines + FILES_STEP);
 	c->machines = xrealloc(c->machines,
 			       (c->nmachines + 1) * sizeof(*c->machines));
 	while (at > 0 && machine_index(c->machines[at - 1]) > machine_index(m)) {

@@ -79,6 +79,7 @@ static int set_target(struct rpc_client *client,
 	if (!target->address)
 		client->fd = target->fd;
 	client->once = !target->address;
+	client->stay = client->once || target->stay;
 	client->max_stream_id = target->max_stream_id;
 	client->max_buffered = target->max_buffered ? target->max_buffered :
 						      WIRE_MAX_BUFFERED;
@@ -220,7 +221,7 @@ static void link_ready(void *owner)
 	struct link *link = owner;
 
 	link->was_ready = true;
-	if (!link->client->once)
+	if (!link->client->stay)
 		loop_timer_start(link->client->loop, &link->idle, IDLE_MS,
 				 on_idle);
 	pump(link->client);

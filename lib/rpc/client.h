@@ -26,6 +26,7 @@ struct rpc_target {
 	struct tls_context *tls;   /* NULL with unix: and fd */
 	struct peer expect;	   /* the server's role, cluster, name */
 	uint64_t connect_timeout_ms; /* TCP + TLS; 0: 10 s */
+	bool stay; /* keep the connection however long there is no call */
 	uint32_t max_stream_id; /* a connection is replaced when its ids get
 				 * there; 0: well before they run out */
 	size_t max_buffered; /* bytes of replies that wait for their readers,

@@ -44,6 +44,7 @@ struct rpc_client {
 	struct connection_target target;
 	char *authority;
 	int fd; /* -1: none, or taken */
+	bool stay; /* connected, without calls too */
 	bool once; /* it was a socket: not to be dialled */
 	size_t max_buffered; /* by the calls of one connection */
 	uint32_t max_stream_id; /* of a connection; 0: HTTP/2's */

@@ -122,3 +122,11 @@ second" ]
 	[ "$status" -eq 2 ]
 	[[ $output == *"--service PI: line 1, column "* ]]
 }
+
+@test "more machines than the soft limit of open files allows; they keep that limit" {
+	(ulimit -S -n 60 && "$BIGM" start -n 40 >/dev/null)
+	(ulimit -S -n 30 && "$BIGM" call all Supervisor.Ping 7) >out
+	[ "$(grep -c '"reply":7' out)" -eq 40 ]
+	"$BIGM" exec all -- sh -c 'ulimit -S -n' >out
+	[ "$(sort out | uniq -c | tr -s ' ')" = " 40 60" ]
+}

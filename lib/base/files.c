@@ -1,0 +1,26 @@
+#include "base/files.h"
+
+#include <sys/resource.h>
+
+uint64_t files_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return limit.rlim_cur;
+}
+
+uint64_t files_allow(uint64_t n)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return UINT64_MAX; /* nobody knows of one */
+	if (limit.rlim_cur < n && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max < n ? limit.rlim_max : n;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	return files_limit();
+}

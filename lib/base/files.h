@@ -1,0 +1,20 @@
+/*
+ * files: how many files this process may have open.
+ *
+ * The soft limit is often 1024, for the sake of programs that use select();
+ * one that needs more raises it.  Its children inherit that, unless they are
+ * given back what it was, see process_options.files.
+ */
+#ifndef BASE_FILES_H
+#define BASE_FILES_H
+
+#include <stdint.h>
+
+/* The soft limit; UINT64_MAX: none. */
+uint64_t files_limit(void);
+
+/* Raises the soft limit to n, or as far as the hard one goes; one that is
+ * higher stays.  Returns what it is then. */
+uint64_t files_allow(uint64_t n);
+
+#endif

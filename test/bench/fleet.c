@@ -1,0 +1,596 @@
+/*
+ * fleet: a cluster of thousands of machines that are all in one process.
+ *
+ *	fleet N PERIOD-MS
+ *
+ * starts a cluster of N machines with that period of Keepalive, says "ready
+ * NAME KEEPER-PID SECONDS" on stdout when all are RUNNING, and ends it when
+ * its stdin ends.
+ * bigm's commands work on that cluster as on any other.
+ *
+ * The keeper is the real one, in this very program, with a system of ours in
+ * place of those of system.c: each machine is an address of 127.0.0.0/8, a
+ * server with its own certificate in the process of the fleet.  That has no
+ * Supervisor, only what a keeper and `bigm call all` ask of one; it prints a
+ * line whenever it is told to ("Fleet.Print"), as a machine does.
+ *
+ * Over a pair of sockets the system sends one packet a machine, its identity
+ * and its listening socket, and gets back what machines print and that they
+ * have ended.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "keeper/keeper.h"
+#include "loop/process.h"
+#include "machine/cluster.h"
+#include "machine/machine.h"
+#include "machine/system.h"
+#include "rpc/server.h"
+
+#define FLEET_ROLE "--fleet"
+#define FLEET_FD 3
+#define PACKET_MAX 16384
+#define STEP 1000 /* machines that start together */
+
+/* ------------------------------------------------------------------ */
+/* Packets between the system and the fleet                            */
+
+/* Blocks, as only a test's system may, although libuv made the socket
+ * non-blocking. */
+static void send_packet(int socket, const cJSON *json, int fd)
+{
+	struct pollfd room = { .fd = socket, .events = POLLOUT };
+	AUTO_FREE char *text = json_print(json);
+	struct iovec iov = { text, strlen(text) };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { { 0 } };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+		*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
+				       .cmsg_level = SOL_SOCKET,
+				       .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	while (sendmsg(socket, &msg, MSG_NOSIGNAL) < 0 &&
+	       (errno == EINTR || errno == EAGAIN))
+		poll(&room, 1, -1);
+}
+
+/* NULL when there is none now, or no more at all (*over). */
+static cJSON *receive_packet(int socket, int *fd, bool *over)
+{
+	AUTO_FREE char *text = xmalloc(PACKET_MAX);
+	struct iovec iov = { text, PACKET_MAX };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = control.bytes,
+			      .msg_controllen = sizeof(control.bytes) };
+	ssize_t n = recvmsg(socket, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	*fd = -1;
+	if (c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	*over = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+	return n > 0 ? json_parse(text, (size_t)n, NULL) : NULL;
+}
+
+static const char *member(const cJSON *json, const char *name)
+{
+	const char *text = "";
+
+	bigm_json_get_string(json, name, &text, NULL);
+	return text;
+}
+
+static size_t index_of(const cJSON *json)
+{
+	uint64_t index = SIZE_MAX;
+
+	bigm_json_get_uint64(json, "index", &index, NULL);
+	return (size_t)index;
+}
+
+static void add(cJSON *json, const char *name, const char *value)
+{
+	if (!cJSON_AddStringToObject(json, name, value))
+		alloc_failed();
+}
+
+/* ------------------------------------------------------------------ */
+/* The fleet                                                           */
+
+struct fleet;
+
+struct machine {
+	struct fleet *fleet;
+	size_t index;
+	char *marker;
+	struct identity *identity;
+	struct tls_context *tls;
+	struct rpc_server *server;
+};
+
+struct fleet {
+	struct loop *loop;
+	int socket;
+	uv_poll_t poll;
+	struct machine **machines;
+	size_t n;
+};
+
+static void tell(const struct machine *m, const char *text, bool over)
+{
+	AUTO_JSON cJSON *json = cJSON_CreateObject();
+
+	json_add_uint64(json, "index", m->index);
+	add(json, "text", text);
+	cJSON_AddBoolToObject(json, "over", over);
+	send_packet(m->fleet->socket, json, -1);
+}
+
+static int keepalive(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		     struct bigm_error *err)
+{
+	*reply = bigm_json("{\"interval_ms\":300000,\"next_ms\":300000,"
+			   "\"healthy\":true,\"incarnation\":1}");
+	return 0;
+}
+
+static int ping(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		struct bigm_error *err)
+{
+	*reply = cJSON_Duplicate(arg, true);
+	return 0;
+}
+
+static int services(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		    struct bigm_error *err)
+{
+	struct machine *m = bigm_request_state(req);
+
+	*reply = rpc_server_describe(m->server);
+	return 0;
+}
+
+static int do_register(struct bigm_request *req, const cJSON *arg,
+		       cJSON **reply, struct bigm_error *err)
+{
+	return 0;
+}
+
+static int shut_down(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		     struct bigm_error *err)
+{
+	struct machine *m = bigm_request_state(req);
+
+	tell(m, m->marker, true);
+	return 0;
+}
+
+static int print(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		 struct bigm_error *err)
+{
+	const char *text = NULL;
+
+	if (bigm_json_get_string(arg, NULL, &text, err) < 0)
+		return err->code;
+	tell(bigm_request_state(req), text, false);
+	return 0;
+}
+
+static const struct bigm_method supervisor[] = {
+	{ "Keepalive", keepalive, BIGM_INLINE },
+	{ "Ping", ping, BIGM_INLINE },
+	{ "Register", do_register, BIGM_INLINE },
+	{ "Services", services, BIGM_INLINE },
+	{ "Shutdown", shut_down, BIGM_INLINE },
+	{ 0 },
+};
+static const struct bigm_method prints[] = { { "Print", print, BIGM_INLINE },
+					     { 0 } };
+
+static void serve(struct fleet *f, const cJSON *order, int fd)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct machine *m = xcalloc(1, sizeof(*m));
+
+	m->fleet = f;
+	m->index = index_of(order);
+	m->marker = xasprintf("%s\n", member(order, "marker"));
+	m->identity = identity_from_pem(member(order, "key"),
+					member(order, "certificate"),
+					member(order, "authority"), &err);
+	m->tls = m->identity ? tls_context_new(m->identity, &err) : NULL;
+	const struct rpc_server_options options = { .tls = m->tls };
+	const struct rpc_service services[] = {
+		{ .name = xstrdup("Supervisor"), .methods = supervisor,
+		  .state = m },
+		{ .name = xstrdup("Fleet"), .methods = prints, .state = m },
+	};
+
+	m->server = m->tls ? rpc_server_new(f->loop, &options) : NULL;
+	if (!m->server || rpc_server_add(m->server, &services[0], &err) < 0 ||
+	    rpc_server_add(m->server, &services[1], &err) < 0 ||
+	    rpc_server_listen(m->server, fd, &err) < 0) {
+		fprintf(stderr, "fleet: %s\n", err.text);
+		_exit(1);
+	}
+	f->machines = xrealloc(f->machines, (f->n + 1) * sizeof(m));
+	f->machines[f->n++] = m;
+}
+
+static void on_order(uv_poll_t *poll, int status, int events)
+{
+	struct fleet *f = poll->data;
+	bool over = false;
+	int fd;
+
+	while (!over) {
+		AUTO_JSON cJSON *order = receive_packet(f->socket, &fd, &over);
+
+		if (!order)
+			break;
+		serve(f, order, fd);
+	}
+	if (over) /* the keeper has gone */
+		_exit(0);
+}
+
+static int fleet_main(void)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct rlimit most = { RLIM_INFINITY, RLIM_INFINITY };
+	struct fleet f = { .loop = loop_new(&err), .socket = FLEET_FD };
+
+	prctl(PR_SET_NAME, "fleet-machines");
+	if (getrlimit(RLIMIT_NOFILE, &most) == 0)
+		files_allow(most.rlim_max);
+	if (!f.loop || uv_poll_init(loop_uv(f.loop), &f.poll, f.socket) < 0)
+		return 1;
+	f.poll.data = &f;
+	uv_poll_start(&f.poll, UV_READABLE, on_order);
+	loop_run(f.loop);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* The system                                                          */
+
+struct system {
+	struct system_keeper keeper;
+	int socket;
+	pid_t pid;
+	uv_poll_t poll;
+	struct system_launch **launches;
+	size_t n;
+};
+
+struct system_launch {
+	struct system *system;
+	struct system_events events;
+	void *data;
+	size_t index;
+	char *address;
+	struct loop_task announce;
+	bool gone, released;
+};
+
+/* All machines' words come here; they end by their own shutdown, or together
+ * with the fleet. */
+static void over(struct system_launch *l, const char *why)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	if (l->gone)
+		return;
+	l->gone = true;
+	if (why)
+		bigm_error_set(&err, BIGM_EUNAVAILABLE, "%s", why);
+	l->events.output(l->data, NULL, 0);
+	l->events.gone(l->data, &err);
+}
+
+static void on_word(uv_poll_t *poll, int status, int events)
+{
+	struct system *s = poll->data;
+	bool ended = false, last = false;
+	int fd;
+
+	for (int i = 0; i < 256 && !ended; i++) {
+		AUTO_JSON cJSON *word = receive_packet(s->socket, &fd, &ended);
+		const char *text = word ? member(word, "text") : NULL;
+
+		if (!word || index_of(word) >= s->n)
+			break;
+		struct system_launch *l = s->launches[index_of(word)];
+
+		if (l && !l->gone)
+			l->events.output(l->data, text, strlen(text));
+		json_opt_bool(word, "over", &last, NULL);
+		if (l && last)
+			over(l, NULL);
+	}
+	if (!ended)
+		return;
+	uv_poll_stop(poll);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->launches[i])
+			over(s->launches[i], "the fleet has ended");
+}
+
+static int start_fleet(struct system *s, struct bigm_error *err)
+{
+	char *argv[] = { (char *)"fleet", (char *)FLEET_ROLE, NULL };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_set_errno(err, errno, "the fleet's socket");
+	const struct process_fd fds[] = { { pair[1], FLEET_FD } };
+	const struct process_options options = {
+		.program = "/proc/self/exe",
+		.argv = argv,
+		.fds = fds,
+		.nfds = 1,
+		.inherit_stdio = true,
+		.session = true,
+		.death_signal = SIGKILL,
+	};
+	s->pid = process_spawn(&options, err);
+	close(pair[1]);
+	s->socket = pair[0];
+	return s->pid < 0 ? (int)s->pid : 0;
+}
+
+static struct system *fleet_new(const struct system_keeper *keeper,
+				const cJSON *settings, struct bigm_error *err)
+{
+	struct system *s = xcalloc(1, sizeof(*s));
+
+	s->keeper = *keeper;
+	if (start_fleet(s, err) < 0 ||
+	    uv_poll_init(loop_uv(keeper->loop), &s->poll, s->socket) < 0) {
+		free(s);
+		return NULL;
+	}
+	s->poll.data = s;
+	uv_poll_start(&s->poll, UV_READABLE, on_word);
+	return s;
+}
+
+/* 127.1.0.0 and on: an address each. */
+static int listen_at(size_t index, char **host, char **address,
+		     struct bigm_error *err)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl((127u << 24) + (1u << 16) +
+					 (uint32_t)index),
+	};
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, len) < 0 ||
+	    listen(fd, SOMAXCONN) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) < 0)
+		return error_set_errno(err, errno, "listening socket");
+	*host = xstrdup(inet_ntoa(sin.sin_addr));
+	*address = xasprintf("https://%s:%u/", *host, ntohs(sin.sin_port));
+	return fd;
+}
+
+static int make_machine(struct system_launch *l,
+			const struct system_order *order,
+			struct bigm_error *err)
+{
+	const struct system_keeper *k = &l->system->keeper;
+	AUTO_FREE char *host = NULL, *certificate = NULL, *authority = NULL;
+	AUTO_CLOSE int fd = listen_at(l->index, &host, &l->address, err);
+	AUTO_JSON cJSON *packet = cJSON_CreateObject();
+	struct identity *id = fd < 0 ? NULL : identity_new(err);
+	AUTO_FREE char *request = id ? identity_request(id, err) : NULL;
+	AUTO_FREE char *key = id ? identity_key_pem(id, err) : NULL;
+
+	identity_free(id);
+	if (!request || !key ||
+	    k->sign(k->keeper, request, order->name, host, &certificate,
+		    &authority, err) < 0)
+		return BIGM_EFAILED;
+	json_add_uint64(packet, "index", l->index);
+	add(packet, "marker", order->marker);
+	add(packet, "key", key);
+	add(packet, "certificate", certificate);
+	add(packet, "authority", authority);
+	send_packet(l->system->socket, packet, fd);
+	return 0;
+}
+
+static void maybe_free(struct system_launch *l)
+{
+	if (!l->released || l->announce.queued)
+		return;
+	free(l->address);
+	free(l);
+}
+
+static void announce(struct loop_task *task)
+{
+	struct system_launch *l =
+		loop_container(task, struct system_launch, announce);
+
+	if (l->released)
+		maybe_free(l);
+	else if (!l->gone)
+		l->events.address(l->data, l->address, 1, 0);
+}
+
+static struct system_launch *fleet_start(struct system *s,
+					 const struct system_order *order,
+					 const struct system_events *events,
+					 void *data, struct bigm_error *err)
+{
+	struct system_launch *l = xcalloc(1, sizeof(*l));
+
+	*l = (struct system_launch){ .system = s, .events = *events,
+				     .data = data, .index = s->n,
+				     .announce = { .fn = announce } };
+	if (make_machine(l, order, err) < 0) {
+		free(l->address);
+		free(l);
+		return NULL;
+	}
+	s->launches = xrealloc(s->launches, (s->n + 1) * sizeof(l));
+	s->launches[s->n++] = l;
+	loop_defer(s->keeper.loop, &l->announce);
+	return l;
+}
+
+static void fleet_kill(struct system_launch *l)
+{
+	over(l, "killed");
+}
+
+static void fleet_release(struct system_launch *l)
+{
+	l->system->launches[l->index] = NULL;
+	l->released = true;
+	maybe_free(l);
+}
+
+static bool fleet_ships(const struct system *s)
+{
+	return false;
+}
+
+static void fleet_closed(uv_handle_t *handle)
+{
+	struct system *s = handle->data;
+
+	free(s->launches);
+	free(s);
+}
+
+static void fleet_free(struct system *s)
+{
+	close(s->socket);
+	uv_close((uv_handle_t *)&s->poll, fleet_closed);
+}
+
+/* In place of the table of system.c, which is not linked then. */
+const struct system_ops *system_find(const char *name, struct bigm_error *err)
+{
+	static const struct system_ops fleet = {
+		.name = "fleet",
+		.new = fleet_new,
+		.start = fleet_start,
+		.kill = fleet_kill,
+		.release = fleet_release,
+		.ships = fleet_ships,
+		.free = fleet_free,
+		.keepalive = { .period_ms = 60000, .timeout_ms = 120000,
+			       .call_ms = 10000,
+			       .lease_ms = KEEPALIVE_LEASE_MS,
+			       .first_ms = KEEPALIVE_FIRST_MS },
+		.default_procs = 1,
+		.host_memory = 100 << 10,
+	};
+
+	return &fleet;
+}
+
+/* ------------------------------------------------------------------ */
+/* The client                                                          */
+
+static int start_some(struct cluster *c, int n, struct bigm_error *err)
+{
+	struct bigm_machine **machines = NULL;
+	const struct cluster_order order = { .n = n };
+	int rc = cluster_start(c, &order, &machines, err);
+
+	for (int i = 0; i < n && rc >= 0; i++)
+		rc = bigm_machine_wait(machines[i], BIGM_RUNNING, -1, err);
+	free(machines);
+	return rc < 0 ? rc : 0;
+}
+
+/* In steps: a keeper takes orders of some thousands at most. */
+static int start_all(struct cluster *c, int n, struct bigm_error *err)
+{
+	int rc = 0;
+
+	for (; n > 0 && rc == 0; n -= STEP)
+		rc = start_some(c, n < STEP ? n : STEP, err);
+	return rc;
+}
+
+static int client_main(int n, uint64_t period_ms)
+{
+	const struct cluster_options options = {
+		.program = "/proc/self/exe",
+		.keepalive = { .period_ms = period_ms },
+	};
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct loop *loop = loop_new(&err);
+	struct cluster *c = NULL;
+	uint64_t begin = loop_now_ns();
+	char byte;
+
+	if (loop && loop_start_thread(loop, "fleet", &err) == 0)
+		c = cluster_spawn(loop, &options, &err);
+	if (c && start_all(c, n, &err) == 0) {
+		printf("ready %s %lld %.3f\n", cluster_info(c)->name,
+		       (long long)cluster_info(c)->pid,
+		       (double)(loop_now_ns() - begin) / 1e9);
+		fflush(stdout);
+		while (read(STDIN_FILENO, &byte, 1) > 0)
+			;
+		cluster_shutdown(c, false, &err);
+	}
+	if (err.code)
+		fprintf(stderr, "fleet: %s\n", err.text);
+	cluster_free(c);
+	if (loop)
+		loop_free(loop);
+	return err.code != 0;
+}
+
+int main(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN);
+	if (argc > 1 && !strcmp(argv[1], KEEPER_ROLE))
+		return keeper_main(argc - 2, argv + 2);
+	if (argc > 1 && !strcmp(argv[1], FLEET_ROLE))
+		return fleet_main();
+	if (argc != 3 || atoi(argv[1]) < 1 || atoi(argv[2]) < 1) {
+		fprintf(stderr, "usage: fleet N PERIOD-MS\n");
+		return 2;
+	}
+	return client_main(atoi(argv[1]), (uint64_t)atoi(argv[2]));
+}
