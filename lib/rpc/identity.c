@@ -212,6 +212,38 @@ error:
 	return NULL;
 }
 
+/* "Nov 21 00:59:10 2026 GMT" */
+static void describe_time(const ASN1_TIME *when, char text[40])
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	int len = 0;
+
+	if (bio && ASN1_TIME_print(bio, when) == 1)
+		len = BIO_read(bio, text, 39);
+	text[len > 0 ? len : 0] = '\0';
+	BIO_free(bio);
+}
+
+int identity_check_clock(const struct identity *id, struct bigm_error *err)
+{
+	const ASN1_TIME *begin = X509_get0_notBefore(id->certificate);
+	const ASN1_TIME *end = X509_get0_notAfter(id->certificate);
+	ASN1_TIME *now = X509_gmtime_adj(NULL, 0);
+	char texts[3][40];
+	int rc = 0;
+
+	describe_time(now, texts[0]);
+	describe_time(begin, texts[1]);
+	describe_time(end, texts[2]);
+	if (X509_cmp_current_time(begin) > 0 || X509_cmp_current_time(end) < 0)
+		rc = bigm_error_set(err, BIGM_EFAILED,
+				    "our certificate is good from %s to %s, "
+				    "but our clock says %s: set it right",
+				    texts[1], texts[2], texts[0]);
+	ASN1_TIME_free(now);
+	return rc;
+}
+
 /* Copies the text up to a separator (or the end); NULL when it is no name,
  * else what follows. */
 static const char *take_name(const char *text, char separator, char name[64])

@@ -56,6 +56,11 @@ int identity_set_certificate(struct identity *id, const char *certificate_pem,
 			     const char *authority_pem,
 			     struct bigm_error *err);
 
+/* BIGM_EFAILED when the certificate is not good yet, or not any more, by our
+ * clock, which then is wrong: no peer would be believed, and none would say
+ * why. */
+int identity_check_clock(const struct identity *id, struct bigm_error *err);
+
 /* As PEM texts, malloc'ed (key in secure-wiped memory is the caller's duty:
  * OPENSSL_cleanse before free). */
 char *identity_key_pem(const struct identity *id, struct bigm_error *err);

@@ -266,9 +266,12 @@ static int get_identity(struct boot *boot, const cJSON *json,
 	if (bigm_json_get_string(json, "certificate", &certificate, err) < 0 ||
 	    bigm_json_get_string(json, "authority", &authority, err) < 0)
 		return BIGM_EINVALID;
-	if (boot->identity)
-		return identity_set_certificate(boot->identity, certificate,
-						authority, err);
+	if (boot->identity) {
+		int rc = identity_set_certificate(boot->identity, certificate,
+						  authority, err);
+
+		return rc < 0 ? rc : identity_check_clock(boot->identity, err);
+	}
 	if (bigm_json_get_string(json, "key", &key, err) < 0)
 		return BIGM_EINVALID;
 	boot->identity = identity_from_pem(key, certificate, authority, err);
