@@ -145,11 +145,15 @@ mN: hello" ]
 	close_gate 1
 	export TERM=dumb
 	play "$BIGM" start -n 2 --name calm </dev/null
-	shows "bigm start: 1 of 2 machines RUNNING, 1 STARTING after 2."
+	shows " of 2 machines RUNNING, "
 	open_gate
 	ends 0
-	[ "$(screen | sed 's/: https.*//')" = "bigm start: 1 of 2 machines RUNNING, 1 STARTING after T
-bigm start: m1 RUNNING after T
+	screen | sed 's/: https.*//' >said
+	# On a busy host none may run by then.
+	grep -qE "^bigm start: [01] of 2 machines RUNNING, [12] STARTING after T$" said
+	[ "$(tail -n 3 said)" = "bigm start: m1 RUNNING after T
+bigm start: 2 machines RUNNING after T
+calm" ] || [ "$(tail -n 3 said)" = "bigm start: m0 RUNNING after T
 bigm start: 2 machines RUNNING after T
 calm" ]
 }
@@ -157,7 +161,7 @@ calm" ]
 @test "a terminal that a driver writes to gets lines when it takes long" {
 	close_gate 1
 	play "$BIGM" run -n 2 "$bigpi" -- --samples 1 </dev/null
-	shows "bigm run: 1 of 2 machines RUNNING, 1 STARTING after 2."
+	shows " of 2 machines RUNNING, "
 	open_gate
 	ends 0
 	grep -aqE "^bigm run: m[01] RUNNING after .*: https:" shown

@@ -234,7 +234,7 @@ lowest_of_close() {
 @test "with fewer than --min nothing runs" {
 	local status=0
 	close_gate 1
-	"$BIGM" run -n 3 --min 3 --name calm echo -- hello >out 2>err 3>&- &
+	"$BIGM" run --quiet -n 3 --min 3 --name calm echo -- hello >out 2>err 3>&- &
 	kill_one_starting 2
 	wait $! || status=$?
 	cat out err
