@@ -68,6 +68,15 @@ as_any() {
 	grep -q '^m0: 0/1000000$' <<<"$output"
 }
 
+@test "a bundle is made, listed and run" {
+	setup_tree
+	run --separate-stderr bash -e -c "$(block sh 5)" 3>&-
+	[ "$status" -eq 0 ]
+	[[ ${lines[1]} == *" bigpi "* ]]
+	[[ ${lines[2]} == "π = 3."* ]]
+	[ ! -e pi.bigm ]
+}
+
 @test "the service compiles and adds" {
 	block c 1 >sum.c
 	# shellcheck disable=SC2046,SC2086 # commands and options
