@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "rpc/client_impl.h"
+#include "rpc/tls.h"
 
 #define CONNECT_MS 10000
 #define IDLE_MS 30000 /* a connection without calls lives 1 to 2 of these */
@@ -41,6 +42,7 @@ void client_release(struct rpc_client *client)
 	if (client->fd >= 0)
 		close(client->fd);
 	pthread_mutex_destroy(&client->lock);
+	tls_context_free(client->target.tls);
 	connection_target_release(&client->target);
 	free(client->authority);
 	free(client->name);
@@ -69,7 +71,7 @@ static int set_target(struct rpc_client *client,
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s: only Unix sockets go without TLS",
 				      target->address);
-	to->tls = to->host ? target->tls : NULL;
+	to->tls = to->host ? tls_context_hold(target->tls) : NULL;
 	to->expect = target->expect;
 	to->timeout_ms = target->connect_timeout_ms ?
 				 target->connect_timeout_ms :

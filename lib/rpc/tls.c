@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@
 #define RECORD_TYPE_HANDSHAKE 22
 
 struct tls_context {
+	atomic_uint holders;
 	SSL_CTX *ssl;
 	BIO_METHOD *bio;
 	struct peer self;
@@ -28,7 +30,7 @@ struct tls_context {
 
 struct tls {
 	SSL *ssl;
-	const struct peer *self;
+	struct tls_context *context;
 	struct peer expect; /* of a client; role ROLE_NONE for a server */
 	struct peer peer;   /* verified, once there is a role */
 	bool begun;	    /* bytes of the peer were seen */
@@ -161,9 +163,9 @@ static bool check_peer(struct tls *tls, const struct peer *peer)
 	const struct peer *expect = &tls->expect;
 	char why[2 * IDENTITY_URI_MAX];
 
-	if (strcmp(peer->cluster, tls->self->cluster) != 0) {
+	if (strcmp(peer->cluster, tls->context->self.cluster) != 0) {
 		snprintf(why, sizeof(why), "our cluster is %s",
-			 tls->self->cluster);
+			 tls->context->self.cluster);
 		refuse(tls, peer, why);
 		return false;
 	}
@@ -359,6 +361,7 @@ struct tls_context *tls_context_new(const struct identity *id,
 		return NULL;
 	}
 	context = xcalloc(1, sizeof(*context));
+	atomic_init(&context->holders, 1);
 	if (identity_peer(id->certificate, &context->self, err) < 0)
 		goto error;
 	ERR_clear_error();
@@ -376,9 +379,16 @@ error:
 	return NULL;
 }
 
+struct tls_context *tls_context_hold(struct tls_context *context)
+{
+	if (context)
+		atomic_fetch_add(&context->holders, 1);
+	return context;
+}
+
 void tls_context_free(struct tls_context *context)
 {
-	if (!context)
+	if (!context || atomic_fetch_sub(&context->holders, 1) > 1)
 		return;
 	SSL_CTX_free(context->ssl);
 	BIO_meth_free(context->bio);
@@ -394,7 +404,7 @@ static struct tls *session_new(struct tls_context *context,
 	struct tls *tls = xcalloc(1, sizeof(*tls));
 	BIO *bio;
 
-	tls->self = &context->self;
+	tls->context = tls_context_hold(context);
 	tls->error = (struct bigm_error)BIGM_ERROR_INIT;
 	buffer_init(&tls->output, OUTPUT_MAX);
 	ERR_clear_error();
@@ -445,6 +455,7 @@ void tls_free(struct tls *tls)
 		return;
 	SSL_free(tls->ssl);
 	buffer_release(&tls->output);
+	tls_context_free(tls->context);
 	free(tls);
 }
 

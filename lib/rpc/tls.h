@@ -19,9 +19,14 @@
 struct tls_context; /* shared by the sessions of a process */
 struct tls;	    /* one session */
 
-/* From an identity with a certificate; the identity must outlive it. */
+/* From an identity with a certificate.  Whoever keeps it holds it: its sessions
+ * do, and clients, which may still be at work on their loop when their owner has
+ * freed them. */
 struct tls_context *tls_context_new(const struct identity *id,
 				    struct bigm_error *err);
+/* Holds it once more; returns it.  NULL is allowed.  Any thread. */
+struct tls_context *tls_context_hold(struct tls_context *context);
+/* Lets go of it; the last one frees it.  NULL is allowed.  Any thread. */
 void tls_context_free(struct tls_context *context);
 
 struct tls *tls_new_server(struct tls_context *context,

@@ -125,6 +125,27 @@ static void test_both_ends_know_each_other(void **state)
 	pair_free(p);
 }
 
+static void give_up(struct end *end)
+{
+	tls_context_free(end->context);
+	end->context = NULL;
+	identity_free(end->id);
+	end->id = NULL;
+}
+
+/* As a client's loop may be in the middle of it when the client is freed. */
+static void test_a_session_holds_what_it_needs(void **state)
+{
+	struct pair *p = pair_new(&driver, &machine, &expect_m0);
+
+	give_up(&p->client);
+	give_up(&p->server);
+	pump(p);
+	assert_peer(&p->client, ROLE_MACHINE, "m0");
+	assert_peer(&p->server, ROLE_DRIVER, "driver");
+	pair_free(p);
+}
+
 static void test_a_client_may_take_any_machine(void **state)
 {
 	const struct peer any = { .role = ROLE_MACHINE };
@@ -584,6 +605,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ends_know_each_other),
+		cmocka_unit_test(test_a_session_holds_what_it_needs),
 		cmocka_unit_test(test_a_client_may_take_any_machine),
 		cmocka_unit_test(test_bytes_may_come_one_by_one),
 		cmocka_unit_test(test_large_data_both_ways),
