@@ -68,10 +68,11 @@ clean_up() {
 	[ "$output" = $'done\ndone' ]
 	kill -KILL "$("$BIGM" call m1 Supervisor.Getpid)"
 	eventually 5 sh -c '"$BIGM" status | grep -q STOPPED'
-	run_bigm exec all -- echo hello
+	run --separate-stderr "$BIGM" exec all -- echo hello
 	[ "$status" -eq 125 ]
-	[ "${#lines[@]}" -eq 1 ]
-	[[ $output == "bigm exec: m1: "*"signal 9"* ]]
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	# shellcheck disable=SC2154 # bats sets it
+	[[ $stderr == "bigm exec: m1: "*"signal 9"* ]]
 	run_bigm exec all --keep-going -- echo hello
 	[ "$status" -eq 125 ]
 	[ "$(grep -c '^hello$' <<<"$output")" -eq 2 ]
