@@ -138,11 +138,11 @@ clean_up() {
 	wait $client || status=$?
 	[ "$status" -eq 143 ]
 	[ "$(cat out)" = $'ready\ncleaned' ]
-	"$BIGM" exec m0 -- sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done; : mark-'"${DIR##*.}" >out 2>err &
+	"$BIGM" exec m0 -- sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done; : mark-'"${DIR##*.}" >again 2>err &
 	client=$!
-	eventually 5 grep -q ready out
+	eventually 10 grep -qs ready again
 	kill -TERM $client
-	eventually 5 grep -q 'once more' err
+	eventually 10 grep -q 'once more' err
 	kill -TERM $client
 	status=0
 	wait $client || status=$?
