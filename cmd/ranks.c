@@ -76,6 +76,10 @@ static void number_ranks(struct ranks *all)
 	}
 }
 
+static void nothing(void *data)
+{
+}
+
 /* Blocks until it is known of each machine whether it runs; fewer than needed
  * are a failure. */
 static int wait_for_all(struct place *place, struct bigm_error *err)
@@ -83,6 +87,10 @@ static int wait_for_all(struct place *place, struct bigm_error *err)
 	struct ranks *all = place->all;
 	int code = bigm_machine_wait(place->rank.machine, BIGM_RUNNING, -1, err);
 
+	/* The loop's turn that ended it names it, too: before the others stop
+	 * for it, since a session that stops names nobody. */
+	if (code != 0)
+		loop_call(all->session->loop, nothing, NULL);
 	pthread_mutex_lock(&all->lock);
 	place->absent = code != 0;
 	all->ready += code == 0;
