@@ -36,6 +36,8 @@ struct keeper_options {
 	struct keepalive keepalive;	     /* 0: the system's */
 	int hold_fd;   /* -1: none */
 	int status_fd; /* -1: stderr */
+	const char **set; /* settings of systems, "ec2-type=m5.large" */
+	size_t nset;
 	bool ship;
 	bool debug;
 };

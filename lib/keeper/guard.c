@@ -72,6 +72,11 @@ static int take_option(struct keeper_options *o, int c,
 	}
 	if (c >= FIRST_TIME)
 		return duration_parse(optarg, times[c - FIRST_TIME], err);
+	if (c == 'S') {
+		o->set = xrealloc(o->set, (o->nset + 1) * sizeof(*o->set));
+		o->set[o->nset++] = optarg;
+		return 0;
+	}
 	if (c == '?')
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "the keeper does not know an option of "
@@ -93,8 +98,9 @@ static int parse_options(int argc, char **argv, struct keeper_options *o,
 		{ "log-dir", required_argument, NULL, 'l' },
 		{ "ship", no_argument, NULL, 's' },
 		{ "debug", no_argument, NULL, 'd' },
+		{ "set", required_argument, NULL, 'S' },
 	};
-	size_t n = 7;
+	size_t n = 8;
 	/* getopt wants a program's name in front. */
 	char **args = xcalloc((size_t)argc + 2, sizeof(*args));
 	int c, rc = 0;
@@ -361,5 +367,6 @@ int keeper_main(int argc, char **argv)
 	}
 	if (why.code)
 		keeper_report(&options, &why);
+	free(options.set);
 	return rc;
 }

@@ -99,10 +99,21 @@ static char *own_program(void)
 	return xstrdup(path);
 }
 
+static cJSON *system_settings(const struct keeper_options *options)
+{
+	cJSON *settings = cJSON_CreateObject();
+	cJSON *set = cJSON_AddArrayToObject(settings, "set");
+
+	cJSON_AddBoolToObject(settings, "ship", options->ship);
+	for (size_t i = 0; i < options->nset; i++)
+		cJSON_AddItemToArray(set, cJSON_CreateString(options->set[i]));
+	return settings;
+}
+
 static int make_system(struct keeper *k, struct bigm_error *err)
 {
 	const char *name = k->options->system ? k->options->system : "local";
-	AUTO_JSON cJSON *settings = cJSON_CreateObject();
+	AUTO_JSON cJSON *settings = system_settings(k->options);
 	struct system_keeper us = {
 		.loop = k->loop,
 		.cluster = authority_cluster(k->authority),
@@ -112,7 +123,6 @@ static int make_system(struct keeper *k, struct bigm_error *err)
 		.keeper = k,
 	};
 
-	cJSON_AddBoolToObject(settings, "ship", k->options->ship);
 	k->ops = system_find(name, err);
 	if (!k->ops)
 		return BIGM_ENOTFOUND;

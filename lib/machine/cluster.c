@@ -301,17 +301,16 @@ static int add_times(const char **argv, struct keeper_times *times,
 	return n;
 }
 
-static pid_t spawn(const char *program, const struct cluster_options *o,
-		   const struct hold *h, struct bigm_error *err)
+/* The keeper's arguments, malloc'ed; they point to the options and times. */
+static const char **keeper_argv(const struct cluster_options *o,
+				struct keeper_times *times)
 {
-	const struct process_fd fds[] = {
-		{ h->theirs, KEEPER_HOLD_FD },
-		{ h->status_theirs, KEEPER_STATUS_FD },
-	};
-	struct keeper_times times;
-	const char *argv[32];
+	size_t nset = 0;
 	int n = 0;
 
+	while (o->set && o->set[nset])
+		nset++;
+	const char **argv = xcalloc(32 + 2 * nset, sizeof(*argv));
 	argv[n++] = "bigm";
 	argv[n++] = KEEPER_ROLE;
 	argv[n++] = "--version";
@@ -330,10 +329,25 @@ static pid_t spawn(const char *program, const struct cluster_options *o,
 		argv[n++] = "--log-dir";
 		argv[n++] = o->log_dir;
 	}
-	n += add_times(argv + n, &times, &o->keepalive);
+	n += add_times(argv + n, times, &o->keepalive);
 	if (o->debug)
 		argv[n++] = "--debug";
-	argv[n] = NULL;
+	for (size_t i = 0; i < nset; i++) {
+		argv[n++] = "--set";
+		argv[n++] = o->set[i];
+	}
+	return argv;
+}
+
+static pid_t spawn(const char *program, const struct cluster_options *o,
+		   const struct hold *h, struct bigm_error *err)
+{
+	const struct process_fd fds[] = {
+		{ h->theirs, KEEPER_HOLD_FD },
+		{ h->status_theirs, KEEPER_STATUS_FD },
+	};
+	struct keeper_times times;
+	const char **argv = keeper_argv(o, &times);
 	const struct process_options options = {
 		.program = program,
 		.argv = (char *const *)argv,
@@ -341,7 +355,9 @@ static pid_t spawn(const char *program, const struct cluster_options *o,
 		.nfds = sizeof(fds) / sizeof(*fds),
 		.session = true,
 	};
-	return process_spawn(&options, err);
+	pid_t pid = process_spawn(&options, err);
+	free(argv);
+	return pid;
 }
 
 /*

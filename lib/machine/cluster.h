@@ -40,6 +40,9 @@ struct cluster_options {
 	const char *name;    /* of the cluster; NULL: the keeper makes one up */
 	const char *system;  /* NULL: "local" */
 	const char *log_dir; /* where the logs shall stay; NULL: nowhere */
+	char *const *set;    /* settings of systems, "ec2-type=m5.large", the
+			      * later of one name winning; ends with NULL; NULL:
+			      * none */
 	struct keepalive keepalive; /* 0: the system's defaults */
 	bool debug;	     /* the keeper logs debug lines */
 };

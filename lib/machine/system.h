@@ -64,6 +64,8 @@ typedef void system_read_fn(void *data, const void *bytes, size_t len,
 
 struct system_ops {
 	const char *name;
+	/* settings: {"ship": true, "set": ["ec2-type=m5.large", …]}, where a
+	 * system takes what begins with its own name. */
 	struct system *(*new)(const struct system_keeper *keeper,
 			      const cJSON *settings, struct bigm_error *err);
 	/* Begins one machine.  NULL with *err when it cannot even begin. */
