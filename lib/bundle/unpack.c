@@ -11,8 +11,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/folder.h"
 #include "bundle/elf_file.h"
-#include "keeper/place.h"
 #include "supervisor/binary.h"
 
 #define PIECE (256u << 10)
@@ -288,7 +288,7 @@ static struct manifest *unpack_into(int fd, int dir_fd, struct bigm_error *err)
 
 static void discard(const char *dir)
 {
-	(void)place_empty(dir, NULL, NULL);
+	(void)folder_empty(dir, NULL, NULL);
 	rmdir(dir);
 }
 

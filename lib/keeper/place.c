@@ -2,9 +2,7 @@
 
 #include "keeper/place.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,9 +12,6 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-
-/* A machine's program may have built anything in its folder. */
-#define MAX_DEPTH 200
 
 static char *home_folder(struct bigm_error *err)
 {
@@ -165,74 +160,4 @@ char *place_socket(const char *name, const char *dir, struct bigm_error *err)
 	if (place_check(folder, err) < 0)
 		return NULL;
 	return socket_in(folder, name, dir, err);
-}
-
-static int empty_fd(int fd, const char *keep, int depth);
-
-/* Opens a folder in a folder, even one that its maker closed to himself. */
-static int open_folder(int fd, const char *name)
-{
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	int sub = openat(fd, name, flags);
-
-	if (sub < 0 && errno == EACCES && fchmodat(fd, name, 0700, 0) == 0)
-		sub = openat(fd, name, flags);
-	return sub;
-}
-
-static int remove_entry(int fd, const char *name, int depth)
-{
-	int sub;
-
-	if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	/* A folder that its maker made read-only. */
-	if (errno == EACCES && fchmod(fd, 0700) == 0 &&
-	    unlinkat(fd, name, 0) == 0)
-		return 0;
-	if (depth >= MAX_DEPTH) {
-		errno = ELOOP;
-		return -1;
-	}
-	sub = open_folder(fd, name);
-	if (sub < 0 || empty_fd(sub, NULL, depth + 1) < 0)
-		return -1;
-	return unlinkat(fd, name, AT_REMOVEDIR);
-}
-
-/* Deletes what is in the folder; takes fd over. */
-static int empty_fd(int fd, const char *keep, int depth)
-{
-	DIR *dir = fdopendir(fd);
-	struct dirent *e;
-	int rc = 0, saved;
-
-	if (!dir) {
-		close(fd);
-		return -1;
-	}
-	while (rc == 0 && (e = readdir(dir))) {
-		const char *name = e->d_name;
-
-		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-		    (!keep || strcmp(name, keep) != 0))
-			rc = remove_entry(fd, name, depth);
-	}
-	saved = errno;
-	closedir(dir);
-	errno = saved;
-	return rc;
-}
-
-int place_empty(const char *path, const char *keep, struct bigm_error *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot open %s", path);
-	if (empty_fd(fd, keep, 0) < 0)
-		return error_set_errno(err, errno, "cannot empty %s", path);
-	return 0;
 }

@@ -1,9 +1,9 @@
 /*
  * place: where in the file system a cluster's record and socket belong, and
- * how folders there are checked and emptied.
+ * how folders there are checked.
  *
  * Nothing here trusts what it finds: a folder must be ours and closed to
- * others, and emptying one never follows a link.
+ * others.
  */
 #ifndef KEEPER_PLACE_H
 #define KEEPER_PLACE_H
@@ -26,8 +26,5 @@ char *place_socket(const char *name, const char *dir, struct bigm_error *err);
 
 /* That path is a folder, ours, and nobody else can write there. */
 int place_check(const char *path, struct bigm_error *err);
-
-/* Deletes all that is in the folder, but for one name (NULL: none). */
-int place_empty(const char *path, const char *keep, struct bigm_error *err);
 
 #endif

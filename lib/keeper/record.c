@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "keeper/health.h"
 #include "keeper/place.h"
@@ -184,9 +185,9 @@ static int remove_all(struct record *r, struct bigm_error *err)
 
 	remove_socket(r);
 	/* The lock goes last: until then nobody takes the name. */
-	rc = place_empty(r->dir, "lock", err);
+	rc = folder_empty(r->dir, "lock", err);
 	if (rc == 0)
-		rc = place_empty(r->dir, NULL, err);
+		rc = folder_empty(r->dir, NULL, err);
 	if (rc == 0 && rmdir(r->dir) < 0 && errno != ENOTEMPTY &&
 	    errno != ENOENT)
 		rc = error_set_errno(err, errno, "cannot remove %s", r->dir);
@@ -270,7 +271,7 @@ static struct record *create_named(const char *state, const char *name,
 	}
 	/* What a dead cluster of that name left. */
 	remove_socket(r);
-	if (place_empty(r->dir, "lock", err) < 0 || listen_on(r, err) < 0) {
+	if (folder_empty(r->dir, "lock", err) < 0 || listen_on(r, err) < 0) {
 		if (r->socket_path)
 			unlink(r->socket_path);
 		record_remove(r, NULL);

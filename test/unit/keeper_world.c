@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "keeper/keeper.h"
 #include "keeper/place.h"
 #include "keeper/record.h"
@@ -68,7 +69,7 @@ int world_teardown(void **state)
 	AUTO_FREE char *records = place_state(false, NULL);
 	int left = is_left(sockets) + is_left(records);
 
-	place_empty(root, NULL, NULL);
+	folder_empty(root, NULL, NULL);
 	rmdir(root);
 	free(root);
 	return left;

@@ -20,10 +20,10 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/folder.h"
 #include "bundle/bare.h"
 #include "bundle/elf_file.h"
 #include "bundle/make.h"
-#include "keeper/place.h"
 #include "supervisor/boot.h"
 #include "supervisor/run.h"
 #include "worker_fixture.h"
@@ -122,7 +122,7 @@ static int teardown(void **state)
 
 	if (w->machine)
 		fixture_free(w->machine);
-	place_empty(w->dir, NULL, NULL);
+	folder_empty(w->dir, NULL, NULL);
 	rmdir(w->dir);
 	free(w->tree);
 	free(w);

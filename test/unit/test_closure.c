@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/folder.h"
 #include "bundle/closure.h"
-#include "keeper/place.h"
 
 struct fixture {
 	char dir[64];
@@ -62,7 +62,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	place_empty(f->dir, NULL, NULL);
+	folder_empty(f->dir, NULL, NULL);
 	rmdir(f->dir);
 	free(f);
 	return 0;

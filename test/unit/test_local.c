@@ -23,9 +23,9 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "keeper/authority.h"
-#include "keeper/place.h"
 #include "loop/loop.h"
 #include "loop/process.h"
 #include "machine/orphans.h"
@@ -307,7 +307,7 @@ static void finish(struct machine *m)
 	loop_free(m->loop);
 	authority_free(m->authority);
 	buffer_release(&m->output);
-	place_empty(m->dir, NULL, NULL);
+	folder_empty(m->dir, NULL, NULL);
 	rmdir(m->dir);
 	/* Nothing is left. */
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);

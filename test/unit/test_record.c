@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "keeper/place.h"
+#include "base/folder.h"
 #include "keeper/record.h"
 
 /* Folders of this test's own. */
@@ -41,7 +41,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	char *root = *state;
-	int rc = place_empty(root, NULL, NULL);
+	int rc = folder_empty(root, NULL, NULL);
 
 	rmdir(root);
 	free(root);

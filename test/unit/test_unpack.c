@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/folder.h"
 #include "bundle/unpack.h"
-#include "keeper/place.h"
 
 #define NOTHING "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define HELLO "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
@@ -48,7 +48,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	cleanup_close(&f->fd);
-	place_empty(f->dir, NULL, NULL);
+	folder_empty(f->dir, NULL, NULL);
 	rmdir(f->dir);
 	free(f->root);
 	free(f);

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "keeper/place.h"
+#include "base/folder.h"
 #include "tree.h"
 
 #include <unistd.h>
@@ -31,7 +31,7 @@ int tree_free(void **state)
 {
 	struct tree *t = *state;
 
-	assert_int_equal(place_empty(t->root, NULL, NULL), 0);
+	assert_int_equal(folder_empty(t->root, NULL, NULL), 0);
 	rmdir(t->root);
 	free(t);
 	return 0;
