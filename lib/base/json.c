@@ -47,6 +47,19 @@ static const char *find_nul_escape(const char *text, size_t len)
 	return NULL;
 }
 
+/* cJSON takes a number that no double holds for infinity. */
+static bool has_infinity(const cJSON *json)
+{
+	const cJSON *child;
+
+	if (cJSON_IsNumber(json))
+		return !isfinite(json->valuedouble);
+	cJSON_ArrayForEach(child, json)
+		if (has_infinity(child))
+			return true;
+	return false;
+}
+
 cJSON *json_parse(const void *text, size_t len, struct bigm_error *err)
 {
 	const char *start = text, *end = start, *bad;
@@ -71,9 +84,14 @@ cJSON *json_parse(const void *text, size_t len, struct bigm_error *err)
 	}
 	while (end < start + len && strchr(" \t\r\n", *end))
 		end++;
-	if (end == start + len)
+	if (end != start + len)
+		bad_text(err, start, end, "something follows the JSON value");
+	else if (has_infinity(json))
+		bigm_error_set(err, BIGM_EINVALID,
+			       "a number in it is too large (at most about "
+			       "1.8e308)");
+	else
 		return json;
-	bad_text(err, start, end, "something follows the JSON value");
 	cJSON_Delete(json);
 	return NULL;
 }

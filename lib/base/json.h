@@ -13,7 +13,8 @@
 #include "bigm.h"
 
 /* Parses exactly len bytes: one value, nothing but white space after it,
- * nesting ≤ cJSON's limit, no NUL byte.  An error names line and column.
+ * nesting ≤ cJSON's limit, no NUL byte, no number beyond a double's range.  An
+ * error names line and column.
  * NULL on error. */
 cJSON *json_parse(const void *text, size_t len, struct bigm_error *err);
 
