@@ -63,6 +63,18 @@ static int read_end(struct rank *rank, const void *bytes, size_t len,
 	return 0;
 }
 
+/* The machine has taken input, and has room for as much again. */
+static int read_grant(struct rank *rank, const void *bytes, size_t len,
+		      struct bigm_error *err)
+{
+	AUTO_JSON cJSON *json = json_parse(bytes, len, err);
+	uint64_t n;
+
+	if (json == NULL || bigm_json_get_uint64(json, NULL, &n, err) != 0)
+		return err->code;
+	return rank->input == NULL ? 0 : rank_input_grant(rank->input, n, err);
+}
+
 /* Writes one piece of output; 1 at the end. */
 static int take_frame(struct rank *rank, char kind, const void *bytes,
 		      size_t len, struct bigm_error *err)
@@ -76,6 +88,8 @@ static int take_frame(struct rank *rank, char kind, const void *bytes,
 	case 'e':
 		errnum = lines_write(&rank->err, bytes, len);
 		break;
+	case 'w':
+		return read_grant(rank, bytes, len, err);
 	case 'x':
 		return read_end(rank, bytes, len, err) == 0 ? 1 : err->code;
 	default:

@@ -1,4 +1,4 @@
-/* A write of frames may block until the process reads; so one thread does all
+/* A write of frames may block while the network is slow; so one thread does all
  * of them, in order. */
 #include "cmd/rank_input.h"
 
@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,13 @@
 #include "supervisor/run.h"
 
 #define PIECE 65536u
+#define WAKE 255
 
 struct rank_input {
 	struct rank *rank;
 	struct bigm_call *call;
-	int pipe[2]; /* of signals, a byte each; 0 is the end */
+	int pipe[2]; /* of signals, a byte each; 0 is the end, WAKE none */
+	_Atomic size_t credit; /* bytes that the machine has room for */
 	pthread_t thread;
 };
 
@@ -42,12 +45,15 @@ static int send_frame(struct rank_input *in, char kind, const void *data,
  * file. */
 static bool copy_piece(struct rank_input *in, char *piece)
 {
-	ssize_t n = read(STDIN_FILENO, piece, PIECE);
+	size_t room = atomic_load(&in->credit);
+	ssize_t n = read(STDIN_FILENO, piece, room < PIECE ? room : PIECE);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	if (n < 0 && errno != EBADF)
 		in->rank->input_failed(in->rank, errno);
+	if (n > 0)
+		atomic_fetch_sub(&in->credit, (size_t)n);
 	return send_frame(in, 'i', piece, n > 0 ? (size_t)n : 0) == 0 && n > 0;
 }
 
@@ -59,6 +65,8 @@ static bool pass_signal(struct rank_input *in)
 
 	if (read(in->pipe[0], &signal, 1) != 1 || signal == 0)
 		return false;
+	if (signal == WAKE)
+		return true;
 	snprintf(text, sizeof(text), "%d", signal);
 	return send_frame(in, 'k', text, strlen(text)) == 0;
 }
@@ -70,9 +78,10 @@ static void *input_main(void *data)
 	int fd = STDIN_FILENO;
 
 	for (;;) {
+		bool room = atomic_load(&in->credit) > 0;
 		struct pollfd fds[] = {
 			{ .fd = in->pipe[0], .events = POLLIN },
-			{ .fd = fd, .events = POLLIN },
+			{ .fd = room ? fd : -1, .events = POLLIN },
 		};
 
 		if (poll(fds, 2, -1) < 0)
@@ -91,7 +100,8 @@ struct rank_input *rank_input_start(struct rank *rank, struct bigm_error *err)
 	struct rank_input *in = xcalloc(1, sizeof(*in));
 	int code;
 
-	*in = (struct rank_input){ .rank = rank, .call = rank->call };
+	*in = (struct rank_input){ .rank = rank, .call = rank->call,
+				   .credit = RUN_WINDOW };
 	if (pipe2(in->pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
 		error_set_errno(err, errno, "cannot make a pipe");
 		free(in);
@@ -107,14 +117,30 @@ struct rank_input *rank_input_start(struct rank *rank, struct bigm_error *err)
 	return NULL;
 }
 
-void rank_input_signal(struct rank_input *in, int signal)
+static void post(struct rank_input *in, uint8_t byte)
 {
-	uint8_t byte = (uint8_t)signal;
 	ssize_t written;
 
 	do {
 		written = write(in->pipe[1], &byte, 1);
 	} while (written < 0 && errno == EINTR);
+}
+
+void rank_input_signal(struct rank_input *in, int signal)
+{
+	post(in, (uint8_t)signal);
+}
+
+int rank_input_grant(struct rank_input *in, size_t bytes,
+		     struct bigm_error *err)
+{
+	if (bytes > RUN_WINDOW - atomic_load(&in->credit))
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "the machine says that it took input that "
+				      "it was not sent");
+	atomic_fetch_add(&in->credit, bytes);
+	post(in, WAKE);
+	return 0;
 }
 
 bool rank_input_free(struct rank_input *in)

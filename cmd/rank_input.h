@@ -13,6 +13,11 @@ struct rank_input *rank_input_start(struct rank *rank, struct bigm_error *err);
 /* Any thread; does not block.  Signal 0 is the end. */
 void rank_input_signal(struct rank_input *input, int signal);
 
+/* Any thread: the machine has taken so many bytes of what it was sent;
+ * BIGM_EPROTOCOL when it cannot have. */
+int rank_input_grant(struct rank_input *input, size_t bytes,
+		     struct bigm_error *err);
+
 /* After the end: frees it and its call; false, and nothing is freed, when it
  * has not ended in time. */
 bool rank_input_free(struct rank_input *input);

@@ -19,6 +19,7 @@
 
 #define PIECE 65536u
 #define INPUT_MAX (RUN_HEADER + RUN_MAX_PAYLOAD)
+#define GRANT (RUN_WINDOW / 8) /* told at once */
 #define DRAIN_MS 500 /* for output held open by somebody outside the group */
 
 /* Our end of one of the process's pipes. */
@@ -37,7 +38,9 @@ struct job {
 	pid_t pid; /* group, too; 0 when there is no process.  Under jobs->lock */
 	struct job_stream streams[STREAMS];
 	struct buffer in;  /* frames from the caller */
-	size_t taken;	   /* by the process, of the first 'i' frame's payload */
+	size_t taken;	   /* into input, of the first 'i' frame's payload */
+	struct buffer input; /* what the process has not read */
+	size_t granted;	   /* bytes that it has, and the caller was not told */
 	struct buffer out; /* frames not yet taken by the request */
 	struct loop_timer drain;
 	struct bigm_error failure; /* code 0: none */
@@ -46,6 +49,7 @@ struct job {
 	bool started;
 	bool listening;	 /* to its output */
 	bool input_over; /* the caller's stream has ended */
+	bool input_end;	 /* nothing comes behind input */
 	bool last_frame; /* 'x' is in out, or has been */
 };
 
@@ -92,6 +96,7 @@ static void job_free(struct job *job)
 	*at = job->next;
 	pthread_mutex_unlock(&job->jobs->lock);
 	buffer_release(&job->in);
+	buffer_release(&job->input);
 	buffer_release(&job->out);
 	free(job);
 }
@@ -214,7 +219,7 @@ static void read_piece(struct job_stream *stream)
 		return;
 	n = read(stream->fd, place + RUN_HEADER, PIECE);
 	if (n > 0) {
-		run_frame_header(place, stream->kind, (size_t)n);
+		frame_header(place, stream->kind, (size_t)n);
 		buffer_commit(&job->out, RUN_HEADER + (size_t)n);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		stream_close(stream);
@@ -263,27 +268,69 @@ static void stdin_ready(uv_poll_t *poll, int status, int events)
 	job_pump(stream->job);
 }
 
-/* Returns true when the frame is done with. */
-static bool take_stdin(struct job *job, const uint8_t *data, size_t len)
+/* The caller may send as many bytes again.  Where there is no room for saying
+ * so, it is said later. */
+static void tell_granted(struct job *job)
+{
+	AUTO_FREE char *text = NULL;
+
+	if (job->granted < GRANT || job->last_frame)
+		return;
+	text = xasprintf("%zu", job->granted);
+	if (run_frame_append(&job->out, 'w', text, strlen(text), NULL) == 0)
+		job->granted = 0;
+}
+
+static void drop_input(struct job *job, size_t len)
+{
+	buffer_consume(&job->input, len);
+	job->granted += len;
+}
+
+/* Gives the process what it takes; what it does not read is not our error. */
+static void feed(struct job *job)
 {
 	struct job_stream *in = &job->streams[IN];
 
-	if (len == 0)
-		stream_close(in);
-	while (in->fd >= 0 && job->taken < len) {
-		ssize_t n = write(in->fd, data + job->taken, len - job->taken);
+	while (in->fd >= 0 && job->input.len > 0) {
+		ssize_t n = write(in->fd, buffer_data(&job->input),
+				  job->input.len);
 
 		if (n >= 0) {
-			job->taken += (size_t)n;
+			drop_input(job, (size_t)n);
 		} else if (errno == EAGAIN) {
 			uv_poll_start(&in->poll, UV_WRITABLE, stdin_ready);
-			return false;
+			break;
 		} else if (errno != EINTR) {
-			stream_close(in); /* it reads no more: not our error */
+			stream_close(in);
 		}
 	}
+	if (in->fd < 0)
+		drop_input(job, job->input.len);
+	else if (job->input_end && job->input.len == 0)
+		stream_close(in);
+	tell_granted(job);
+}
+
+/* Returns 1 when the frame is done with, 0 when there is no room for it. */
+static int take_stdin(struct job *job, const uint8_t *data, size_t len,
+		      struct bigm_error *err)
+{
+	job->input_end = job->input_end || len == 0;
+	while (job->taken < len) {
+		size_t n = RUN_WINDOW - job->input.len;
+
+		if (n > len - job->taken)
+			n = len - job->taken;
+		if (n == 0)
+			return 0;
+		if (buffer_append(&job->input, data + job->taken, n, err) < 0)
+			return BIGM_EEXHAUSTED;
+		job->taken += n;
+		feed(job);
+	}
 	job->taken = 0;
-	return true;
+	return 1;
 }
 
 static int take_signal(struct job *job, const uint8_t *data, size_t len,
@@ -412,7 +459,7 @@ static int take_frame(struct job *job, char kind, const uint8_t *data,
 		return bigm_error_set(err, BIGM_EPROTOCOL,
 				      "a frame '%c' is out of place", kind);
 	if (kind == 'i')
-		return take_stdin(job, data, len);
+		return take_stdin(job, data, len, err);
 	if (kind == 'k')
 		return take_signal(job, data, len, err) < 0 ? -1 : 1;
 	job->started = true;
@@ -443,7 +490,7 @@ static int read_input(struct job *job, struct bigm_error *err)
 		return 1;
 	}
 	job->input_over = true;
-	stream_close(&job->streams[IN]);
+	job->input_end = true;
 	if (job->in.len > 0 || !job->started)
 		return bigm_error_set(err, BIGM_EPROTOCOL,
 				      "the stream ended within a frame, or "
@@ -490,7 +537,9 @@ static void job_pump(struct job *job)
 		bigm_error_set(&err, BIGM_ECANCELED, "the call was canceled");
 		job_fail(job, &err);
 	}
+	feed(job);
 	pump_input(job);
+	feed(job);
 	running = job->watch != NULL;
 	silent = job->streams[OUT].fd < 0 && job->streams[ERR].fd < 0;
 	if (job->started && !running && silent && !job->last_frame)
@@ -515,6 +564,7 @@ void job_start(struct job_list *jobs, struct bigm_request *req)
 	job->req = req;
 	job->failure = (struct bigm_error)BIGM_ERROR_INIT;
 	buffer_init(&job->in, INPUT_MAX);
+	buffer_init(&job->input, RUN_WINDOW);
 	buffer_init(&job->out, 2 * (RUN_HEADER + RUN_MAX_PAYLOAD));
 	for (int i = 0; i < STREAMS; i++)
 		job->streams[i].fd = -1;

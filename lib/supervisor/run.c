@@ -1,73 +1,17 @@
 #include "config.h"
 
-#include <string.h>
-
 #include "supervisor/run.h"
 
-
-static const char kinds[] = "sikoex";
-
-static bool is_kind(char kind)
-{
-	return kind != '\0' && strchr(kinds, kind) != NULL;
-}
+static const char kinds[] = "sikoexw";
 
 int run_frame_append(struct buffer *out, char kind, const void *data,
 		     size_t len, struct bigm_error *err)
 {
-	uint8_t *place;
-
-	if (!is_kind(kind) || len > RUN_MAX_PAYLOAD)
-		return bigm_error_set(err, BIGM_EINVALID,
-				      "no frame of kind %d with %zu bytes "
-				      "exists (at most %u)",
-				      kind, len, RUN_MAX_PAYLOAD);
-	place = buffer_reserve(out, RUN_HEADER + len, err);
-	if (!place)
-		return BIGM_EEXHAUSTED;
-	run_frame_header(place, kind, len);
-	if (len > 0)
-		memcpy(place + RUN_HEADER, data, len);
-	buffer_commit(out, RUN_HEADER + len);
-	return 0;
-}
-
-void run_frame_header(uint8_t header[RUN_HEADER], char kind, size_t len)
-{
-	header[0] = (uint8_t)kind;
-	header[1] = (uint8_t)(len >> 24);
-	header[2] = (uint8_t)(len >> 16);
-	header[3] = (uint8_t)(len >> 8);
-	header[4] = (uint8_t)len;
+	return frame_append(out, kinds, kind, data, len, err);
 }
 
 int run_frame_next(const struct buffer *in, char *kind, const uint8_t **data,
 		   size_t *len, size_t *frame_len, struct bigm_error *err)
 {
-	const uint8_t *p = buffer_data(in);
-	size_t payload;
-
-	if (in->len == 0)
-		return 0;
-	if (!is_kind((char)p[0]))
-		return bigm_error_set(err, BIGM_EPROTOCOL,
-				      "a frame of kind %d; there are only "
-				      "\"%s\"",
-				      p[0], kinds);
-	if (in->len < RUN_HEADER)
-		return 0;
-	payload = (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 |
-		  p[4];
-	if (payload > RUN_MAX_PAYLOAD)
-		return bigm_error_set(err, BIGM_EPROTOCOL,
-				      "a frame '%c' of %zu bytes; at most %u "
-				      "are allowed",
-				      p[0], payload, RUN_MAX_PAYLOAD);
-	if (in->len - RUN_HEADER < payload)
-		return 0;
-	*kind = (char)p[0];
-	*data = p + RUN_HEADER;
-	*len = payload;
-	*frame_len = RUN_HEADER + payload;
-	return 1;
+	return frame_next(in, kinds, kind, data, len, frame_len, err);
 }

@@ -1,7 +1,7 @@
 /*
  * run: the stream format of Supervisor.Run, both ends.
  *
- * Frames: one byte kind, four bytes length (big endian), the payload.
+ * Frames are those of base/frame.h.
  *
  *   in    's'  JSON {"argv": […], "env": ["K=V", …], "dir": "…",
  *		     "stdin": true, "binary": true}, first and once; env
@@ -14,11 +14,14 @@
  *	   'k'  JSON number: a signal for the process group
  *   out   'o'  bytes from stdout
  *	   'e'  bytes from stderr
+ *	   'w'  JSON number: so many bytes of stdin were taken
  *	   'x'  JSON {"status": N} or {"signal": N} or
  *		     {"failed": "…", "code": "NOTFOUND"}; last and once
  *
- * Frames are taken in order: a signal waits behind stdin that the process has
- * not read.  Who cannot wait cancels the call.
+ * Frames are taken in order, and stdin is kept until the process reads it, but
+ * no more than RUN_WINDOW bytes: a caller that never has more on its way than
+ * that, by counting what 'w' says, gets each signal through at once.  With one
+ * that does not count, a signal waits behind the stdin before it.
  *
  * The process has a group of its own in the machine's session; whatever ends
  * the call (cancel, lost connection, shutdown, its own exit) kills the group.
@@ -28,23 +31,16 @@
 #ifndef SUPERVISOR_RUN_H
 #define SUPERVISOR_RUN_H
 
-#include "base/buffer.h"
+#include "base/frame.h"
 
-#define RUN_MAX_PAYLOAD (1u << 20)
-#define RUN_HEADER 5
+#define RUN_MAX_PAYLOAD FRAME_MAX_PAYLOAD
+#define RUN_HEADER FRAME_HEADER
+/* So much stdin that has not been taken may be on its way. */
+#define RUN_WINDOW (512u << 10)
 
-/* Appends a frame. */
+/* As frame_append() and frame_next(). */
 int run_frame_append(struct buffer *out, char kind, const void *data,
 		     size_t len, struct bigm_error *err);
-
-/* Writes just the five bytes before a payload. */
-void run_frame_header(uint8_t header[RUN_HEADER], char kind, size_t len);
-
-/*
- * Takes the first frame of a stream's bytes.  Returns 1 with *kind, *data,
- * *len (pointing into in) and *frame_len to be consumed after use, 0 when
- * incomplete, or BIGM_EPROTOCOL.
- */
 int run_frame_next(const struct buffer *in, char *kind, const uint8_t **data,
 		   size_t *len, size_t *frame_len, struct bigm_error *err);
 

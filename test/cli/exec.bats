@@ -151,6 +151,21 @@ clean_up() {
 	[ "$("$BIGM" status | grep -c RUNNING)" -eq 3 ]
 }
 
+@test "a signal overtakes standard input that the command does not read" {
+	setup_cluster
+	head -c 8000000 /dev/zero >zeros
+	"$BIGM" exec m0 -- sh -c 'trap "echo cleaned; exit 3" TERM; echo ready; while :; do sleep 0.05; done' <zeros >out &
+	client=$!
+	eventually 10 grep -q ready out
+	# It has read what may be on its way, and no more.
+	eventually 10 bash -c "(( \$(sed -n 's/^pos:\s*//p' /proc/$client/fdinfo/0) >= 512 << 10 ))"
+	kill -TERM $client
+	status=0
+	wait $client || status=$?
+	[ "$status" -eq 143 ]
+	[ "$(cat out)" = $'ready\ncleaned' ]
+}
+
 @test "Ctrl-C on a terminal reaches the command, and the status is 130" {
 	setup_cluster
 	run python3 "$abs_top_srcdir/test/cli/terminal.py" "$BIGM" exec all -- sh -c 'echo ready; exec sleep 1000' <<-'END'

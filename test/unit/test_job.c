@@ -25,6 +25,7 @@ struct run {
 	struct buffer in;	/* frames not yet taken apart */
 	struct buffer out, err; /* of the process */
 	char last[512];		/* 'x' */
+	size_t granted;		/* by 'w' */
 	struct bigm_error error;
 };
 
@@ -87,6 +88,15 @@ static struct run *run_script(struct fixture *f, const char *script)
 	return run_start(f, text);
 }
 
+static uint64_t number_of(const uint8_t *data, size_t len)
+{
+	AUTO_JSON cJSON *json = json_parse(data, len, NULL);
+	uint64_t n = 0;
+
+	assert_int_equal(bigm_json_get_uint64(json, NULL, &n, NULL), 0);
+	return n;
+}
+
 static void take_frames(struct run *run)
 {
 	const uint8_t *data;
@@ -96,9 +106,11 @@ static void take_frames(struct run *run)
 	while (run_frame_next(&run->in, &kind, &data, &len, &frame_len,
 			      NULL) > 0) {
 		assert_string_equal(run->last, ""); /* 'x' is the last */
-		assert_non_null(strchr("oex", kind));
+		assert_non_null(strchr("oexw", kind));
 		if (kind == 'x')
 			memcpy(run->last, data, len);
+		else if (kind == 'w')
+			run->granted += number_of(data, len);
 		else
 			buffer_append(kind == 'o' ? &run->out : &run->err,
 				      data, len, NULL);
@@ -295,6 +307,41 @@ static void a_signal_reaches_the_whole_group(void **state)
 	/* not SIGINT, which shells keep for their children */
 	send_frame(run, 'k', "10", 2);
 	assert_run(run, "on\n", "", "{\"signal\":10}");
+}
+
+/* The process says when it is there, and reads nothing. */
+static void a_signal_overtakes_input_that_nobody_reads(void **state)
+{
+	static char much[RUN_WINDOW];
+	struct run *run = run_start(*state, "{\"argv\": [\"sh\", \"-c\", "
+				    "\"echo there; exec sleep 1000\"], "
+				    "\"stdin\": true}");
+
+	send_frame(run, 'i', much, sizeof(much));
+	while (run->out.len == 0)
+		assert_true(read_some(run));
+	send_frame(run, 'k', "15", 2);
+	assert_run(run, "there\n", "", "{\"signal\":15}");
+}
+
+/* Whoever has sent what may be on its way is told that it was taken. */
+static void input_that_was_taken_is_told(void **state)
+{
+	static char much[RUN_WINDOW];
+	struct run *run = run_start(*state, "{\"argv\": [\"sh\", \"-c\", "
+				    "\"cat >/dev/null; echo end\"], "
+				    "\"stdin\": true}");
+
+	for (int i = 0; i < 3; i++) {
+		size_t before = run->granted;
+
+		send_frame(run, 'i', much, sizeof(much));
+		while (run->granted - before < sizeof(much) * 3 / 4)
+			assert_true(read_some(run));
+	}
+	assert_true(run->granted <= 3 * sizeof(much));
+	send_frame(run, 'i', NULL, 0);
+	assert_run(run, "end\n", "", "{\"status\":0}");
 }
 
 static void what_cannot_be_started_is_said(void **state)
@@ -517,6 +564,8 @@ int main(int argc, char **argv)
 		TEST(large_output_comes_whole),
 		TEST(a_slow_caller_holds_the_process_back),
 		TEST(a_signal_reaches_the_whole_group),
+		TEST(a_signal_overtakes_input_that_nobody_reads),
+		TEST(input_that_was_taken_is_told),
 		TEST(what_cannot_be_started_is_said),
 		TEST(canceling_kills_the_group),
 		TEST(a_lost_connection_kills_the_group),

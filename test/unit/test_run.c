@@ -11,7 +11,7 @@
 
 #include "supervisor/run.h"
 
-static const char kinds[] = "sikoex";
+static const char kinds[] = "sikoexw";
 
 static void frames_come_back_as_they_were(void **state)
 {
