@@ -49,6 +49,16 @@ static const struct extension machine_extensions[] = {
 	{ 0, NULL },
 };
 
+/* Is dialled, and dials nobody. */
+static const struct extension bootstrap_extensions[] = {
+	{ NID_basic_constraints, "critical,CA:FALSE" },
+	{ NID_key_usage, "critical,digitalSignature" },
+	{ NID_ext_key_usage, "serverAuth" },
+	{ NID_subject_key_identifier, "hash" },
+	{ NID_authority_key_identifier, "keyid" },
+	{ 0, NULL },
+};
+
 static const struct extension client_extensions[] = {
 	{ NID_basic_constraints, "critical,CA:FALSE" },
 	{ NID_key_usage, "critical,digitalSignature" },
@@ -291,9 +301,18 @@ static int check_names(enum role role, const char *name, const char *host,
 	return 0;
 }
 
-/* NULL with *err set when it cannot be made. */
+static const struct extension *extensions_of(enum role role)
+{
+	if (role == ROLE_MACHINE)
+		return machine_extensions;
+	return role == ROLE_BOOTSTRAP ? bootstrap_extensions :
+					client_extensions;
+}
+
+/* Until `end`.  NULL with *err set when it cannot be made. */
 static X509 *issue(struct authority *authority, EVP_PKEY *key, enum role role,
-		   const char *name, const char *host, struct bigm_error *err)
+		   const char *name, const char *host, const ASN1_TIME *end,
+		   struct bigm_error *err)
 {
 	struct peer peer = authority->name;
 	X509 *ca = authority->certificate;
@@ -303,13 +322,11 @@ static X509 *issue(struct authority *authority, EVP_PKEY *key, enum role role,
 		return NULL;
 	peer.role = role;
 	strcpy(peer.name, name);
-	certificate = certificate_new(key, name, X509_get0_notAfter(ca));
+	certificate = certificate_new(key, name, end);
 	if (certificate &&
 	    X509_set_issuer_name(certificate, X509_get_subject_name(ca)) &&
 	    add_names(certificate, &peer, host) &&
-	    add_extensions(certificate, ca,
-			   role == ROLE_MACHINE ? machine_extensions :
-						  client_extensions) &&
+	    add_extensions(certificate, ca, extensions_of(role)) &&
 	    X509_sign(certificate, authority->key, EVP_sha256()))
 		return certificate;
 	X509_free(certificate);
@@ -353,7 +370,8 @@ int authority_sign(struct authority *authority, const char *request_pem,
 	key = request_key(request, err);
 	if (!key)
 		return BIGM_EINVALID;
-	certificate = issue(authority, key, role, name, host, &local);
+	certificate = issue(authority, key, role, name, host,
+			    X509_get0_notAfter(authority->certificate), &local);
 	if (!certificate)
 		return error_copy(err, &local);
 	if (!bio || !PEM_write_bio_X509(bio, certificate))
@@ -363,16 +381,17 @@ int authority_sign(struct authority *authority, const char *request_pem,
 	return 0;
 }
 
-struct identity *authority_issue(struct authority *authority, enum role role,
-				 const char *name, const char *host,
-				 struct bigm_error *err)
+static struct identity *issue_identity(struct authority *authority,
+				       enum role role, const char *name,
+				       const char *host, const ASN1_TIME *end,
+				       struct bigm_error *err)
 {
 	struct identity *id = identity_new(err);
 	AUTO_X509 X509 *certificate = NULL;
 
 	if (!id)
 		return NULL;
-	certificate = issue(authority, id->key, role, name, host, err);
+	certificate = issue(authority, id->key, role, name, host, end, err);
 	if (!certificate)
 		goto error;
 	id->certificate = X509_dup(certificate); /* with its key */
@@ -387,4 +406,27 @@ struct identity *authority_issue(struct authority *authority, enum role role,
 error:
 	identity_free(id);
 	return NULL;
+}
+
+struct identity *authority_issue(struct authority *authority, enum role role,
+				 const char *name, const char *host,
+				 struct bigm_error *err)
+{
+	return issue_identity(authority, role, name, host,
+			      X509_get0_notAfter(authority->certificate), err);
+}
+
+struct identity *authority_bootstrap(struct authority *authority,
+				     long life_s, struct bigm_error *err)
+{
+	ASN1_TIME *end = X509_gmtime_adj(NULL, life_s);
+	struct identity *id = NULL;
+
+	if (end)
+		id = issue_identity(authority, ROLE_BOOTSTRAP, "bootstrap",
+				    NULL, end, err);
+	else
+		crypto_error_set(err, BIGM_EFAILED, "bootstrap identity");
+	ASN1_TIME_free(end);
+	return id;
 }

@@ -7,7 +7,8 @@
  * public key is believed (and that the requester holds the private one).
  *
  * Everything is ECDSA P-256.  Certificates begin a day early, for clocks that
- * are wrong, and end after 30 days, as the authority itself does.
+ * are wrong, and end after 30 days, as the authority itself does; a bootstrap
+ * identity ends after minutes.
  *
  * Not thread-safe; may be used from any one thread.
  */
@@ -43,5 +44,16 @@ int authority_sign(struct authority *authority, const char *request_pem,
 struct identity *authority_issue(struct authority *authority, enum role role,
 				 const char *name, const char *host,
 				 struct bigm_error *err);
+
+/*
+ * The identity with which machines of one launch wait for the keeper, until
+ * each has a certificate of its own (supervisor/bootstrap.h).  All of them have
+ * the same, and whoever reads their user data has it too: so it is good for
+ * life_s seconds (a test's may be over already), for being dialled, and for
+ * nothing else.
+ */
+#define AUTHORITY_BOOTSTRAP_S (15 * 60)
+struct identity *authority_bootstrap(struct authority *authority,
+				     long life_s, struct bigm_error *err);
 
 #endif

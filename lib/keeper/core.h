@@ -118,6 +118,9 @@ int keeper_sign(void *keeper, const char *request_pem, const char *name,
 		const char *host, char **certificate_pem, char **authority,
 		struct bigm_error *err);
 
+/* Its bootstrap, as find_ec2boot is ec2boot_find(). */
+char *keeper_bootstrap(void *keeper, struct bigm_error *err);
+
 /* Says on the status pipe why the keeper does not come up, or ends. */
 void keeper_report(const struct keeper_options *options,
 		   const struct bigm_error *why);
@@ -130,6 +133,9 @@ int keeper_start(struct keeper *k, struct start_request *request,
 /* What is sent to the order's machines is known before one is begun. */
 int keeper_find_cargo(struct keeper *k, struct start_request *request,
 		      struct bigm_error *err);
+
+/* The program of the bare worker that its machines begin as. */
+const char *keeper_worker(const struct keeper *k);
 
 /* NULL: no machine has that name. */
 struct member *keeper_member(const struct keeper *k, const char *name);

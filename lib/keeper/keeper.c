@@ -18,6 +18,7 @@
 #include "keeper/limits.h"
 #include "keeper/member.h"
 #include "rpc/wire.h"
+#include "supervisor/bootstrap.h"
 
 /* Machines get this long to shut down, then to die of SIGKILL. */
 #define STOP_MS 1300
@@ -123,6 +124,22 @@ int keeper_sign(void *keeper, const char *request_pem, const char *name,
 	if (rc == 0)
 		*authority = xstrdup(authority_pem(k->authority));
 	return rc;
+}
+
+char *keeper_bootstrap(void *keeper, struct bigm_error *err)
+{
+	struct keeper *k = keeper;
+	struct identity *id = authority_bootstrap(k->authority,
+						  AUTHORITY_BOOTSTRAP_S, err);
+	char *text = id ? bootstrap_text(id, err) : NULL;
+
+	identity_free(id);
+	return text;
+}
+
+const char *keeper_worker(const struct keeper *k)
+{
+	return k->ops->worker ? k->ops->worker(k->system) : k->bigm_path;
 }
 
 void keeper_member_changed(struct keeper *k, const struct member *m)

@@ -68,7 +68,7 @@
  *	Watch     null → stream of JSON lines, one a machine's change, first
  *		  one for every machine there is:
  *		  {"machine": "m0", "index", "state", "phase" of one that is
- *		   STARTING (launching, shipping, booting, registering: that
+ *		   STARTING (launching, certifying, shipping, booting, registering: that
  *		   as of now, a new one is no change), "address", "procs",
  *		   "pid", "reason": {code, message, retriable} when STOPPED,
  *		   "start_ns", "running_ns", "label", "use": {"phase": "taking", "taken"

@@ -66,6 +66,7 @@ void member_free(struct member *m)
 	pulse_stop(&m->pulse);
 	health_release(&m->health);
 	loop_timer_stop(m->keeper->loop, &m->end_timer);
+	certify_free(m->certify);
 	ship_free(m->ship);
 	bigm_call_free(m->reg);
 	bigm_call_free(m->shutdown);
@@ -109,6 +110,8 @@ static void stopped(struct member *m)
 
 	pulse_stop(&m->pulse);
 	health_release(&m->health);
+	certify_free(m->certify);
+	m->certify = NULL;
 	ship_free(m->ship);
 	m->ship = NULL;
 	if (!m->reason.code && m->keeper->end.code) {
@@ -443,7 +446,7 @@ static struct ship_order ship_order_of(const struct member *m)
 	bool own = !m->hop && (image->program || image->cargo);
 
 	return (struct ship_order){
-		.program = own ? image->program : m->keeper->bigm_path,
+		.program = own ? image->program : keeper_worker(m->keeper),
 		.fd = own ? image->program_fd : -1,
 		.cargo = own ? image->cargo : NULL,
 		.exec = !own || !image->cargo || image->exec,
@@ -486,13 +489,13 @@ void member_change(struct member *m, const struct start_request *image)
 	ship(m, before);
 }
 
-static void on_address(void *data, const char *address, int procs, pid_t pid)
+/* Its certificate is its own now, and is checked. */
+static void dial(struct member *m)
 {
-	struct member *m = data;
 	struct keeper *k = m->keeper;
 	struct bigm_error why = BIGM_ERROR_INIT;
 	struct rpc_target target = {
-		.address = address,
+		.address = m->address,
 		.fd = -1,
 		.tls = k->tls,
 		.expect = { .role = ROLE_MACHINE },
@@ -503,11 +506,6 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 		.stay = true,
 	};
 
-	m->pid = pid;
-	if (m->state != BIGM_STARTING || m->address)
-		return;
-	m->address = xstrdup(address);
-	m->procs = procs;
 	snprintf(target.expect.cluster, sizeof(target.expect.cluster), "%s",
 		 authority_cluster(k->authority));
 	snprintf(target.expect.name, sizeof(target.expect.name), "%s",
@@ -518,6 +516,59 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 		ship(m, m->order);
 	else
 		greet(m);
+}
+
+static void on_certified(void *data, const struct bigm_error *why)
+{
+	struct member *m = data;
+	struct bigm_error how = BIGM_ERROR_INIT;
+
+	error_copy(&how, why ? why : &how);
+	certify_free(m->certify);
+	m->certify = NULL;
+	if (how.code)
+		member_fail(m, &how, 0);
+	else
+		dial(m);
+}
+
+static void certify(struct member *m)
+{
+	struct keeper *k = m->keeper;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	const struct certify_order order = {
+		.loop = k->loop,
+		.tls = k->tls,
+		.facts = { .name = m->name,
+			   .cluster = authority_cluster(k->authority),
+			   .address = m->address,
+			   .dir = "",
+			   .marker = k->marker,
+			   .procs = m->procs,
+			   .lease_ms = k->keepalive.first_ms },
+		.limit_ms = k->keepalive.first_ms,
+		.sign = keeper_sign,
+		.keeper = k,
+	};
+
+	m->certify = certify_start(&order, on_certified, m, &why);
+	if (!m->certify)
+		member_fail(m, &why, 0);
+}
+
+static void on_address(void *data, const char *address, int procs, pid_t pid)
+{
+	struct member *m = data;
+
+	m->pid = pid;
+	if (m->state != BIGM_STARTING || m->address)
+		return;
+	m->address = xstrdup(address);
+	m->procs = procs;
+	if (m->keeper->ops->bootstraps)
+		certify(m);
+	else
+		dial(m);
 }
 
 void member_launch(struct member *m)

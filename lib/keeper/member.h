@@ -3,7 +3,8 @@
  *
  * STARTING: the system makes it; as soon as its address is known it is
  * dialled, and the first Keepalive and Register travel together (where the
- * system ships, behind Setbinary and Exec, see ship.h).  RUNNING: both have
+ * system ships, behind Setbinary and Exec, see ship.h; where its machines have
+ * no certificates yet, they get these first, see certify.h).  RUNNING: both have
  * answered.  STOPPED: it failed, or ended, or was ended; the reason says
  * which.  It is over when its process is gone and its log is complete.
  *
@@ -14,6 +15,7 @@
 
 #include "base/digest.h"
 #include "base/json.h"
+#include "keeper/certify.h"
 #include "keeper/health.h"
 #include "keeper/output.h"
 #include "keeper/pulse.h"
@@ -55,6 +57,7 @@ struct member {
 
 	struct rpc_client *client;
 	char cargo[DIGEST_SIZE]; /* what it has ready for Run; "": nothing */
+	struct certify *certify; /* under way; NULL: not, or not any more */
 	struct ship *ship; /* under way */
 	bool hop; /* it becomes the bare worker first */
 	uint64_t incarnation, least; /* it has; it must have, after Exec */
@@ -99,7 +102,7 @@ void member_forget_loan(struct member *m);
 void member_cancel(struct member *m, const struct bigm_error *why);
 
 /* How far one that is STARTING has come: "launching" (it has no address yet),
- * "shipping" (it gets the program), "booting" (the program does not answer
+ * "certifying" (it gets its certificate), "shipping" (it gets the program), "booting" (the program does not answer
  * yet), "registering" (it makes its services). */
 const char *member_phase(const struct member *m);
 

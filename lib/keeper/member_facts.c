@@ -10,6 +10,8 @@ const char *member_phase(const struct member *m)
 {
 	if (!m->address)
 		return "launching";
+	if (m->certify)
+		return "certifying";
 	if (m->ship)
 		return "shipping";
 	return m->alive ? "registering" : "booting";

@@ -33,8 +33,9 @@ struct system_order {
 
 /* Told to the keeper; `data` is what system_ops.start got. */
 struct system_events {
-	/* The address is known and may be dialled.  pid: of the machine's
-	 * process, where this host has it; else 0. */
+	/* The address is known and may be dialled; what is not served there yet
+	 * is dialled again, for as long as the first lease.  pid: of the
+	 * machine's process, where this host has it; else 0. */
 	void (*address)(void *data, const char *address, int procs, pid_t pid);
 	/* Bytes of the machine's output; len 0: it is over. */
 	void (*output)(void *data, const void *bytes, size_t len);
@@ -43,18 +44,29 @@ struct system_events {
 	void (*gone)(void *data, const struct bigm_error *why);
 };
 
-/* Signs a machine's request; the authority stays with the keeper.  Returns
- * the certificate and authority PEMs, malloc'ed. */
+/* What a system has of its keeper. */
 struct system_keeper {
 	struct loop *loop;
 	const char *cluster;
-	const char *bigm_path; /* the bare worker's program */
+	const char *bigm_path; /* bigm, which is a bare worker, too */
 	uint64_t files; /* that processes here may have open, not being the
 			 * keeper itself; 0: as many as it */
+	/* Signs a machine's request; the authority stays with the keeper.
+	 * Returns the certificate and authority PEMs, malloc'ed. */
 	int (*sign)(void *keeper, const char *request_pem, const char *name,
 		    const char *host, char **certificate_pem,
 		    char **authority_pem, struct bigm_error *err);
-	void *keeper;
+	/* A fresh bootstrap identity, as the text that `ec2boot --identity`
+	 * reads (supervisor/bootstrap.h); good for 15 minutes, so it is made
+	 * for each launch.  malloc'ed and secret: OPENSSL_cleanse() it before
+	 * free().  NULL with *err set. */
+	char *(*bootstrap)(void *keeper, struct bigm_error *err);
+	/* Finds ec2boot for "linux/amd64" or "linux/arm64"; NULL: what this
+	 * host is.  Its path, malloc'ed; NULL with *err that says where it was
+	 * looked for. */
+	char *(*find_ec2boot)(void *keeper, const char *arch,
+			      struct bigm_error *err);
+	void *keeper; /* the first argument of these */
 };
 
 /* What a reading came to: len bytes, which are gone when this returns, or why
@@ -86,6 +98,13 @@ struct system_ops {
 	/* True when its machines begin as bare workers and the keeper sends
 	 * them the program (Setbinary, Exec). */
 	bool (*ships)(const struct system *system);
+	/* True when its machines begin with a bootstrap identity: the keeper
+	 * dials what `address` tells expecting that, and certifies the machine
+	 * before anything else. */
+	bool bootstraps;
+	/* The bare worker that its machines begin as, where it ships, which
+	 * they get again before they become something else.  NULL: bigm. */
+	const char *(*worker)(const struct system *system);
 	/* What its machines run: "linux/amd64"; NULL: what this host does. */
 	const char *(*arch)(const struct system *system);
 	/*

@@ -21,6 +21,7 @@ static const struct {
 	{ ROLE_KEEPER, "keeper" },
 	{ ROLE_DRIVER, "driver" },
 	{ ROLE_MACHINE, "machine" },
+	{ ROLE_BOOTSTRAP, "bootstrap" },
 };
 
 const char *role_name(enum role role)

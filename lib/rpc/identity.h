@@ -15,7 +15,15 @@
 
 #include "bigm.h"
 
-enum role { ROLE_NONE = 0, ROLE_KEEPER = 1, ROLE_DRIVER = 2, ROLE_MACHINE = 4 };
+enum role {
+	ROLE_NONE = 0,
+	ROLE_KEEPER = 1,
+	ROLE_DRIVER = 2,
+	ROLE_MACHINE = 4,
+	/* A machine that has no certificate of its own yet: it is dialled by
+	 * the keeper, and good for nothing else (supervisor/bootstrap.h). */
+	ROLE_BOOTSTRAP = 8,
+};
 
 const char *role_name(enum role role);
 /* ROLE_NONE for a name that is no role's. */
@@ -25,7 +33,7 @@ enum role role_from_name(const char *name);
 struct peer {
 	enum role role;
 	char cluster[64];
-	char name[64]; /* "m0", "keeper", "driver" */
+	char name[64]; /* "m0", "keeper", "driver", "bootstrap" */
 };
 
 /* "bigm:CLUSTER/ROLE/NAME", and for people "machine m0 of cluster 3f…". */

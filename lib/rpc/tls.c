@@ -157,16 +157,35 @@ static bool same_or_any(const char *name, const char *wanted)
 	return *wanted == '\0' || strcmp(name, wanted) == 0;
 }
 
+/* A bootstrap identity is known to all machines of a launch. */
+static const char *check_bootstrap(const struct tls *tls,
+				   const struct peer *peer)
+{
+	if (peer->role == ROLE_BOOTSTRAP &&
+	    tls->expect.role != ROLE_BOOTSTRAP)
+		return "it is a machine without a certificate of its own";
+	if (tls->context->self.role == ROLE_BOOTSTRAP &&
+	    peer->role != ROLE_KEEPER)
+		return "without a certificate of our own we talk to the "
+		       "keeper alone";
+	return NULL;
+}
+
 /* The rules of our own, for a certificate that the authority has signed. */
 static bool check_peer(struct tls *tls, const struct peer *peer)
 {
 	const struct peer *expect = &tls->expect;
+	const char *bootstrap = check_bootstrap(tls, peer);
 	char why[2 * IDENTITY_URI_MAX];
 
 	if (strcmp(peer->cluster, tls->context->self.cluster) != 0) {
 		snprintf(why, sizeof(why), "our cluster is %s",
 			 tls->context->self.cluster);
 		refuse(tls, peer, why);
+		return false;
+	}
+	if (bootstrap) {
+		refuse(tls, peer, bootstrap);
 		return false;
 	}
 	if (!expect->role || (peer->role == expect->role &&

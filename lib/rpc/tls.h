@@ -4,7 +4,8 @@
  * Mutual authentication is never off: a session is established only when the
  * peer's certificate chains to the authority, is in date and names a role of
  * our own cluster; a client moreover demands the machine that it meant to
- * dial.  No tickets, no 0-RTT, ALPN "h2" only.
+ * dial.  A bootstrap identity is accepted by those alone who dial just that,
+ * and accepts the keeper alone.  No tickets, no 0-RTT, ALPN "h2" only.
  *
  * A session never touches a socket: encrypted bytes from the peer go in with
  * tls_input(), encrypted bytes for the peer collect in tls_output().

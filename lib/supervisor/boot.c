@@ -14,13 +14,11 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "rpc/wire.h"
 #include "supervisor/boot.h"
+#include "supervisor/signing.h"
 
 #define ANSWER_MS 30000
 #define ANSWER_MAX 65536
-#define MARKER_MAX 63 /* of keeper/output.h's splitter */
-#define LEASE_MAX_MS (30ull * 24 * 3600 * 1000)
 
 bool boot_wanted(void)
 {
@@ -146,16 +144,9 @@ void boot_tell_failed(int parent_fd, const struct bigm_error *why)
 static int send_request(int fd, const struct identity *id,
 			struct bigm_error *err)
 {
-	AUTO_JSON cJSON *json = cJSON_CreateObject();
-	AUTO_FREE char *request = identity_request(id, err);
+	AUTO_JSON cJSON *json = signing_request(id, err);
 
-	if (!request)
-		return err ? err->code : BIGM_EFAILED;
-	if (!cJSON_AddStringToObject(json, "request", request) ||
-	    !cJSON_AddStringToObject(json, "version", bigm_version()) ||
-	    !cJSON_AddNumberToObject(json, "wire", WIRE_VERSION))
-		alloc_failed();
-	return send_packet(fd, json, err);
+	return json ? send_packet(fd, json, err) : BIGM_EFAILED;
 }
 
 /* The keeper's answer; NULL on error. */
@@ -192,98 +183,6 @@ static cJSON *receive_answer(int fd, struct bigm_error *err)
 	if (!json)
 		error_prefix(err, "the keeper's answer");
 	return json;
-}
-
-static int get_copy(const cJSON *json, const char *name, bool needed,
-		    char **value, struct bigm_error *err)
-{
-	const char *s = "";
-	int rc = needed ? bigm_json_get_string(json, name, &s, err) :
-			  json_opt_string(json, name, &s, err);
-
-	if (rc == 0)
-		*value = xstrdup(s);
-	return rc;
-}
-
-static int get_range(const cJSON *json, const char *name, uint64_t most,
-		     uint64_t *value, struct bigm_error *err)
-{
-	int64_t n = (int64_t)*value;
-	int rc = json_opt_int64(json, name, &n, err);
-
-	if (rc < 0)
-		return rc;
-	if (n < 1 || (uint64_t)n > most)
-		return bigm_error_set(err, BIGM_EINVALID,
-				      "%s is %lld; it has to be from 1 to %llu",
-				      name, (long long)n,
-				      (unsigned long long)most);
-	*value = (uint64_t)n;
-	return 0;
-}
-
-static int get_plain(struct boot *boot, const cJSON *json,
-		     struct bigm_error *err)
-{
-	uint64_t procs = 1;
-	int rc = 0;
-	const struct {
-		const char *name;
-		bool needed;
-		char **value;
-	} strings[] = {
-		{ "name", true, &boot->name },
-		{ "cluster", true, &boot->cluster },
-		{ "address", false, &boot->address },
-		{ "dir", false, &boot->dir },
-		{ "marker", false, &boot->marker },
-	};
-
-	for (size_t i = 0; rc == 0 && i < sizeof(strings) / sizeof(strings[0]);
-	     i++)
-		rc = get_copy(json, strings[i].name, strings[i].needed,
-			      strings[i].value, err);
-	if (rc == 0)
-		rc = get_range(json, "procs", 1 << 20, &procs, err);
-	if (rc == 0)
-		rc = get_range(json, "lease_ms", LEASE_MAX_MS, &boot->lease_ms,
-			       err);
-	boot->procs = (int)procs;
-	if (rc == 0 && strlen(boot->marker) > MARKER_MAX)
-		rc = bigm_error_set(err, BIGM_EINVALID,
-				    "marker is longer than %d bytes",
-				    MARKER_MAX);
-	return rc;
-}
-
-/* The identity from what the keeper (key given) or the old image said. */
-static int get_identity(struct boot *boot, const cJSON *json,
-			struct bigm_error *err)
-{
-	const char *certificate = NULL, *authority = NULL, *key = NULL;
-
-	if (bigm_json_get_string(json, "certificate", &certificate, err) < 0 ||
-	    bigm_json_get_string(json, "authority", &authority, err) < 0)
-		return BIGM_EINVALID;
-	if (boot->identity) {
-		int rc = identity_set_certificate(boot->identity, certificate,
-						  authority, err);
-
-		return rc < 0 ? rc : identity_check_clock(boot->identity, err);
-	}
-	if (bigm_json_get_string(json, "key", &key, err) < 0)
-		return BIGM_EINVALID;
-	boot->identity = identity_from_pem(key, certificate, authority, err);
-	return boot->identity ? 0 : BIGM_EINVALID;
-}
-
-static void wipe_key(cJSON *json)
-{
-	cJSON *key = cJSON_GetObjectItemCaseSensitive(json, "key");
-
-	if (cJSON_IsString(key))
-		OPENSSL_cleanse(key->valuestring, strlen(key->valuestring));
 }
 
 static int read_all(int fd, char *text, size_t size, size_t *len)
@@ -339,13 +238,12 @@ static int boot_continue(struct boot *boot, int identity_fd,
 		return BIGM_EINVALID;
 	rc = bigm_json_get_uint64(json, "incarnation", &boot->incarnation, err);
 	if (rc == 0)
-		rc = get_plain(boot, json, err);
+		rc = signing_take_plain(boot, json, err);
 	if (rc == 0)
 		rc = get_image(boot, json, err);
 	if (rc == 0)
-		rc = get_identity(boot, json, err);
-	wipe_key(json);
-	cJSON_Delete(json);
+		rc = signing_take_identity(boot, json, err);
+	signing_free(json);
 	return rc;
 }
 
@@ -363,12 +261,7 @@ static int boot_ask(struct boot *boot, struct bigm_error *err)
 	json = receive_answer(boot->parent_fd, err);
 	if (!json)
 		return BIGM_EUNAVAILABLE;
-	rc = get_plain(boot, json, err);
-	if (rc == 0)
-		rc = get_identity(boot, json, err);
-	if (rc < 0)
-		error_prefix(err, "the keeper's answer");
-	return rc;
+	return signing_take_answer(boot, json, err);
 }
 
 struct boot *boot_receive(struct bigm_error *err)
@@ -417,21 +310,6 @@ void boot_free(struct boot *boot)
 	free(boot);
 }
 
-/* Adds a PEM text that is freed, having been wiped. */
-static int add_pem(cJSON *json, const char *name, char *pem)
-{
-	cJSON *added;
-
-	if (!pem)
-		return BIGM_EFAILED;
-	added = cJSON_AddStringToObject(json, name, pem);
-	OPENSSL_cleanse(pem, strlen(pem));
-	free(pem);
-	if (!added)
-		alloc_failed();
-	return 0;
-}
-
 static cJSON *left_json(const struct boot *boot, const struct image *next,
 			struct bigm_error *err)
 {
@@ -449,13 +327,8 @@ static cJSON *left_json(const struct boot *boot, const struct image *next,
 	if (next && next->dir &&
 	    !cJSON_AddItemToObject(json, "image", image_json(next)))
 		alloc_failed();
-	if (add_pem(json, "key", identity_key_pem(boot->identity, err)) < 0 ||
-	    add_pem(json, "certificate",
-		    identity_certificate_pem(boot->identity, err)) < 0 ||
-	    add_pem(json, "authority",
-		    identity_authority_pem(boot->identity, err)) < 0) {
-		wipe_key(json);
-		cJSON_Delete(json);
+	if (signing_add_identity(json, boot->identity, err) < 0) {
+		signing_free(json);
 		return NULL;
 	}
 	return json;
@@ -486,8 +359,7 @@ int boot_leave(const struct boot *boot, const struct image *next,
 	if (!json)
 		return BIGM_EFAILED;
 	text = json_print(json);
-	wipe_key(json);
-	cJSON_Delete(json);
+	signing_free(json);
 	fd = memfd_create("bigm-identity", 0);
 	if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
 		rc = error_set_errno(err, errno, "cannot leave the identity to "

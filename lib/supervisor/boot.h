@@ -9,14 +9,9 @@
  * in its environment.  `listen` is the listening socket; it is kept across
  * Exec, so no port is raced for.  `parent` is one end of a SOCK_SEQPACKET
  * pair whose other end only the keeper holds: its close tells that the keeper
- * is gone, and the machine ends itself.  Over it, one JSON object a packet:
+ * is gone, and the machine ends itself.  Over it, one JSON object a packet: the
+ * machine's signing request and the keeper's answer, see signing.h; and
  *
- *	machine → keeper  {"request": "PEM signing request", "version": "0.1.0",
- *			   "wire": 1}
- *	keeper → machine  {"certificate": PEM, "authority": PEM, "name": "m0",
- *			   "cluster": ID, "procs": 1, "dir": "…",
- *			   "lease_ms": 120000, "address": "https://…/",
- *			   "marker": "…"}
  *	machine → keeper  {"failed": "why it cannot boot, or ends by itself"},
  *			  then it exits
  *
@@ -26,9 +21,10 @@
  *
  * `marker` is the line that ends the log: the last thing that a machine
  * writes to stdout when it shuts down in good order.  `dir` is the machine's
- * own folder; the keeper removes it.  `procs`, `dir`, `address` and `marker`
- * may be missing.  `parent` may be missing where the system has no such
- * socket; then there must be an identity.
+ * own folder; the keeper removes it.  `parent` may be missing where the system
+ * has no such socket; then there must be an identity.
+ *
+ * A machine of another host begins differently, see bootstrap.h.
  */
 #ifndef SUPERVISOR_BOOT_H
 #define SUPERVISOR_BOOT_H
