@@ -16,6 +16,11 @@ _Noreturn void bare_main(int argc, char **argv)
 	crypto_init_lean(); /* it is nobody's program */
 	boot = boot_receive(NULL);
 	if (boot)
-		worker_main(boot, argc, argv, NULL, &bundle_intake);
+		bare_serve(boot, argc, argv);
 	_exit(EXIT_FAILURE);
+}
+
+_Noreturn void bare_serve(struct boot *boot, int argc, char **argv)
+{
+	worker_main(boot, argc, argv, NULL, &bundle_intake);
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "bundle/cargo.h"
 #include "keeper/core.h"
+#include "keeper/ec2boot.h"
 #include "keeper/lifeline.h"
 #include "keeper/member.h"
 #include "machine/orphans.h"
@@ -110,6 +111,14 @@ static cJSON *system_settings(const struct keeper_options *options)
 	return settings;
 }
 
+static char *find_ec2boot(void *keeper, const char *arch,
+			  struct bigm_error *err)
+{
+	const struct keeper *k = keeper;
+
+	return ec2boot_find(k->bigm_path, arch, err);
+}
+
 static int make_system(struct keeper *k, struct bigm_error *err)
 {
 	const char *name = k->options->system ? k->options->system : "local";
@@ -120,6 +129,8 @@ static int make_system(struct keeper *k, struct bigm_error *err)
 		.bigm_path = k->bigm_path,
 		.files = files_limit(),
 		.sign = keeper_sign,
+		.bootstrap = keeper_bootstrap,
+		.find_ec2boot = find_ec2boot,
 		.keeper = k,
 	};
 

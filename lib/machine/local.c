@@ -20,8 +20,8 @@
 #include "machine/oom.h"
 #include "machine/orphans.h"
 #include "machine/provision.h"
-#include "rpc/wire.h"
 #include "supervisor/boot.h"
+#include "supervisor/signing.h"
 
 #define CHILD_LISTEN_FD 3
 #define CHILD_PARENT_FD 4
@@ -36,6 +36,7 @@ struct system {
 	struct system_keeper keeper;
 	struct oom *oom;
 	bool ship;
+	char *worker; /* what machines begin as that get the program */
 };
 
 struct system_launch {
@@ -138,55 +139,30 @@ static void drain_output(struct system_launch *l)
 /* ------------------------------------------------------------------ */
 /* The boot handshake                                                  */
 
-static void add_string(cJSON *json, const char *name, const char *value)
-{
-	if (!cJSON_AddStringToObject(json, name, value))
-		alloc_failed();
-}
-
 static int answer_request(struct system_launch *l, const char *request,
 			  struct bigm_error *err)
 {
 	const struct system_keeper *k = &l->system->keeper;
+	const struct signing_facts facts = {
+		.name = l->name,
+		.cluster = k->cluster,
+		.address = l->address,
+		.dir = l->dir,
+		.marker = l->marker,
+		.procs = l->procs,
+		.lease_ms = l->lease_ms,
+	};
 	AUTO_FREE char *certificate = NULL, *authority = NULL, *text = NULL;
-	AUTO_JSON cJSON *json = cJSON_CreateObject();
+	AUTO_JSON cJSON *json = NULL;
 
 	if (k->sign(k->keeper, request, l->name, PROVISION_HOST, &certificate,
 		    &authority, err) < 0)
 		return error_prefix(err, "signing request");
-	add_string(json, "certificate", certificate);
-	add_string(json, "authority", authority);
-	add_string(json, "name", l->name);
-	add_string(json, "cluster", k->cluster);
-	add_string(json, "address", l->address);
-	add_string(json, "dir", l->dir);
-	add_string(json, "marker", l->marker);
-	json_add_uint64(json, "procs", (uint64_t)l->procs);
-	json_add_uint64(json, "lease_ms", l->lease_ms);
+	json = signing_answer(&facts, certificate, authority);
 	text = json_print(json);
 	if (send(l->boot_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) <
 	    0)
 		return error_set_errno(err, errno, "boot socket");
-	return 0;
-}
-
-/* Another version of libbigm in the program than in the keeper: said before
- * anything odd comes of it. */
-static int check_version(const cJSON *json, struct bigm_error *err)
-{
-	const char *version = "?";
-	int64_t wire = 0;
-
-	json_opt_string(json, "version", &version, NULL);
-	if (bigm_json_get_int64(json, "wire", &wire, err) < 0)
-		return BIGM_EPROTOCOL;
-	if (wire != WIRE_VERSION)
-		return bigm_error_set(err, BIGM_EPROTOCOL,
-				      "the program's libbigm %s speaks version "
-				      "%lld of the protocol, bigm %s speaks "
-				      "%d: build both from the same release",
-				      version, (long long)wire, bigm_version(),
-				      WIRE_VERSION);
 	return 0;
 }
 
@@ -208,9 +184,7 @@ static int take_packet(struct system_launch *l, const char *packet, size_t len,
 		return bigm_error_set(err, BIGM_EPROTOCOL,
 				      "asked for a second certificate");
 	l->answered = true;
-	if (check_version(json, err) < 0)
-		return BIGM_EPROTOCOL;
-	if (bigm_json_get_string(json, "request", &request, err) < 0)
+	if (signing_check_request(json, &request, err) < 0)
 		return BIGM_EPROTOCOL;
 	return answer_request(l, request, err);
 }
@@ -363,7 +337,7 @@ static int spawn(struct system_launch *l, const struct system_order *order,
 		{ ends->boot, CHILD_PARENT_FD },
 	};
 	const struct process_options options = {
-		.program = ship ? l->system->keeper.bigm_path : order->program,
+		.program = ship ? l->system->worker : order->program,
 		.argv = ship ? bare : order->argv,
 		.env = env,
 		.dir = order->work_dir,
@@ -483,6 +457,12 @@ static struct system *local_new(const struct system_keeper *keeper,
 		free(s);
 		return NULL;
 	}
+	s->worker = s->ship ? keeper->find_ec2boot(keeper->keeper, NULL, err) :
+			      xstrdup(keeper->bigm_path);
+	if (!s->worker) {
+		free(s);
+		return NULL;
+	}
 	s->oom = oom_new("");
 	return s;
 }
@@ -528,9 +508,15 @@ static bool local_ships(const struct system *s)
 	return s->ship;
 }
 
+static const char *local_worker(const struct system *s)
+{
+	return s->worker;
+}
+
 static void local_free(struct system *s)
 {
 	oom_free(s->oom);
+	free(s->worker);
 	free(s);
 }
 
@@ -542,6 +528,7 @@ const struct system_ops system_local = {
 	.keepalive_failed = local_keepalive_failed,
 	.release = local_release,
 	.ships = local_ships,
+	.worker = local_worker,
 	.read_file = local_read_file,
 	.free = local_free,
 	/* On one host only a stopped or a hanging machine misses these. */

@@ -7,8 +7,8 @@
  * killed: processes that it orphaned become the keeper's children, which
  * therefore has to be a subreaper.
  *
- * Settings: {"ship": true} begins with the bare worker, to which the keeper
- * then ships the program.
+ * Settings: {"ship": true} begins with ec2boot, the worker that machines of other
+ * hosts begin as, to which the keeper then ships the program.
  */
 #ifndef MACHINE_LOCAL_H
 #define MACHINE_LOCAL_H
