@@ -72,7 +72,7 @@ int run_unpacked_main(char **argv)
 		return STATUS_USAGE;
 	fd = fetch_part(path, &err);
 	if (fd >= 0)
-		image = bundle_intake.unpack(fd, dir, &err);
+		image = bundle_intake.unpack(fd, dir, NULL, &err);
 	if (image != NULL) {
 		char **full = image_argv(image, argv);
 

@@ -1,6 +1,8 @@
 #include "base/files.h"
 
+#include <errno.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 uint64_t files_limit(void)
 {
@@ -23,4 +25,21 @@ uint64_t files_allow(uint64_t n)
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
 	return files_limit();
+}
+
+int files_write(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
 }

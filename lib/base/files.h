@@ -1,5 +1,5 @@
 /*
- * files: how many files this process may have open.
+ * files: how many files this process may have open, and writing to one.
  *
  * The soft limit is often 1024, for the sake of programs that use select();
  * one that needs more raises it.  Its children inherit that, unless they are
@@ -8,6 +8,7 @@
 #ifndef BASE_FILES_H
 #define BASE_FILES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* The soft limit; UINT64_MAX: none. */
@@ -16,5 +17,9 @@ uint64_t files_limit(void);
 /* Raises the soft limit to n, or as far as the hard one goes; one that is
  * higher stays.  Returns what it is then. */
 uint64_t files_allow(uint64_t n);
+
+/* Writes all of it, however many write() it takes.  Blocks.  0, or -1 with
+ * errno. */
+int files_write(int fd, const void *data, size_t len);
 
 #endif

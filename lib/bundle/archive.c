@@ -218,6 +218,16 @@ int archive_add_link(struct archive *a, const char *name, const char *target,
 	return add_entry(a, entry, err);
 }
 
+int archive_add_twin(struct archive *a, const char *name, const char *first,
+		     bool executable, struct bigm_error *err)
+{
+	struct archive_entry *entry =
+		entry_new(name, AE_IFREG, executable ? 0755 : 0644, 0);
+
+	archive_entry_set_hardlink(entry, first);
+	return add_entry(a, entry, err);
+}
+
 int archive_add_folder(struct archive *a, const char *name,
 		       struct bigm_error *err)
 {

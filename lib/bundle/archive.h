@@ -50,6 +50,9 @@ int archive_add_fd(struct archive *a, const char *name, int fd, uint64_t size,
 		   bool executable, const char *what, struct bigm_error *err);
 int archive_add_link(struct archive *a, const char *name, const char *target,
 		     struct bigm_error *err);
+/* A file that is the same as one before, by its name there. */
+int archive_add_twin(struct archive *a, const char *name, const char *first,
+		     bool executable, struct bigm_error *err);
 int archive_add_folder(struct archive *a, const char *name,
 		       struct bigm_error *err);
 

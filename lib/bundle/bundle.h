@@ -18,7 +18,8 @@
  *	.bigm/lib/…		loader and libraries
  *	app, data/…		the program, by its own name, and the files
  *
- * in the order of the manifest, which is that of the names.  The same input
+ * in the order of the manifest, which is that of the names; of files with the
+ * same content all but the first are links to that.  The same input
  * makes the same bundle, byte for byte: times, owners and modes are fixed.
  */
 #ifndef BUNDLE_BUNDLE_H

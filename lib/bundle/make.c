@@ -301,7 +301,9 @@ static void give_back_files(struct part *p)
 	p->manifest->nfiles = 0;
 }
 
-static int write_content(struct part *p, struct archive *a, size_t i)
+/* What has the same content as a file before it is a link to that. */
+static int write_content(struct part *p, struct archive *a, size_t i,
+			 const struct manifest_file *twin)
 {
 	const struct manifest_file *file = &p->manifest->files[i];
 	const char *source = p->contents.list[i].source;
@@ -311,6 +313,9 @@ static int write_content(struct part *p, struct archive *a, size_t i)
 		return archive_add_link(a, file->path, file->target, p->err);
 	if (file->kind == MANIFEST_FOLDER)
 		return archive_add_folder(a, file->path, p->err);
+	if (twin != file)
+		return archive_add_twin(a, file->path, twin->path,
+					file->executable, p->err);
 	fd = open(source, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return error_set_errno(p->err, errno, "cannot open %s", source);
@@ -322,11 +327,12 @@ static int write_entries(struct part *p, struct archive *a)
 {
 	AUTO_JSON cJSON *json = manifest_json(p->manifest);
 	AUTO_FREE char *text = json_print(json);
+	AUTO_FREE uint32_t *twins = manifest_twins(p->manifest);
 	int rc = archive_add_bytes(a, MANIFEST_NAME, text, strlen(text),
 				   p->err);
 
 	for (size_t i = 0; rc == 0 && i < p->manifest->nfiles; i++)
-		rc = write_content(p, a, i);
+		rc = write_content(p, a, i, &p->manifest->files[twins[i]]);
 	return rc;
 }
 

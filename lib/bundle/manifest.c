@@ -80,6 +80,38 @@ const struct manifest_file *manifest_find(const struct manifest *m,
 					sizeof(*m->files), by_path);
 }
 
+/* For qsort_r() and bsearch: numbers of files by their digests, the first one
+ * first. */
+static int by_digest(const void *a, const void *b, void *manifest)
+{
+	const struct manifest *m = manifest;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	int order = strcmp(m->files[x].digest, m->files[y].digest);
+
+	return order ? order : (x > y) - (x < y);
+}
+
+uint32_t *manifest_twins(const struct manifest *m)
+{
+	uint32_t *twins = xcalloc(m->nfiles + 1, sizeof(*twins));
+	uint32_t *sorted = xcalloc(m->nfiles + 1, sizeof(*sorted));
+	size_t first = 0;
+
+	for (size_t i = 0; i < m->nfiles; i++)
+		sorted[i] = twins[i] = (uint32_t)i;
+	qsort_r(sorted, m->nfiles, sizeof(*sorted), by_digest, (void *)m);
+	for (size_t i = 1; i < m->nfiles; i++) {
+		const struct manifest_file *file = &m->files[sorted[i]];
+
+		if (strcmp(file->digest, m->files[sorted[first]].digest) != 0)
+			first = i;
+		else if (file->kind == MANIFEST_FILE)
+			twins[sorted[i]] = sorted[first];
+	}
+	free(sorted);
+	return twins;
+}
+
 /* A part of the recipe that has to be among the files. */
 static int check_member(const struct manifest *m, const char *what,
 			const char *path, struct bigm_error *err)

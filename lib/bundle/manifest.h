@@ -71,6 +71,10 @@ int manifest_check_link(const char *path, const char *target,
 const struct manifest_file *manifest_find(const struct manifest *manifest,
 					  const char *path);
 
+/* For each file the first one that has the same content, by its number: its
+ * own for one that is the first, and for links and folders.  malloc'ed. */
+uint32_t *manifest_twins(const struct manifest *manifest);
+
 /* How the program is executed once it is unpacked in dir. */
 struct image *manifest_image(const struct manifest *manifest, const char *dir);
 

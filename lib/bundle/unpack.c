@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/folder.h"
 #include "bundle/elf_file.h"
 #include "supervisor/binary.h"
@@ -52,21 +53,6 @@ static int make_parents(int dir_fd, const char *path, struct bigm_error *err)
 	return 0;
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (fd >= 0 && len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Copies what the entry has to fd (-1: nowhere); it has to be what the
  * manifest says. */
 static int copy_entry(struct archive *a, const struct manifest_file *file,
@@ -88,7 +74,7 @@ static int copy_entry(struct archive *a, const struct manifest_file *file,
 		digest_update(digest, piece, (size_t)n);
 		if (size > file->size)
 			break;
-		if (write_all(fd, piece, (size_t)n) < 0)
+		if (fd >= 0 && files_write(fd, piece, (size_t)n) < 0)
 			rc = error_set_errno(err, errno, "cannot write %s",
 					     file->path);
 	}
@@ -101,13 +87,12 @@ static int copy_entry(struct archive *a, const struct manifest_file *file,
 	return rc;
 }
 
-static int take_file(struct archive *a, const struct manifest_file *file,
-		     int dir_fd, struct bigm_error *err)
+/* A new file, open for writing. */
+static int make_file(const struct manifest_file *file, int dir_fd,
+		     struct bigm_error *err)
 {
-	AUTO_CLOSE int fd = -1;
+	int fd;
 
-	if (dir_fd < 0)
-		return copy_entry(a, file, -1, err);
 	if (make_parents(dir_fd, file->path, err) < 0)
 		return err->code;
 	fd = openat(dir_fd, file->path,
@@ -116,7 +101,18 @@ static int take_file(struct archive *a, const struct manifest_file *file,
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot make %s",
 				       file->path);
-	return copy_entry(a, file, fd, err);
+	return fd;
+}
+
+static int take_file(struct archive *a, const struct manifest_file *file,
+		     int dir_fd, struct bigm_error *err)
+{
+	AUTO_CLOSE int fd = -1;
+
+	if (dir_fd < 0)
+		return copy_entry(a, file, -1, err);
+	fd = make_file(file, dir_fd, err);
+	return fd < 0 ? fd : copy_entry(a, file, fd, err);
 }
 
 static int take_folder(const struct manifest_file *file, int dir_fd,
@@ -183,94 +179,237 @@ static struct manifest *read_manifest(struct archive *a,
 	return text ? manifest_read(text, len, err) : NULL;
 }
 
-static int check_ratio(const struct manifest *m, uint64_t packed,
+/* What it takes to unpack one part. */
+struct unpacking {
+	struct archive *archive;
+	const struct manifest *m;
+	int dir_fd; /* -1: it is only checked */
+	struct store *store; /* NULL: none */
+	uint32_t *twins;     /* manifest_twins() */
+	size_t *absent;	     /* files that are not in the archive */
+	size_t nabsent;
+};
+
+static bool is_here(const struct unpacking *u, const struct manifest_file *file)
+{
+	uint64_t size;
+
+	return u->store && store_names(u->store, file->digest, &size) &&
+	       size == file->size;
+}
+
+/* Whether the archive may be without that file: it is the same as one before,
+ * or the machine has it. */
+static bool may_be_absent(const struct unpacking *u, size_t i)
+{
+	const struct manifest_file *file = &u->m->files[i];
+
+	return file->kind == MANIFEST_FILE &&
+	       (u->twins[i] != i || is_here(u, file));
+}
+
+static int check_ratio(const struct unpacking *u, uint64_t packed,
 		       struct bigm_error *err)
 {
-	if (m->unpacked <= BUNDLE_RATIO_FREE ||
-	    m->unpacked / BUNDLE_RATIO <= packed)
+	uint64_t unpacked = 0;
+
+	if (u->m->unpacked <= BUNDLE_RATIO_FREE)
+		return 0;
+	for (size_t i = 0; i < u->m->nfiles; i++)
+		if (!may_be_absent(u, i))
+			unpacked += u->m->files[i].size;
+	if (unpacked <= BUNDLE_RATIO_FREE || unpacked / BUNDLE_RATIO <= packed)
 		return 0;
 	return bigm_error_set(err, BIGM_EEXHAUSTED,
 			      "%llu bytes would come of %llu; more than %d "
 			      "times as many are refused",
-			      (unsigned long long)m->unpacked,
+			      (unsigned long long)unpacked,
 			      (unsigned long long)packed, BUNDLE_RATIO);
 }
 
-static int check_entry(struct archive_entry *entry,
-		       const struct manifest_file *file,
-		       struct bigm_error *err)
+static bool is_name_of(const char *name, const struct manifest_file *file)
+{
+	size_t len = strlen(file->path);
+
+	/* tar writes a folder's name with a slash at its end. */
+	return name && strncmp(name, file->path, len) == 0 &&
+	       strcmp(name + len, file->kind == MANIFEST_FOLDER &&
+				  name[len] == '/' ? "/" : "") == 0;
+}
+
+/* An entry that says that it is the same as one before. */
+static bool is_twin(const struct unpacking *u, size_t i,
+		    struct archive_entry *entry)
+{
+	const char *first = archive_entry_hardlink(entry);
+
+	return first && u->m->files[i].kind == MANIFEST_FILE &&
+	       u->twins[i] != i &&
+	       strcmp(first, u->m->files[u->twins[i]].path) == 0;
+}
+
+static int check_kind(const struct unpacking *u, size_t i,
+		      struct archive_entry *entry, struct bigm_error *err)
 {
 	static const unsigned types[] = {
 		[MANIFEST_FILE] = AE_IFREG,
 		[MANIFEST_LINK] = AE_IFLNK,
 		[MANIFEST_FOLDER] = AE_IFDIR,
 	};
-	const char *name = archive_entry_pathname(entry);
-	size_t len = strlen(file->path);
+	const struct manifest_file *file = &u->m->files[i];
 
-	/* tar writes a folder's name with a slash at its end. */
-	if (!name || strncmp(name, file->path, len) != 0 ||
-	    strcmp(name + len, file->kind == MANIFEST_FOLDER &&
-				name[len] == '/' ? "/" : "") != 0)
-		return bigm_error_set(err, BIGM_EINVALID,
-				      "%s is where the manifest has %s",
-				      name ? name : "a file without a name",
-				      file->path);
-	if (archive_entry_filetype(entry) != types[file->kind] ||
-	    archive_entry_hardlink(entry))
-		return bigm_error_set(err, BIGM_EINVALID,
-				      "%s: is another kind of file than the "
-				      "manifest says", name);
-	return 0;
+	if (is_twin(u, i, entry) ||
+	    (archive_entry_filetype(entry) == types[file->kind] &&
+	     !archive_entry_hardlink(entry)))
+		return 0;
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "%s: is another kind of file than the manifest "
+			      "says", file->path);
 }
 
-static int take_entries(struct archive *a, const struct manifest *m,
-			int dir_fd, struct bigm_error *err)
+static int take_entry(struct unpacking *u, size_t i,
+		      struct archive_entry *entry, struct bigm_error *err)
 {
-	struct archive_entry *entry;
-	int rc = 0;
+	const struct manifest_file *file = &u->m->files[i];
+	int rc = check_kind(u, i, entry, err);
 
-	for (size_t i = 0; i < m->nfiles; i++) {
-		const struct manifest_file *file = &m->files[i];
-
-		rc = next_entry(a, &entry, err);
-		if (rc == 0)
-			rc = bigm_error_set(err, BIGM_EINVALID,
-					    "the bundle is cut off: %s is "
-					    "missing", file->path);
-		if (rc > 0)
-			rc = check_entry(entry, file, err);
-		if (rc == 0)
-			rc = file->kind == MANIFEST_FILE ?
-				     take_file(a, file, dir_fd, err) :
-				     take_folder(file, dir_fd, err);
-		if (rc < 0)
-			return rc;
-	}
-	rc = next_entry(a, &entry, err);
-	if (rc > 0)
-		rc = bigm_error_set(err, BIGM_EINVALID,
-				    "the bundle has more than the manifest "
-				    "says");
+	if (rc == 0 && is_twin(u, i, entry))
+		u->absent[u->nabsent++] = i;
+	else if (rc == 0)
+		rc = file->kind == MANIFEST_FILE ?
+			     take_file(u->archive, file, u->dir_fd, err) :
+			     take_folder(file, u->dir_fd, err);
 	return rc;
 }
 
+/* Passes over files that may be absent, up to the entry's own. */
+static int find_entry(struct unpacking *u, size_t *i, const char *name,
+		      struct bigm_error *err)
+{
+	size_t from = *i;
+
+	while (*i < u->m->nfiles && !is_name_of(name, &u->m->files[*i])) {
+		if (!may_be_absent(u, *i))
+			break;
+		u->absent[u->nabsent++] = (*i)++;
+	}
+	if (*i < u->m->nfiles && is_name_of(name, &u->m->files[*i]))
+		return 0;
+	if (from == u->m->nfiles)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "the bundle has more than the manifest "
+				      "says");
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "%s is where the manifest has %s",
+			      name ? name : "a file without a name",
+			      u->m->files[from].path);
+}
+
+static int take_entries(struct unpacking *u, struct bigm_error *err)
+{
+	struct archive_entry *entry;
+	size_t i = 0;
+	int rc;
+
+	while ((rc = next_entry(u->archive, &entry, err)) > 0) {
+		rc = find_entry(u, &i, archive_entry_pathname(entry), err);
+		if (rc == 0)
+			rc = take_entry(u, i++, entry, err);
+		if (rc < 0)
+			return rc;
+	}
+	for (; rc == 0 && i < u->m->nfiles; i++) {
+		if (!may_be_absent(u, i))
+			return bigm_error_set(err, BIGM_EINVALID,
+					      "the bundle is cut off: %s is "
+					      "missing", u->m->files[i].path);
+		u->absent[u->nabsent++] = i;
+	}
+	return rc;
+}
+
+/* From the file that it is the same as; that one is as it was unpacked. */
+static int copy_twin(struct unpacking *u, size_t i, int fd,
+		     struct bigm_error *err)
+{
+	const char *first = u->m->files[u->twins[i]].path;
+	AUTO_CLOSE int from = openat(u->dir_fd, first,
+				     O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t n = from < 0 ? -1 : 1;
+
+	while (n > 0)
+		n = copy_file_range(from, NULL, fd, NULL, PIECE, 0);
+	return n == 0 ? 0 : error_set_errno(err, errno, "cannot copy %s", first);
+}
+
+static int fill_in(struct unpacking *u, size_t i, struct bigm_error *err)
+{
+	const struct manifest_file *file = &u->m->files[i];
+	AUTO_CLOSE int fd = make_file(file, u->dir_fd, err);
+	struct stat st;
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = u->twins[i] != i ? copy_twin(u, i, fd, err) :
+				store_copy(u->store, file->digest, fd, err);
+	if (rc == 0 && (fstat(fd, &st) < 0 || (uint64_t)st.st_size != file->size))
+		rc = bigm_error_set(err, BIGM_EINVALID,
+				    "%s: its digest is that of a file of "
+				    "another size", file->path);
+	return rc < 0 ? error_prefix(err, "%s", file->path) : 0;
+}
+
+static int fill_all(struct unpacking *u, struct bigm_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && u->dir_fd >= 0 && i < u->nabsent; i++)
+		rc = fill_in(u, u->absent[i], err);
+	return rc;
+}
+
+static void keep_files(struct unpacking *u)
+{
+	for (size_t i = 0; u->store && i < u->m->nfiles; i++) {
+		const struct manifest_file *file = &u->m->files[i];
+
+		if (file->kind == MANIFEST_FILE && u->twins[i] == i)
+			store_add(u->store, file->digest, u->dir_fd,
+				  file->path);
+	}
+	if (u->store)
+		store_trim(u->store);
+}
+
 struct manifest *unpack_archive(struct archive *a, uint64_t packed, int dir_fd,
-				struct bigm_error *err)
+				struct store *store, struct bigm_error *err)
 {
 	struct manifest *m = read_manifest(a, err);
+	struct unpacking u = {
+		.archive = a, .m = m, .dir_fd = dir_fd, .store = store,
+	};
+	bool good;
 
 	if (!m)
 		return NULL;
-	if (check_ratio(m, packed, err) == 0 &&
-	    take_entries(a, m, dir_fd, err) == 0 &&
-	    make_links(m, dir_fd, err) == 0)
+	u.twins = manifest_twins(m);
+	u.absent = xcalloc(m->nfiles + 1, sizeof(*u.absent));
+	good = check_ratio(&u, packed, err) == 0 &&
+	       take_entries(&u, err) == 0 && fill_all(&u, err) == 0 &&
+	       make_links(m, dir_fd, err) == 0;
+	if (good && dir_fd >= 0)
+		keep_files(&u);
+	free(u.twins);
+	free(u.absent);
+	if (good)
 		return m;
 	manifest_free(m);
 	return NULL;
 }
 
-static struct manifest *unpack_into(int fd, int dir_fd, struct bigm_error *err)
+static struct manifest *unpack_into(int fd, int dir_fd, struct store *store,
+				    struct bigm_error *err)
 {
 	struct manifest *m = NULL;
 	struct archive *a = NULL;
@@ -281,7 +420,8 @@ static struct manifest *unpack_into(int fd, int dir_fd, struct bigm_error *err)
 	else
 		a = archive_open_fd(fd, "the bundle", err);
 	if (a)
-		m = unpack_archive(a, (uint64_t)st.st_size, dir_fd, err);
+		m = unpack_archive(a, (uint64_t)st.st_size, dir_fd, store,
+				   err);
 	archive_read_free(a);
 	return m;
 }
@@ -293,7 +433,7 @@ static void discard(const char *dir)
 }
 
 /* Into a folder that gets its name when all of it is there. */
-struct manifest *unpack_folder(int fd, const char *dir,
+struct manifest *unpack_folder(int fd, const char *dir, struct store *store,
 			       struct bigm_error *err)
 {
 	AUTO_FREE char *temporary = xasprintf("%s.unpacking-XXXXXX", dir);
@@ -309,7 +449,7 @@ struct manifest *unpack_folder(int fd, const char *dir,
 	if (dir_fd < 0)
 		error_set_errno(err, errno, "cannot open %s", temporary);
 	else
-		m = unpack_into(fd, dir_fd, err);
+		m = unpack_into(fd, dir_fd, store, err);
 	if (m && rename(temporary, dir) == 0)
 		return m;
 	if (m)
@@ -336,9 +476,10 @@ static int check_architecture(const struct manifest *m, const char *dir,
 	return binary_check(path, err);
 }
 
-static struct image *take_part(int fd, const char *dir, struct bigm_error *err)
+static struct image *take_part(int fd, const char *dir, struct store *store,
+			       struct bigm_error *err)
 {
-	struct manifest *m = unpack_folder(fd, dir, err);
+	struct manifest *m = unpack_folder(fd, dir, store, err);
 	struct image *image = NULL;
 
 	if (!m)

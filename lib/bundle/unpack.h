@@ -4,7 +4,10 @@
  * The part comes from a peer and is not trusted: its manifest is checked
  * first (bundle/manifest.h), then only what it lists is taken, in its order,
  * with the size and the digest that it says, as new files in a new folder.
- * Links are made last, so that nothing is ever written through one.  Devices,
+ * Links are made last, so that nothing is ever written through one.  A file
+ * that is the same as one before may be a (hard) link to that, or be left out,
+ * and so may one that the machine's store has: it is copied, and is then the
+ * folder's own.  Devices,
  * setuid and owners do not exist here.  More than BUNDLE_RATIO bytes for one,
  * or a folder larger than BUNDLE_MAX_UNPACKED, is refused.  Whatever goes wrong
  * leaves nothing.
@@ -28,14 +31,15 @@ bool unpack_knows(int fd);
 
 /*
  * Reads a part that has `packed` bytes; with dir_fd ≥ 0, an empty folder,
- * into it, else only to check it.  Returns the manifest, or NULL; a folder may
+ * into it, else only to check it.  store: what the machine has, and gets what
+ * is unpacked; NULL: nothing.  Returns the manifest, or NULL; a folder may
  * then have some of the files.
  */
 struct manifest *unpack_archive(struct archive *a, uint64_t packed, int dir_fd,
-				struct bigm_error *err);
+				struct store *store, struct bigm_error *err);
 
 /* As intake.unpack, without the check that this machine can run it. */
-struct manifest *unpack_folder(int fd, const char *dir,
+struct manifest *unpack_folder(int fd, const char *dir, struct store *store,
 			       struct bigm_error *err);
 
 #endif

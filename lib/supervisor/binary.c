@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +17,34 @@
 struct binary_upload {
 	struct binary_store *store;
 	struct digest *hash; /* NULL once finished */
-	char *path; /* temporary; NULL once renamed */
+	char *path; /* temporary */
 	int fd;
 	uint64_t size;
 };
+
+/* What the image before us has begun, or has run.  A user's program cannot
+ * remove folders of bundles; the bare worker that comes after it does. */
+static void remove_leftovers(const struct binary_store *store)
+{
+	DIR *dir = *store->dir ? opendir(store->dir) : NULL;
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		AUTO_FREE char *path = xasprintf("%s/%s", store->dir,
+						 e->d_name);
+		bool ours = store->own && store->own->dir &&
+			    strcmp(store->own->dir, path) == 0;
+
+		if (strncmp(e->d_name, "sha256-", 7) == 0 && !ours &&
+		    unlink(path) < 0 && store->intake)
+			store->intake->discard(path);
+		else if (strncmp(e->d_name, "upload-", 7) == 0 ||
+			 strstr(e->d_name, ".part"))
+			unlink(path);
+	}
+	if (dir)
+		closedir(dir);
+}
 
 void binary_store_init(struct binary_store *store, const char *dir,
 		       const struct intake *intake, const struct image *own)
@@ -29,6 +54,8 @@ void binary_store_init(struct binary_store *store, const char *dir,
 	store->dir = xstrdup(dir);
 	store->intake = intake;
 	store->own = own ? image_copy(own) : NULL;
+	store_init(&store->files, dir);
+	remove_leftovers(store);
 }
 
 void binary_store_release(struct binary_store *store)
@@ -37,6 +64,7 @@ void binary_store_release(struct binary_store *store)
 	free(store->dir);
 	image_free(store->own);
 	image_free(store->next);
+	store_release(&store->files);
 }
 
 void binary_upload_abort(struct binary_upload *upload)
@@ -135,37 +163,33 @@ static char *place_of(const struct binary_store *store, const char *digest)
 	return xasprintf("%s/sha256-%s", store->dir, strchr(digest, ':') + 1);
 }
 
-/* The complete file becomes the program. */
-static struct image *take_program(struct binary_upload *upload,
+/* The complete file, which is not open for writing (it could not be executed
+ * then), becomes the program. */
+static struct image *take_program(struct binary_store *store, const char *path,
 				  const char *digest, struct bigm_error *err)
 {
-	AUTO_FREE char *path = place_of(upload->store, digest);
+	AUTO_FREE char *place = place_of(store, digest);
 
-	if (fchmod(upload->fd, 0700) < 0) {
-		error_set_errno(err, errno, "cannot make %s executable",
-				upload->path);
+	if (chmod(path, 0700) < 0) {
+		error_set_errno(err, errno, "cannot make %s executable", path);
 		return NULL;
 	}
-	/* Some file systems tell of a full disk only now; and a file that is
-	 * open for writing cannot be executed. */
-	if (close(upload->fd) < 0)
-		error_set_errno(err, errno, "cannot write %s", upload->path);
-	else if (binary_check(upload->path, err) == 0 &&
-		 rename(upload->path, path) < 0)
-		error_set_errno(err, errno, "cannot rename %s", upload->path);
-	upload->fd = -1;
-	if (err->code)
+	if (binary_check(path, err) < 0)
 		return NULL;
-	free(upload->path);
-	upload->path = NULL;
-	return image_plain(path);
+	unlink(place);
+	if (link(path, place) < 0) {
+		error_set_errno(err, errno, "cannot make %s", place);
+		return NULL;
+	}
+	store_add(&store->files, digest, AT_FDCWD, place);
+	store_trim(&store->files);
+	return image_plain(place);
 }
 
-static struct image *take_bundle(struct binary_upload *upload,
+static struct image *take_bundle(struct binary_store *store, int fd,
 				 const char *digest, struct bigm_error *err)
 {
-	AUTO_FREE char *dir = place_of(upload->store, digest);
-	struct binary_store *store = upload->store;
+	AUTO_FREE char *dir = place_of(store, digest);
 	struct image *image = NULL;
 
 	pthread_mutex_lock(&store->lock);
@@ -174,7 +198,26 @@ static struct image *take_bundle(struct binary_upload *upload,
 	    strcmp(store->next->dir, dir) == 0)
 		image = image_copy(store->next);
 	pthread_mutex_unlock(&store->lock);
-	return image ? image : store->intake->unpack(upload->fd, dir, err);
+	return image ? image :
+		       store->intake->unpack(fd, dir, &store->files, err);
+}
+
+int binary_take(struct binary_store *store, const char *path,
+		const char *digest, struct bigm_error *err)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const struct intake *intake = store->intake;
+	struct image *image;
+
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot open %s", path);
+	image = intake && intake->knows(fd) ?
+			take_bundle(store, fd, digest, err) :
+			take_program(store, path, digest, err);
+	if (!image)
+		return err->code;
+	adopt(store, image, digest);
+	return 0;
 }
 
 int binary_upload_finish(struct binary_upload *upload,
@@ -182,18 +225,18 @@ int binary_upload_finish(struct binary_upload *upload,
 			 struct bigm_error *err)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
-	const struct intake *intake = upload->store->intake;
-	struct image *image;
+	int fd = upload->fd, rc;
 
 	digest_finish(upload->hash, digest);
 	upload->hash = NULL;
-	image = intake && intake->knows(upload->fd) ?
-			take_bundle(upload, digest, &why) :
-			take_program(upload, digest, &why);
-	if (image)
-		adopt(upload->store, image, digest);
+	upload->fd = -1;
+	/* Some file systems tell of a full disk only now. */
+	rc = close(fd) < 0 ? error_set_errno(&why, errno, "cannot write %s",
+					     upload->path) :
+			     binary_take(upload->store, upload->path, digest,
+					 &why);
 	binary_upload_abort(upload);
-	return image ? 0 : error_copy(err, &why);
+	return rc < 0 ? error_copy(err, &why) : 0;
 }
 
 const char *binary_own(const struct binary_store *store)
@@ -234,6 +277,23 @@ struct image *binary_uploaded(struct binary_store *store,
 	return image;
 }
 
+/* A program that came before; NULL without an error when it is not there. */
+static struct image *take_kept(struct binary_store *store, const char *digest,
+			       struct bigm_error *err)
+{
+	AUTO_FREE char *place = NULL;
+
+	if (!store_has(&store->files, digest))
+		return NULL;
+	place = place_of(store, digest);
+	unlink(place);
+	if (store_link(&store->files, digest, place, err) < 0 ||
+	    binary_check(place, err) < 0)
+		return NULL;
+	adopt(store, image_plain(place), digest);
+	return image_plain(place);
+}
+
 struct image *binary_next(struct binary_store *store, const char *digest,
 			  struct bigm_error *err)
 {
@@ -252,6 +312,9 @@ struct image *binary_next(struct binary_store *store, const char *digest,
 		return NULL;
 	if (strcmp(digest, own) == 0)
 		return own_image(store);
+	image = take_kept(store, digest, err);
+	if (image || err->code)
+		return image;
 	bigm_error_set(err, BIGM_ENOTFOUND,
 		       "no program with digest %.80s is here; send it with "
 		       "Setbinary first", digest);

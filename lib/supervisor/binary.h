@@ -4,7 +4,8 @@
  * An upload goes to a temporary file in the machine's own folder and becomes
  * DIR/sha256-HEX, executable, by a rename when it is complete; a bundle, where
  * the machine has an intake for it, is unpacked to a folder of that name.
- * Whatever interrupts it leaves nothing.  Only the last complete one is kept.
+ * Whatever interrupts it leaves nothing.  Only the last complete one is kept,
+ * but its files stay in the store (supervisor/store.h).
  *
  * A digest is that of the bytes uploaded, see base/digest.h.  Any thread.
  */
@@ -23,6 +24,7 @@
 struct binary_store {
 	pthread_mutex_t lock;
 	char *dir;
+	struct store files;		   /* what need not be sent again */
 	const struct intake *intake;	   /* NULL: plain programs only */
 	struct image *own;		   /* NULL: BINARY_SELF */
 	struct image *next;		   /* the upload; or NULL */
@@ -50,6 +52,11 @@ int binary_upload_finish(struct binary_upload *upload,
 			 struct bigm_error *err);
 void binary_upload_abort(struct binary_upload *upload);
 
+/* The same for a complete file in the machine's folder, whose digest has been
+ * checked; it stays the caller's. */
+int binary_take(struct binary_store *store, const char *path,
+		const char *digest, struct bigm_error *err);
+
 /* The path of the running program, the store's. */
 const char *binary_own(const struct binary_store *store);
 
@@ -60,7 +67,8 @@ int binary_own_digest(struct binary_store *store,
 /*
  * What to run next, to be freed by image_free(): the upload, or the running
  * program where there is none.  digest, unless NULL, says which of the two it
- * has to be; BIGM_ENOTFOUND when it is neither.
+ * has to be, or that of a program that came before, which becomes the last
+ * upload; BIGM_ENOTFOUND when it is none of them.
  */
 struct image *binary_next(struct binary_store *store, const char *digest,
 			  struct bigm_error *err);

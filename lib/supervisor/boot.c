@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "supervisor/boot.h"
 #include "supervisor/signing.h"
@@ -334,21 +335,6 @@ static cJSON *left_json(const struct boot *boot, const struct image *next,
 	return json;
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int boot_leave(const struct boot *boot, const struct image *next,
 	       struct bigm_error *err)
 {
@@ -361,7 +347,7 @@ int boot_leave(const struct boot *boot, const struct image *next,
 	text = json_print(json);
 	signing_free(json);
 	fd = memfd_create("bigm-identity", 0);
-	if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
+	if (fd < 0 || files_write(fd, text, strlen(text)) < 0)
 		rc = error_set_errno(err, errno, "cannot leave the identity to "
 				     "the next image");
 	OPENSSL_cleanse(text, strlen(text));

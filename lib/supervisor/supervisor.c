@@ -15,6 +15,7 @@
 #include "loop/process.h"
 #include "rpc/wire.h"
 #include "supervisor/env.h"
+#include "supervisor/fetch.h"
 #include "supervisor/figures.h"
 #include "supervisor/service.h"
 
@@ -176,30 +177,6 @@ static int set_binary(request *req, const cJSON *arg, cJSON **reply,
 	add_string(*reply, "digest", digest);
 	json_add_uint64(*reply, "size", size);
 	return 0;
-}
-
-static int get_binary(request *req, const cJSON *arg, cJSON **reply,
-		      struct bigm_error *err)
-{
-	AUTO_CLOSE int fd = open(binary_own(&worker_of(req)->binaries),
-				 O_RDONLY | O_CLOEXEC);
-	AUTO_FREE char *piece = xmalloc(PIECE);
-
-	(void)arg;
-	(void)reply;
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot open the program");
-	for (;;) {
-		ssize_t n = read(fd, piece, PIECE);
-
-		if (n < 0)
-			return error_set_errno(err, errno,
-					       "cannot read the program");
-		if (n == 0)
-			return 0;
-		if (bigm_request_write(req, piece, (size_t)n, err) < 0)
-			return err->code;
-	}
 }
 
 static void exec_answered(void *data)
@@ -387,7 +364,9 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 	X("Setargs", set_args, BIGM_INLINE, DRIVER)                            \
 	X("Setenv", set_env, BIGM_INLINE, DRIVER)                              \
 	X("Setbinary", set_binary, BIGM_STREAM_ARG, DRIVER)                    \
-	X("GetBinary", get_binary, BIGM_STREAM_REPLY, PEER)                    \
+	X("Has", fetch_has, 0, DRIVER)                                         \
+	X("Fetch", fetch_parcel, STREAMS, DRIVER)                              \
+	X("GetBinary", fetch_get_binary, BIGM_STREAM_REPLY, PEER)              \
 	X("Exec", exec, BIGM_INLINE, DRIVER)                                   \
 	X("Register", register_services, 0, DRIVER)                            \
 	X("Keepalive", keepalive, BIGM_INLINE, KEEPER)                         \

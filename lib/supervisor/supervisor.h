@@ -15,7 +15,8 @@
  * Setenv       ["K=V", "K", …]: sets or removes variables at the next Exec
  * Setbinary    stream in: the program for the next Exec, or the part of a
  *              bundle with it (lib/bundle/bundle.h); {digest, size}
- * GetBinary    stream out: the running program's bytes
+ * Has, Fetch, GetBinary   how what is shipped comes here, and goes on to
+ *              other machines, see supervisor/fetch.h
  * Exec         null or {"digest": …}: replies, waits for the peer's close
  *              (bounded), and replaces the process by the program
  * Register     {"services": [{"name", "type", "params"}…]}: makes services

@@ -339,6 +339,7 @@ struct worker *worker_new(struct boot *boot, int argc, char **argv,
 				       copy_strings(own_argv, 1);
 	pthread_mutex_init(&worker->lock, NULL);
 	binary_store_init(&worker->binaries, boot->dir, intake, boot->image);
+	shelf_init(&worker->shelf, boot->dir);
 	worker->types = types;
 	worker->argc = argc;
 	worker->argv = argv;
@@ -367,6 +368,7 @@ void worker_free(struct worker *worker)
 		close(worker->wake_fd);
 	tls_context_free(worker->tls);
 	binary_store_release(&worker->binaries);
+	shelf_release(&worker->shelf);
 	json_strings_free(worker->env);
 	json_strings_free(worker->next_env);
 	json_strings_free(worker->next_argv);

@@ -21,6 +21,7 @@
 #include "supervisor/boot.h"
 #include "supervisor/job.h"
 #include "supervisor/lease.h"
+#include "supervisor/parcel.h"
 #include "supervisor/registry.h"
 
 /* How long calls that run may take to end, and connections to close. */
@@ -47,6 +48,7 @@ struct worker {
 	struct job_list jobs;
 	struct registry registry;
 	struct binary_store binaries;
+	struct parcel_shelf shelf; /* what is on its way here and to others */
 	char **env; /* ours, as it was at the start, without BIGM_BOOT */
 
 	/* For the next program.  Loop thread, and main once it has ended. */

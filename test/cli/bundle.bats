@@ -212,8 +212,8 @@ foreign() {
 	"$BIGM" bundle ./prog --file data -o a.bigm
 	run_bigm run --cluster calm --keep-going a.bigm
 	[ "$(grep -c "^other$" <<<"$output")" -eq 2 ]
-	# The one before has gone.
-	[ "$(find "$XDG_STATE_HOME"/bigm/*/calm/m0 -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ]
+	# The folder of the one before has gone.
+	[ "$(find "$XDG_STATE_HOME"/bigm/*/calm/m0 -mindepth 1 -maxdepth 1 -name 'sha256-*' | wc -l)" -eq 1 ]
 	foreign prog other
 	"$BIGM" bundle --no-libs ./other -o other.bigm
 	run_bigm run --cluster calm other.bigm

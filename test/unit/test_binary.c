@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/folder.h"
 #include "supervisor/binary.h"
 
 struct fixture {
@@ -63,7 +64,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	binary_store_release(&f->store);
-	entries(f->dir, true);
+	folder_empty(f->dir, NULL, NULL);
 	rmdir(f->dir);
 	free(f);
 	return 0;
@@ -137,7 +138,7 @@ static void an_upload_becomes_the_next_program(void **state)
 	assert_int_equal(entries(f->dir, false), 1);
 }
 
-static void only_the_last_upload_is_kept(void **state)
+static void only_the_last_upload_is_the_next_program(void **state)
 {
 	struct fixture *f = *state;
 	struct bigm_error err = BIGM_ERROR_INIT;
@@ -150,11 +151,33 @@ static void only_the_last_upload_is_kept(void **state)
 	assert_int_equal(upload(&f->store, bytes, len, two, &err), 0);
 	assert_int_equal(upload(&f->store, bytes, len, two, &err), 0);
 	assert_int_equal(entries(f->dir, false), 1);
-	path = next_path(&f->store, one, &err);
-	assert_null(path);
-	assert_int_equal(err.code, BIGM_ENOTFOUND);
 	path = next_path(&f->store, two, &err);
 	assert_non_null(path);
+}
+
+static void what_came_before_need_not_be_sent_again(void **state)
+{
+	struct fixture *f = *state;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	char one[BINARY_DIGEST_SIZE], two[BINARY_DIGEST_SIZE];
+	size_t len;
+	AUTO_FREE char *bytes = program(&len, "x"), *path = NULL;
+	AUTO_FREE char *kept = NULL, *damaged = NULL;
+
+	assert_int_equal(upload(&f->store, bytes, len, one, &err), 0);
+	bytes[len - 1] = 'y';
+	assert_int_equal(upload(&f->store, bytes, len, two, &err), 0);
+	path = next_path(&f->store, one, &err);
+	assert_non_null(path);
+	assert_int_equal(entries(f->dir, false), 1);
+	/* It is the next one now; the other one may come back likewise, but
+	 * not when it is something else by now. */
+	kept = xasprintf("%s/.store/%s", f->dir, strchr(two, ':') + 1);
+	assert_int_equal(truncate(kept, (off_t)len - 1), 0);
+	damaged = next_path(&f->store, two, &err);
+	assert_null(damaged);
+	assert_int_equal(err.code, BIGM_ENOTFOUND);
+	assert_int_equal(access(kept, F_OK), -1);
 }
 
 static void without_an_upload_the_program_itself_is_next(void **state)
@@ -280,7 +303,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_upload_becomes_the_next_program),
-		TEST(only_the_last_upload_is_kept),
+		TEST(only_the_last_upload_is_the_next_program),
+		TEST(what_came_before_need_not_be_sent_again),
 		TEST(without_an_upload_the_program_itself_is_next),
 		TEST(what_interrupts_an_upload_leaves_nothing),
 		TEST(what_cannot_run_here_is_refused),

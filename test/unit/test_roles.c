@@ -45,6 +45,8 @@ static const struct {
 	{ "Info", "null", M, false, false },
 	{ "Services", "null", M, false, false },
 	{ "GetBinary", "null", M, false, true },
+	{ "Has", "{\"digests\": []}", D, false, false },
+	{ "Fetch", NULL, D, true, true },
 	{ "Getpid", "null", D, false, false },
 	{ "Setargs", "null", D, false, false },
 	{ "Setenv", "null", D, false, false },

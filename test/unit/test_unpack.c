@@ -121,7 +121,7 @@ static int entries_of(const char *path)
 static void assert_refused(struct fixture *f, const char *word)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
-	struct image *image = bundle_intake.unpack(f->fd, f->root, &err);
+	struct image *image = bundle_intake.unpack(f->fd, f->root, NULL, &err);
 
 	assert_null(image);
 	if (!strstr(err.text, word))
@@ -160,7 +160,7 @@ static void files_links_and_folders_come_out(void **state)
 		     "{\"path\":\"d/file\",\"size\":5,\"digest\":\"" HELLO "\"},"
 		     "{\"path\":\"link\",\"link\":\"d\"}]}", entries);
 	assert_true(unpack_knows(f->fd));
-	image = bundle_intake.unpack(f->fd, f->root, NULL);
+	image = bundle_intake.unpack(f->fd, f->root, NULL, NULL);
 	assert_non_null(image);
 	assert_string_equal(image->path, program);
 	assert_string_equal(image->dir, f->root);
@@ -321,7 +321,7 @@ static void damage_leaves_nothing(void **state)
 		assert_int_equal(pread(f->fd, &byte, 1, at), 1);
 		byte ^= 0x55;
 		assert_int_equal(pwrite(f->fd, &byte, 1, at), 1);
-		image = bundle_intake.unpack(f->fd, f->root, &err);
+		image = bundle_intake.unpack(f->fd, f->root, NULL, &err);
 		byte ^= 0x55;
 		assert_int_equal(pwrite(f->fd, &byte, 1, at), 1);
 		/* Times and the like may change without harm. */

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -21,6 +20,7 @@
 #include <openssl/pem.h>
 
 #include "base/alloc.h"
+#include "base/folder.h"
 #include "loop/process.h"
 #include "supervisor/supervisor.h"
 #include "worker_fixture.h"
@@ -434,19 +434,6 @@ struct fixture *fixture_new_forged(struct forge *forge)
 	return begin(60000, forge);
 }
 
-static void remove_dir(const char *path)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	if (dir)
-		closedir(dir);
-	rmdir(path);
-}
-
 void fixture_free(struct fixture *f)
 {
 	if (f->pid > 0) {
@@ -466,7 +453,8 @@ void fixture_free(struct fixture *f)
 		close(f->keeper_fd);
 	if (f->out_fd >= 0)
 		close(f->out_fd);
-	remove_dir(f->dir);
+	folder_empty(f->dir, NULL, NULL);
+	rmdir(f->dir);
 	free(f->address);
 	free(f);
 }
