@@ -64,6 +64,17 @@ char *aws_config_path(const struct aws_config *config, const char *path)
 		       : xstrdup(path);
 }
 
+/* As people write it: below the home folder with ~. */
+static char *shown(const struct aws_config *config, const char *path)
+{
+	const char *home = aws_config_env(config, "HOME");
+	size_t len = home ? strlen(home) : 0;
+
+	return len > 1 && strncmp(path, home, len) == 0 && path[len] == '/'
+		       ? xasprintf("~%s", path + len)
+		       : xstrdup(path);
+}
+
 static char *file_of(const struct aws_config *config, const char *variable,
 		     const char *fallback)
 {
@@ -85,7 +96,9 @@ static int load(struct aws_config *config, struct bigm_error *err)
 				   "AWS_DEFAULT_PROFILE");
 	int r;
 
-	config->files = xasprintf("%s and %s", path, credentials);
+	AUTO_FREE char *one = shown(config, path);
+	AUTO_FREE char *other = shown(config, credentials);
+	config->files = xasprintf("%s and %s", one, other);
 	/* What is set last counts. */
 	r = aws_sections_read(config->sections, path, false, err);
 	if (r == 0)

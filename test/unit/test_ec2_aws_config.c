@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "aws_home.h"
 #include "base/alloc.h"
-#include "ec2/aws_config.h"
 
 static struct bigm_error err = BIGM_ERROR_INIT;
 
@@ -19,40 +18,13 @@ static void assert_says(const char *words)
 		fail_msg("\"%s\" does not say \"%s\"", err.text, words);
 }
 
-/* Writes ~/.aws/NAME; text NULL: it is not there. */
-static void write_file(const char *name, const char *text)
-{
-	AUTO_FREE char *dir = xasprintf("%s/.aws", getenv("HOME"));
-	AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
-	FILE *file;
-
-	mkdir(dir, 0700);
-	remove(path);
-	if (!text)
-		return;
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
-
-/* A config of both files and of variables, "K=V K=V". */
 static struct aws_config *try_config(const char *config,
 				     const char *credentials,
 				     const char *variables)
 {
-	AUTO_FREE char *words = xstrdup(variables);
-	AUTO_FREE char *home = xasprintf("HOME=%s", getenv("HOME"));
-	char *env[16] = { home, NULL }, *save = NULL;
-	size_t n = 1;
-
-	write_file("config", config);
-	write_file("credentials", credentials);
-	for (char *w = strtok_r(words, " ", &save); w;
-	     w = strtok_r(NULL, " ", &save))
-		env[n++] = w;
-	env[n] = NULL;
-	return aws_config_load(env, &err);
+	aws_home_write("config", config);
+	aws_home_write("credentials", credentials);
+	return aws_home_config(variables, &err);
 }
 
 static struct aws_config *config_of(const char *config,
@@ -73,7 +45,7 @@ static void no_files_are_fine(void **state)
 	assert_string_equal(aws_config_profile(c), "default");
 	assert_null(aws_config_get(c, "region"));
 	assert_null(aws_config_region(c, NULL));
-	assert_non_null(strstr(aws_config_files(c), "/.aws/credentials"));
+	assert_non_null(strstr(aws_config_files(c), "~/.aws/credentials"));
 	aws_config_free(c);
 }
 
@@ -125,7 +97,7 @@ static void files_are_where_variables_say(void **state)
 {
 	struct aws_config *c;
 
-	write_file("other", "[default]\nregion = there\n");
+	aws_home_write("other", "[default]\nregion = there\n");
 	c = config_of("[default]\nregion = here\n", NULL,
 		      "AWS_CONFIG_FILE=~/.aws/other");
 	assert_string_equal(aws_config_get(c, "region"), "there");
