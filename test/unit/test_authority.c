@@ -148,6 +148,30 @@ static void test_only_machines_are_servers(void **state)
 	authority_free(a);
 }
 
+/* For minutes, and never as the one who dials. */
+static void test_a_bootstrap_identity_is_good_for_little(void **state)
+{
+	struct authority *a = authority_new("c1", NULL);
+	struct identity *id =
+		authority_bootstrap(a, AUTHORITY_BOOTSTRAP_S, NULL);
+	time_t end = time(NULL) + AUTHORITY_BOOTSTRAP_S - 60;
+	struct peer peer;
+
+	assert_int_equal(AUTHORITY_BOOTSTRAP_S, 15 * 60);
+	assert_int_equal(identity_peer(id->certificate, &peer, NULL), 0);
+	assert_int_equal(peer.role, ROLE_BOOTSTRAP);
+	assert_string_equal(peer.cluster, "c1");
+	assert_true(chains(a, id->certificate, X509_PURPOSE_SSL_SERVER));
+	assert_false(chains(a, id->certificate, X509_PURPOSE_SSL_CLIENT));
+	assert_int_equal(X509_cmp_time(X509_get0_notAfter(id->certificate),
+				       &end), 1);
+	end += 120;
+	assert_int_equal(X509_cmp_time(X509_get0_notAfter(id->certificate),
+				       &end), -1);
+	identity_free(id);
+	authority_free(a);
+}
+
 static void test_an_issued_identity_is_complete(void **state)
 {
 	struct authority *a = authority_new(NULL, NULL);
@@ -313,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_names_that_are_none),
 		cmocka_unit_test(test_only_machines_are_servers),
+		cmocka_unit_test(test_a_bootstrap_identity_is_good_for_little),
 		cmocka_unit_test(test_an_issued_identity_is_complete),
 		cmocka_unit_test(test_a_fresh_cluster_has_an_id_of_its_own),
 		cmocka_unit_test(test_it_begins_a_day_early_and_ends),

@@ -23,7 +23,9 @@ static void test_roles_have_names(void **state)
 	assert_string_equal(role_name(ROLE_DRIVER), "driver");
 	assert_string_equal(role_name(ROLE_MACHINE), "machine");
 	assert_string_equal(role_name(ROLE_NONE), "nobody");
+	assert_string_equal(role_name(ROLE_BOOTSTRAP), "bootstrap");
 	assert_int_equal(role_from_name("machine"), ROLE_MACHINE);
+	assert_int_equal(role_from_name("bootstrap"), ROLE_BOOTSTRAP);
 	assert_int_equal(role_from_name("Machine"), ROLE_NONE);
 	assert_int_equal(role_from_name("nobody"), ROLE_NONE);
 	assert_int_equal(role_from_name(""), ROLE_NONE);

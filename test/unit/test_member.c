@@ -156,6 +156,17 @@ static const struct system_ops fake_ops = {
 	.default_procs = 1,
 };
 
+/* Its machines have no certificates yet, and nobody serves there. */
+static const struct system_ops bootstrapping_ops = {
+	.name = "bootstrapping",
+	.start = fake_start,
+	.kill = fake_kill,
+	.release = fake_release,
+	.ships = fake_ships,
+	.bootstraps = true,
+	.default_procs = 1,
+};
+
 /* ------------------------------------------------------------------ */
 /* The fixture                                                         */
 
@@ -379,6 +390,22 @@ static void test_runs(void **state)
 	assert_int_equal(cJSON_GetObjectItem(facts, "procs")->valueint, 3);
 	assert_int_equal(cJSON_GetObjectItem(facts, "pid")->valueint, 4711);
 	assert_null(cJSON_GetObjectItem(facts, "reason"));
+}
+
+/* The fake machine has its certificate, so it is not the one that is to get
+ * one; what comes of those that are, is test_bootstrap's. */
+static void test_is_certified_first(void **state)
+{
+	struct fixture *f = *state;
+
+	f->k.ops = &bootstrapping_ops;
+	begin(f);
+	assert_string_equal(member_phase(f->m), "certifying");
+	run_until(f, is_stopped);
+	expect_reason(f, BIGM_EPERMISSION, "cannot be certified: ");
+	expect_reason(f, BIGM_EPERMISSION, "we dialled bootstrap");
+	assert_int_equal(f->keepalives, 0);
+	assert_int_equal(f->registers, 0);
 }
 
 static bool kept_alive(struct fixture *f)
@@ -691,6 +718,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_runs),
+		TEST(test_is_certified_first),
 		TEST(test_keepalive_goes_on),
 		TEST(test_one_miss_is_forgiven),
 		TEST(test_silence_stops),

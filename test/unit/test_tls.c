@@ -449,6 +449,50 @@ static void test_a_client_demands_whom_it_dialled(void **state)
 			     "dialled machine m0 of cluster other");
 }
 
+static const struct forge_order bootstrap = { .uris = URI("bootstrap/b") };
+
+/* The usage in it is another matter, so these have both. */
+static void test_a_bootstrap_identity_is_for_being_dialled(void **state)
+{
+	const struct peer anybody = { ROLE_NONE, "", "" };
+	const struct forge_order *const servers[] = { &machine, &bootstrap };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct pair *p = pair_new(&driver, servers[i], &anybody);
+		struct identity *id = forge_identity(p->forge, &bootstrap);
+
+		meet(stranger_new(id, H2), &p->server, false);
+		assert_refused(&p->server, BIGM_EPERMISSION,
+			       "without a certificate of its own");
+		/* And by those who dial, but mean somebody else. */
+		meet(stranger_new(id, H2), &p->client, true);
+		assert_refused(&p->client, BIGM_EPERMISSION,
+			       "without a certificate of its own");
+		identity_free(id);
+		pair_free(p);
+	}
+}
+
+static void test_only_the_keeper_dials_a_bootstrap_identity(void **state)
+{
+	const struct peer expect = { ROLE_BOOTSTRAP, FORGE_CLUSTER, "" };
+	const struct forge_order keeper = { .uris = URI("keeper/keeper") };
+	const struct forge_order *const others[] = { &driver, &machine };
+	struct pair *p = pair_new(&keeper, &bootstrap, &expect);
+
+	pump(p);
+	assert_true(tls_established(p->client.tls));
+	assert_true(tls_established(p->server.tls));
+	pair_free(p);
+	for (size_t i = 0; i < 2; i++) {
+		p = pair_new(others[i], &bootstrap, &expect);
+		pump(p);
+		assert_refused(&p->server, BIGM_EPERMISSION,
+			       "we talk to the keeper alone");
+		pair_free(p);
+	}
+}
+
 static void test_a_client_stays_in_its_cluster(void **state)
 {
 	const struct forge_order order = { .uris = { "bigm:other/machine/m0" } };
@@ -619,6 +663,8 @@ int main(void)
 		cmocka_unit_test(test_a_server_refuses),
 		cmocka_unit_test(test_a_refused_client_is_told),
 		cmocka_unit_test(test_a_client_demands_whom_it_dialled),
+		cmocka_unit_test(test_a_bootstrap_identity_is_for_being_dialled),
+		cmocka_unit_test(test_only_the_keeper_dials_a_bootstrap_identity),
 		cmocka_unit_test(test_a_client_stays_in_its_cluster),
 		cmocka_unit_test(test_another_authority_is_refused_by_both),
 		cmocka_unit_test(test_a_machine_signs_for_nobody),
