@@ -35,6 +35,9 @@ static const struct option_spec table[] = {
 	{ .name = "system", .kind = OPTION_TEXT, .value = "SYSTEM",
 	  .help = "what makes the machines (local)",
 	  .offset = offsetof(struct run_options, system) },
+	{ .name = "ship",
+	  .help = "machines begin with nothing, and are sent the program",
+	  .offset = offsetof(struct run_options, ship) },
 	{ .name = "name", .kind = OPTION_TEXT, .value = "NAME",
 	  .help = "the name of the cluster (made up)",
 	  .offset = offsetof(struct run_options, name) },
@@ -99,6 +102,7 @@ static int add_settings(struct run_options *o, struct settings *settings,
 		o->name = settings->cluster;
 	if (o->log_dir == NULL)
 		o->log_dir = settings->log_dir;
+	o->ship = o->ship || settings->ship;
 	keepalive_fill(&o->keepalive, &settings->keepalive);
 	return 0;
 }
@@ -206,12 +210,12 @@ static int check_options(const struct run_order *order, int as,
 
 	if (o->cluster != NULL &&
 	    ((o->machines != 0 && as == RUN_JOB) || o->min != 0 ||
-	     o->procs != 0 || o->system != NULL || o->name != NULL ||
+	     o->procs != 0 || o->system != NULL || o->ship || o->name != NULL ||
 	     o->log_dir != NULL || times_are_set(&o->keepalive)))
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "--cluster %s: it is there, with its "
 				      "machines: leave out %s--min, --procs, "
-				      "--system, --name, --log-dir and the times "
+				      "--system, --ship, --name, --log-dir and the times "
 				      "of keepalive", o->cluster,
 				      as == RUN_JOB ? "-n, " : "");
 	if (o->cluster != NULL && order->bundle.path != NULL && as == RUN_DRIVER)

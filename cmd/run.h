@@ -23,6 +23,7 @@ struct run_options {
 	const char *log_dir;
 	const char *dir; /* NULL: where we are */
 	struct option_list env;
+	bool ship; /* machines begin as the bare worker, whatever the system */
 	bool prefix;
 	bool quiet; /* no word of how the machines come up */
 	bool keep_going; /* when one of many fails */

@@ -97,6 +97,7 @@ static int spawn(struct session *s, struct bigm_error *err)
 		.name = s->options->name,
 		.system = s->options->system,
 		.log_dir = s->options->log_dir,
+		.ship = s->options->ship,
 		.keepalive = s->options->keepalive,
 		.debug = s->in->verbose,
 	};

@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <netinet/in.h>
 #include <nss.h>
@@ -34,11 +35,11 @@
 
 static const char usage[] =
 	"usage: ec2boot --identity FILE --dir DIR [--port N | --listen-fd N]\n"
-	"               [--within TIME]\n";
+	"               [--within TIME] [--parent-fd N]\n";
 
 struct options {
 	const char *identity, *dir;
-	uint64_t port, listen_fd; /* listen_fd 0: none is given */
+	uint64_t port, listen_fd, parent_fd; /* a descriptor 0: none is given */
 	uint64_t limit_ms;
 	bool help, version;
 };
@@ -75,6 +76,8 @@ static int take_option(struct options *o, int c, struct bigm_error *err)
 		return take_number(optarg, 1, 65535, &o->port, err);
 	case 'f':
 		return take_number(optarg, 3, 1 << 20, &o->listen_fd, err);
+	case 'P':
+		return take_number(optarg, 3, 1 << 20, &o->parent_fd, err);
 	case 'w':
 		return duration_parse(optarg, &o->limit_ms, err);
 	case 'h':
@@ -96,6 +99,7 @@ static int parse_options(int argc, char **argv, struct options *o,
 		{ "dir", required_argument, NULL, 'd' },
 		{ "port", required_argument, NULL, 'p' },
 		{ "listen-fd", required_argument, NULL, 'f' },
+		{ "parent-fd", required_argument, NULL, 'P' },
 		{ "within", required_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -123,27 +127,49 @@ static int parse_options(int argc, char **argv, struct options *o,
 /* ------------------------------------------------------------------ */
 /* What it needs                                                       */
 
+/* What follows has nothing to read there, whatever it was. */
+static void empty_stdin(void)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	dup2(ends[0], STDIN_FILENO);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The bytes of the file; -1 with errno set. */
+static ssize_t read_file(const char *path, char *text, size_t size)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n;
+
+	do {
+		n = fd < 0 ? -1 : read(fd, text + len, size - len);
+		len += n > 0 ? (size_t)n : 0;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	if (is_stdin)
+		empty_stdin();
+	else if (fd >= 0)
+		close(fd);
+	return n < 0 ? -1 : (ssize_t)len;
+}
+
 static struct identity *read_identity(const char *path, struct bigm_error *err)
 {
-	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	char *text = xmalloc(IDENTITY_MAX);
+	ssize_t len = read_file(path, text, IDENTITY_MAX);
 	struct identity *id = NULL;
-	char *text;
-	size_t len;
 
-	if (!file) {
-		error_set_errno(err, errno, "cannot open %s", path);
-		return NULL;
-	}
-	setvbuf(file, NULL, _IONBF, 0); /* it is a secret */
-	text = xmalloc(IDENTITY_MAX);
-	len = fread(text, 1, IDENTITY_MAX, file);
-	if (ferror(file))
+	if (len < 0)
 		error_set_errno(err, errno, "cannot read %s", path);
-	else if (!(id = bootstrap_read(text, len, err)))
+	else if (!(id = bootstrap_read(text, (size_t)len, err)))
 		error_prefix(err, "%s", path);
 	OPENSSL_cleanse(text, IDENTITY_MAX);
 	free(text);
-	fclose(file);
 	return id;
 }
 
@@ -190,6 +216,7 @@ static struct boot *wait_for_keeper(const struct options *o,
 	struct identity *id = read_identity(o->identity, err);
 	struct bootstrap_options options = {
 		.identity = id,
+		.parent_fd = o->parent_fd ? (int)o->parent_fd : -1,
 		.dir = o->dir,
 		.limit_ms = o->limit_ms,
 	};

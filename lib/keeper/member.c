@@ -565,7 +565,8 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 		return;
 	m->address = xstrdup(address);
 	m->procs = procs;
-	if (m->keeper->ops->bootstraps)
+	if (m->keeper->ops->bootstraps &&
+	    m->keeper->ops->bootstraps(m->keeper->system))
 		certify(m);
 	else
 		dial(m);

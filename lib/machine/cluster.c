@@ -330,6 +330,8 @@ static const char **keeper_argv(const struct cluster_options *o,
 		argv[n++] = o->log_dir;
 	}
 	n += add_times(argv + n, times, &o->keepalive);
+	if (o->ship)
+		argv[n++] = "--ship";
 	if (o->debug)
 		argv[n++] = "--debug";
 	for (size_t i = 0; i < nset; i++) {

@@ -44,6 +44,8 @@ struct cluster_options {
 			      * later of one name winning; ends with NULL; NULL:
 			      * none */
 	struct keepalive keepalive; /* 0: the system's defaults */
+	bool ship;	     /* machines begin as the bare worker, whatever the
+			      * system */
 	bool debug;	     /* the keeper logs debug lines */
 };
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -321,28 +322,34 @@ static int open_ends(struct system_launch *l, struct child_ends *ends,
 	return 0;
 }
 
-static int spawn(struct system_launch *l, const struct system_order *order,
-		 const struct child_ends *ends, struct bigm_error *err)
+/* What the machine begins as, and how it learns who it is. */
+struct beginning {
+	const char *program;
+	char *const *argv;
+	char *boot;  /* for the environment; NULL: */
+	int identity; /* its standard input; -1: nothing */
+};
+
+static int spawn_as(struct system_launch *l, const struct system_order *order,
+		    const struct child_ends *ends,
+		    const struct beginning *as, struct bigm_error *err)
 {
-	AUTO_FREE char *boot = xasprintf(BOOT_ENV "=listen:%d,parent:%d",
-					 CHILD_LISTEN_FD, CHILD_PARENT_FD);
-	char *const changes[] = { boot, NULL };
+	char *const changes[] = { as->boot, NULL };
 	char **env = process_env(order->env, changes);
-	char *bare[] = { (char *)"bigm", NULL };
-	bool ship = l->system->ship || !order->program;
 	const struct process_fd fds[] = {
 		{ ends->out, 1 },
 		{ ends->out, 2 },
 		{ ends->listen, CHILD_LISTEN_FD },
 		{ ends->boot, CHILD_PARENT_FD },
+		{ as->identity, 0 },
 	};
 	const struct process_options options = {
-		.program = ship ? l->system->worker : order->program,
-		.argv = ship ? bare : order->argv,
+		.program = as->program,
+		.argv = as->argv,
 		.env = env,
 		.dir = order->work_dir,
 		.fds = fds,
-		.nfds = sizeof(fds) / sizeof(fds[0]),
+		.nfds = as->identity < 0 ? 4 : 5,
 		.session = true,
 		.death_signal = SIGKILL,
 		.files = l->system->keeper.files,
@@ -355,6 +362,52 @@ static int spawn(struct system_launch *l, const struct system_order *order,
 	l->pid = pid;
 	oom_begin(l->system->oom, pid);
 	return 0;
+}
+
+/* A machine that is sent its program begins as those of other hosts do. */
+static int spawn_worker(struct system_launch *l,
+			const struct system_order *order,
+			const struct child_ends *ends, struct bigm_error *err)
+{
+	const struct system_keeper *k = &l->system->keeper;
+	AUTO_FREE char *listen = xasprintf("%d", CHILD_LISTEN_FD);
+	AUTO_FREE char *parent = xasprintf("%d", CHILD_PARENT_FD);
+	const char *const argv[] = {
+		"ec2boot", "--identity", "-", "--dir", l->dir,
+		"--listen-fd", listen, "--parent-fd", parent, NULL,
+	};
+	char *text = k->bootstrap(k->keeper, err);
+	AUTO_CLOSE int identity = text ? boot_leave_text(text, err) : -1;
+	const struct beginning as = {
+		.program = l->system->worker,
+		.argv = (char *const *)(uintptr_t)argv,
+		.identity = identity,
+	};
+
+	if (text)
+		OPENSSL_cleanse(text, strlen(text));
+	free(text);
+	return identity < 0 ? BIGM_EFAILED :
+			      spawn_as(l, order, ends, &as, err);
+}
+
+static int spawn(struct system_launch *l, const struct system_order *order,
+		 const struct child_ends *ends, struct bigm_error *err)
+{
+	AUTO_FREE char *boot = xasprintf(BOOT_ENV "=listen:%d,parent:%d",
+					 CHILD_LISTEN_FD, CHILD_PARENT_FD);
+	char *bare[] = { (char *)"bigm", NULL };
+	bool own = order->program != NULL;
+	const struct beginning as = {
+		.program = own ? order->program : l->system->worker,
+		.argv = own ? order->argv : bare,
+		.boot = boot,
+		.identity = -1,
+	};
+
+	if (l->system->ship)
+		return spawn_worker(l, order, ends, err);
+	return spawn_as(l, order, ends, &as, err);
 }
 
 static int start_poll(struct system_launch *l, uv_poll_t *poll, int fd,
@@ -508,6 +561,11 @@ static bool local_ships(const struct system *s)
 	return s->ship;
 }
 
+static bool local_bootstraps(const struct system *s)
+{
+	return s->ship;
+}
+
 static const char *local_worker(const struct system *s)
 {
 	return s->worker;
@@ -528,6 +586,7 @@ const struct system_ops system_local = {
 	.keepalive_failed = local_keepalive_failed,
 	.release = local_release,
 	.ships = local_ships,
+	.bootstraps = local_bootstraps,
 	.worker = local_worker,
 	.read_file = local_read_file,
 	.free = local_free,

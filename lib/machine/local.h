@@ -2,7 +2,8 @@
  * local: machines that are processes on this host.
  *
  * A machine gets a listening socket on 127.0.0.1, a session of its own, a
- * pipe for its output, and the boot socket of supervisor/boot.h; it dies with
+ * pipe for its output, and the boot socket of supervisor/boot.h (over which it
+ * asks for its certificate, unless it begins as ec2boot); it dies with
  * the keeper (PDEATHSIG).  When it ends, what it leaves of its session is
  * killed: processes that it orphaned become the keeper's children, which
  * therefore has to be a subreaper.

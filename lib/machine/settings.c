@@ -58,6 +58,8 @@ static const struct setting table[] = {
 	  .offset = AT(keepalive.first_ms), .driver = true, .fallback = "2m" },
 	{ .name = "bundle", .kind = TEXT, .offset = AT(bundle), .driver = true,
 	  .fallback = "PROGRAM.bigm, for other architectures" },
+	{ .name = "ship", .kind = SWITCH, .offset = AT(ship), .driver = true,
+	  .fallback = "0" },
 	{ .name = "quiet", .kind = SWITCH, .offset = AT(quiet),
 	  .fallback = "0" },
 	{ .name = "debug", .kind = SWITCH, .offset = AT(debug),

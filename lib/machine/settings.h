@@ -27,6 +27,7 @@ struct settings {
 			* makes them */
 	char *fixed;   /* "n,procs": settled by bigm's own options, which the
 			* program's do not change */
+	bool ship;     /* machines begin as the bare worker */
 	bool quiet;    /* the machines' output is not printed */
 	bool debug;    /* debug lines in the log */
 	/* Who set it: "FILE:LINE", "BIGM_N", "-bigm.n"; NULL: nobody.  In the

@@ -25,6 +25,7 @@ static int make_cluster(struct bigm *b, struct cluster **cluster,
 		.name = s->cluster,
 		.system = s->system,
 		.log_dir = s->log_dir,
+		.ship = s->ship,
 		.keepalive = s->keepalive,
 		.debug = s->debug,
 	};

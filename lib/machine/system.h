@@ -100,8 +100,8 @@ struct system_ops {
 	bool (*ships)(const struct system *system);
 	/* True when its machines begin with a bootstrap identity: the keeper
 	 * dials what `address` tells expecting that, and certifies the machine
-	 * before anything else. */
-	bool bootstraps;
+	 * before anything else.  NULL: they do not. */
+	bool (*bootstraps)(const struct system *system);
 	/* The bare worker that its machines begin as, where it ships, which
 	 * they get again before they become something else.  NULL: bigm. */
 	const char *(*worker)(const struct system *system);

@@ -340,19 +340,27 @@ int boot_leave(const struct boot *boot, const struct image *next,
 {
 	cJSON *json = left_json(boot, next, err);
 	char *text;
-	int fd, rc = 0;
+	int fd;
 
 	if (!json)
 		return BIGM_EFAILED;
 	text = json_print(json);
 	signing_free(json);
-	fd = memfd_create("bigm-identity", 0);
-	if (fd < 0 || files_write(fd, text, strlen(text)) < 0)
-		rc = error_set_errno(err, errno, "cannot leave the identity to "
-				     "the next image");
+	fd = boot_leave_text(text, err);
 	OPENSSL_cleanse(text, strlen(text));
 	free(text);
-	if (rc < 0 && fd >= 0)
+	return fd;
+}
+
+int boot_leave_text(const char *text, struct bigm_error *err)
+{
+	int fd = memfd_create("bigm-identity", 0);
+
+	if (fd >= 0 && files_write(fd, text, strlen(text)) == 0 &&
+	    lseek(fd, 0, SEEK_SET) == 0)
+		return fd;
+	error_set_errno(err, errno, "cannot leave an identity");
+	if (fd >= 0)
 		close(fd);
-	return rc < 0 ? rc : fd;
+	return BIGM_EIO;
 }

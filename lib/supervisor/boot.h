@@ -73,5 +73,7 @@ char *boot_env(int listen_fd, int parent_fd, int identity_fd);
  * not unpacked anywhere.  Returns the fd or a code. */
 int boot_leave(const struct boot *boot, const struct image *next,
 	       struct bigm_error *err);
+/* The same with this text, which is to be read from its beginning. */
+int boot_leave_text(const char *text, struct bigm_error *err);
 
 #endif

@@ -228,6 +228,7 @@ struct boot *bootstrap_receive(const struct bootstrap_options *options,
 		free(b.boot->dir);
 		b.boot->dir = xstrdup(options->dir);
 		b.boot->listen_fd = options->listen_fd;
+		b.boot->parent_fd = options->parent_fd;
 	} else if (rc == 0) {
 		bigm_error_set(err, BIGM_EDEADLINE,
 			       "no keeper has certified this machine within %s",

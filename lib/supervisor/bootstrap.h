@@ -34,14 +34,15 @@ struct identity *bootstrap_read(const char *text, size_t len,
 
 struct bootstrap_options {
 	const struct identity *identity;
-	int listen_fd;	    /* stays the caller's on error, else the boot's */
+	int listen_fd;	    /* stays the caller's on error, else the boot's, */
+	int parent_fd;	    /* as this one, of boot.h; -1: none */
 	const char *dir;    /* the machine's own folder, which is there */
 	uint64_t limit_ms;  /* how long it waits for a certificate */
 };
 
 /*
- * Waits for the keeper, in this thread, and returns what worker_main() needs;
- * with no parent_fd.  NULL with *err set when nobody has certified the machine
+ * Waits for the keeper, in this thread, and returns what worker_main() needs.
+ * NULL with *err set when nobody has certified the machine
  * within limit_ms (BIGM_EDEADLINE), or it cannot serve.
  */
 struct boot *bootstrap_receive(const struct bootstrap_options *options,

@@ -177,6 +177,7 @@ static void begin_machine(struct world *w, const struct identity *id,
 	w->options = (struct bootstrap_options){
 		.identity = id,
 		.listen_fd = w->listen_fd,
+		.parent_fd = -1,
 		.dir = "/some/where",
 		.limit_ms = limit_ms,
 	};
