@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/table.h"
+#include "ec2/settings.h"
 #include "machine/settings.h"
 
 #define DEFAULT "default"
@@ -45,15 +46,28 @@ static void add_row(struct table *t, const struct setting_facts *facts)
 	table_add(t, "%s", origin_of(facts));
 }
 
-static void print_table(const struct settings *settings)
+static void add_ec2_row(struct table *t, const struct ec2_setting_facts *facts)
+{
+	table_add(t, "ec2-%s", facts->name);
+	table_add(t, "%s", facts->text); /* of several lines one is made */
+	table_add(t, "%s", facts->origin != NULL ? facts->origin : DEFAULT);
+}
+
+static void print_table(const struct settings *settings,
+			const struct ec2_settings *ec2)
 {
 	static const char *const headers[] = { "SETTING", "VALUE", "FROM", NULL };
+	struct ec2_setting_facts ec2_facts;
 	struct setting_facts facts;
 	struct table t;
 
 	table_init(&t, headers);
 	for (size_t i = 0; settings_get(settings, i, &facts); i++)
 		add_row(&t, &facts);
+	for (size_t i = 0; ec2_settings_get(ec2, i, &ec2_facts); i++) {
+		add_ec2_row(&t, &ec2_facts);
+		free(ec2_facts.text);
+	}
 	table_print(&t, table_width(), stdout);
 	table_release(&t);
 }
@@ -77,14 +91,35 @@ static cJSON *setting_json(const struct setting_facts *facts)
 	return json;
 }
 
-static void print_json(const struct settings *settings)
+static cJSON *ec2_json(const struct ec2_setting_facts *facts)
+{
+	cJSON *json = cJSON_CreateObject();
+	AUTO_FREE char *name = xasprintf("ec2-%s", facts->name);
+
+	cJSON_AddStringToObject(json, "name", name);
+	if (facts->plain)
+		cJSON_AddStringToObject(json, "value", facts->text);
+	else
+		cJSON_AddNullToObject(json, "value");
+	cJSON_AddStringToObject(json, "from", facts->origin != NULL
+						      ? facts->origin : DEFAULT);
+	return json;
+}
+
+static void print_json(const struct settings *settings,
+		       const struct ec2_settings *ec2)
 {
 	AUTO_JSON cJSON *list = cJSON_CreateArray();
 	AUTO_FREE char *text = NULL;
+	struct ec2_setting_facts ec2_facts;
 	struct setting_facts facts;
 
 	for (size_t i = 0; settings_get(settings, i, &facts); i++)
 		cJSON_AddItemToArray(list, setting_json(&facts));
+	for (size_t i = 0; ec2_settings_get(ec2, i, &ec2_facts); i++) {
+		cJSON_AddItemToArray(list, ec2_json(&ec2_facts));
+		free(ec2_facts.text);
+	}
 	text = json_print(list);
 	puts(text);
 }
@@ -94,19 +129,22 @@ static int run(const struct invocation *in)
 	const struct config_options *options = in->options;
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct settings settings = { 0 };
+	struct ec2_settings ec2 = { 0 };
 	int status;
 
 	if (settings_read_files(&settings, &err) != 0 ||
-	    settings_read_env(&settings, environ, &err) != 0) {
+	    settings_read_env(&settings, environ, &err) != 0 ||
+	    ec2_settings_load(&ec2, environ, NULL, &err) != 0) {
 		status = command_fail(in, STATUS_USAGE, "%s", err.text);
 	} else {
 		if (options->json)
-			print_json(&settings);
+			print_json(&settings, &ec2);
 		else
-			print_table(&settings);
+			print_table(&settings, &ec2);
 		status = command_finish_output(in, 0);
 	}
 	settings_release(&settings);
+	ec2_settings_release(&ec2);
 	return status;
 }
 

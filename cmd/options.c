@@ -48,7 +48,8 @@ static void parser_init(struct parser *p, const struct option_tables *tables,
 	for (size_t i = 0; i < p->nspecs; i++) {
 		const struct option_spec *spec = i < first
 			? &tables->table[i] : &tables->more[i - first];
-		bool valued = spec->kind != OPTION_FLAG;
+		bool valued = spec->kind != OPTION_FLAG &&
+			      spec->kind != OPTION_SWITCH;
 
 		p->specs[i] = spec;
 		p->longs[i].name = spec->name;
@@ -149,6 +150,10 @@ static int store(const struct option_spec *spec, void *values,
 		return store_choice(spec, text, place, err);
 	case OPTION_LIST:
 		return store_item(place, text);
+	case OPTION_SETTING:
+	case OPTION_SWITCH:
+		return store_item(place, xasprintf("%s=%s", spec->setting,
+						   text != NULL ? text : "1"));
 	}
 	return bigm_error_set(err, BIGM_EUNSUPPORTED, "no such kind of option");
 }
@@ -260,12 +265,23 @@ void option_words_release(struct option_words *words)
 	words->words = NULL;
 }
 
+/* Once, whatever the number of options that share it. */
+static void release_settings(struct option_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free((char *)list->items[i]);
+	free(list->items);
+	*list = (struct option_list){ 0 };
+}
+
 void options_release(const struct option_spec *table, void *values)
 {
 	for (; table != NULL && table->name != NULL; table++) {
 		struct option_list *list = (void *)((char *)values + table->offset);
 
-		if (table->kind == OPTION_LIST)
+		if (table->kind == OPTION_SETTING || table->kind == OPTION_SWITCH)
+			release_settings(list);
+		else if (table->kind == OPTION_LIST)
 			free(list->items);
 	}
 }
@@ -276,6 +292,8 @@ void options_print(const struct option_spec *table, FILE *out)
 		char left[64];
 		char letter[5] = "    ";
 
+		if (table->unlisted)
+			continue;
 		if (table->letter != 0)
 			snprintf(letter, sizeof(letter), "-%c, ", table->letter);
 		snprintf(left, sizeof(left), "%s--%s%s%s", letter, table->name,

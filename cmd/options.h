@@ -25,6 +25,10 @@ enum option_kind {
 	OPTION_DURATION, /* uint64_t, milliseconds: "90", "1.5", "2m", "1h" */
 	OPTION_CHOICE,	 /* int, index into choices */
 	OPTION_LIST,	 /* struct option_list, one more each time */
+	OPTION_SETTING,	 /* the same, of "SETTING=VALUE", which the list owns; any
+			  * number of options may share a list that has nothing
+			  * else */
+	OPTION_SWITCH,	 /* the same without a value: "SETTING=1" */
 };
 
 struct option_list {
@@ -51,6 +55,8 @@ struct option_spec {
 	size_t offset;	   /* of the value in the command's structure */
 	int min, max;	   /* of an OPTION_NUMBER */
 	const char *const *choices; /* of an OPTION_CHOICE; ends with NULL */
+	const char *setting;	    /* of an OPTION_SETTING or _SWITCH */
+	bool unlisted;		    /* not in --help */
 	enum option_completion completion;
 };
 

@@ -68,6 +68,7 @@ static const struct option_spec table[] = {
 	  .value = "TIME", .help = "end it after TIME (90, 1.5m, 2h)",
 	  .offset = offsetof(struct run_options, timeout_ms) },
 	RUN_KEEPALIVE(AT),
+	RUN_EC2(AT)
 	{ 0 },
 };
 
@@ -211,12 +212,14 @@ static int check_options(const struct run_order *order, int as,
 	if (o->cluster != NULL &&
 	    ((o->machines != 0 && as == RUN_JOB) || o->min != 0 ||
 	     o->procs != 0 || o->system != NULL || o->ship || o->name != NULL ||
-	     o->log_dir != NULL || times_are_set(&o->keepalive)))
+	     o->log_dir != NULL || o->set.n > 0 ||
+	     times_are_set(&o->keepalive)))
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "--cluster %s: it is there, with its "
 				      "machines: leave out %s--min, --procs, "
-				      "--system, --ship, --name, --log-dir and the times "
-				      "of keepalive", o->cluster,
+				      "--system, --ship, --name, --log-dir, "
+				      "settings of EC2 and the times of "
+				      "keepalive", o->cluster,
 				      as == RUN_JOB ? "-n, " : "");
 	if (o->cluster != NULL && order->bundle.path != NULL && as == RUN_DRIVER)
 		return bigm_error_set(err, BIGM_EINVALID,
@@ -309,7 +312,8 @@ const struct command command_run = {
 "A program that is linked with libbigm runs once, here, and makes calls to its\n"
 "machines; any other program runs on every machine.  The machines go when it\n"
 "ends, whatever way it ends, and bigm exits with its status.  With --cluster the\n"
-"machines are those of a cluster that is there, and are then what they were.\n",
+"machines are those of a cluster that is there, and are then what they were.\n"
+RUN_EC2_HELP,
 	.table = table,
 	.size = sizeof(struct run_options),
 	.max_words = 1,

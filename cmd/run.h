@@ -6,6 +6,7 @@
 
 #include "bundle/bundle.h"
 #include "cmd/command.h"
+#include "ec2/settings_table.h"
 #include "machine/keepalive.h"
 
 /* As many as a keeper starts at once. */
@@ -29,6 +30,7 @@ struct run_options {
 	bool keep_going; /* when one of many fails */
 	uint64_t timeout_ms; /* 0: none */
 	struct keepalive keepalive; /* of the new cluster; 0: not said */
+	struct option_list set; /* settings of systems: "ec2-type=m5.large" */
 };
 
 /* The options that say what keepalive.h is about; `at` gives a member's
@@ -49,6 +51,44 @@ struct run_options {
 	{ .name = "lease-first", .kind = OPTION_DURATION, .value = "TIME",     \
 	  .help = "the same, until they are asked at first (2m)",              \
 	  .offset = at(keepalive.first_ms) }
+
+/* The options for settings of systems: --ec2-NAME each, of which --help only
+ * says where to find them, and short names for those that one wants often. */
+#define RUN_SETTING_KIND_SWITCH OPTION_SWITCH
+#define RUN_SETTING_KIND_TEXT OPTION_SETTING
+#define RUN_SETTING_KIND_LIST OPTION_SETTING
+#define RUN_SETTING_KIND_ITEMS OPTION_SETTING
+#define RUN_SETTING_KIND_NUMBER OPTION_SETTING
+#define RUN_SETTING_KIND_MONEY OPTION_SETTING
+#define RUN_SETTING_KIND_DURATION OPTION_SETTING
+#define RUN_EC2_ROW(at, name_, kind_, field, least, most, fallback, value_,    \
+		    help_)                                                     \
+	{ .name = "ec2-" name_, .kind = RUN_SETTING_KIND_##kind_,              \
+	  .value = value_, .help = help_, .offset = at(set),                   \
+	  .setting = "ec2-" name_, .unlisted = true },
+
+/* For the command's details. */
+#define RUN_EC2_HELP                                                           \
+	"Settings of EC2 are options, too, --ec2-NAME VALUE: see bigm-ec2(5).\n"
+
+#define RUN_SHORT(at, name_, kind_, value_, help_)                             \
+	{ .name = name_, .kind = kind_, .value = value_, .help = help_,        \
+	  .offset = at(set), .setting = "ec2-" name_ }
+
+#define RUN_EC2(at)                                                            \
+	RUN_SHORT(at, "on-demand", OPTION_SWITCH, NULL,                        \
+		  "EC2: buy instances on demand, not spot"),                   \
+	RUN_SHORT(at, "on-demand-fallback", OPTION_SWITCH, NULL,               \
+		  "EC2: buy on demand what spot does not have"),               \
+	RUN_SHORT(at, "max-cost", OPTION_SETTING, "USD",                       \
+		  "EC2: at most USD an hour for all (10)"),                    \
+	RUN_SHORT(at, "price-unknown-ok", OPTION_SWITCH, NULL,                 \
+		  "EC2: take types whose price is not known"),                 \
+	RUN_SHORT(at, "allow", OPTION_SETTING, "CIDR",                         \
+		  "EC2: who may connect to the instances"),                    \
+	RUN_SHORT(at, "private", OPTION_SWITCH, NULL,                          \
+		  "EC2: reach instances by their private addresses"),          \
+	EC2_SETTINGS(RUN_EC2_ROW, at)
 
 enum run_kind { RUN_GUESS, RUN_DRIVER, RUN_JOB };
 

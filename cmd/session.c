@@ -98,6 +98,7 @@ static int spawn(struct session *s, struct bigm_error *err)
 		.system = s->options->system,
 		.log_dir = s->options->log_dir,
 		.ship = s->options->ship,
+		.set = (char *const *)s->options->set.items,
 		.keepalive = s->options->keepalive,
 		.debug = s->in->verbose,
 	};

@@ -56,6 +56,7 @@ static const struct option_spec table[] = {
 	{ .name = "quiet", .letter = 'q',
 	  .help = "say nothing of how the machines come up", .offset = RUN(quiet) },
 	RUN_KEEPALIVE(RUN),
+	RUN_EC2(RUN)
 	{ .name = "no-wait", .help = "do not wait for the machines to be RUNNING",
 	  .offset = offsetof(struct start_options, no_wait) },
 	{ 0 },
@@ -335,7 +336,8 @@ const struct command command_start = {
 	.details =
 "The machines serve every type of service that PROGRAM has, under the type's\n"
 "name; without PROGRAM they can run commands (bigm exec).  They stay until\n"
-"`bigm shutdown`.\n",
+"`bigm shutdown`.\n"
+RUN_EC2_HELP,
 	.table = table,
 	.size = sizeof(struct start_options),
 	.max_words = 1,

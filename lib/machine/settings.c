@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <ini.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/nearest.h"
+#include "machine/config_file.h"
 
 #define NAME_MAX_LEN 32
 
@@ -82,6 +82,17 @@ static const char *const no_settings[] = {
 	NULL,
 };
 
+/* Whose own settings these are, with a hyphen behind: ec2-type. */
+static const char *const systems[] = { "ec2-", "ssh-" };
+
+static bool is_of_a_system(const char *name)
+{
+	for (size_t i = 0; i < sizeof(systems) / sizeof(*systems); i++)
+		if (strncmp(name, systems[i], strlen(systems[i])) == 0)
+			return true;
+	return false;
+}
+
 static const struct setting *find(const char *name)
 {
 	for (size_t i = 0; i < NSETTINGS; i++)
@@ -97,6 +108,9 @@ void settings_release(struct settings *s)
 			free(*(char **)((char *)s + table[i].offset));
 	for (size_t i = 0; i < NSETTINGS; i++)
 		free(s->origins[i]);
+	for (size_t i = 0; i < s->nset; i++)
+		free(s->set[i]);
+	free(s->set);
 	*s = (struct settings){ 0 };
 }
 
@@ -119,8 +133,7 @@ static int set_number(int64_t *number, const char *value, int64_t max,
 	return 0;
 }
 
-static int set_switch(bool *on, const char *value, const char *origin,
-		      struct bigm_error *err)
+bool settings_parse_switch(const char *value, bool *on)
 {
 	static const struct {
 		const char *word;
@@ -134,8 +147,16 @@ static int set_switch(bool *on, const char *value, const char *origin,
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (strcmp(value, words[i].word) == 0) {
 			*on = words[i].on;
-			return 0;
+			return true;
 		}
+	return false;
+}
+
+static int set_switch(bool *on, const char *value, const char *origin,
+		      struct bigm_error *err)
+{
+	if (settings_parse_switch(value, on))
+		return 0;
 	return bigm_error_set(err, BIGM_EINVALID,
 			      "%s=%s: must be 1 or 0", origin, value);
 }
@@ -246,86 +267,23 @@ bool settings_get(const struct settings *s, size_t i,
 /* ------------------------------------------------------------------ */
 /* Files                                                               */
 
-struct reading {
-	struct settings *settings;
-	const char *path;
-	FILE *file;
-	int line;     /* that is being read, from 1 on */
-	struct bigm_error *err;
-	int r;
-};
-
-/* A line for inih, which would take a longer one for several. */
-static char *read_line(char *text, int size, void *data)
-{
-	struct reading *reading = data;
-
-	if (reading->r < 0)
-		return NULL;
-	errno = 0;
-	if (!fgets(text, size, reading->file)) {
-		if (ferror(reading->file))
-			reading->r = error_set_errno(reading->err, errno, "%s",
-						     reading->path);
-		return NULL;
-	}
-	reading->line++;
-	if (strlen(text) + 1 < (size_t)size)
-		return text;
-	reading->r = bigm_error_set(reading->err, BIGM_EINVALID,
-				    "%s:%d: the line has more than %d bytes",
-				    reading->path, reading->line, size - 2);
-	return NULL;
-}
-
 static int on_pair(void *data, const char *section, const char *name,
-		   const char *value)
+		   const char *value, const char *place, struct bigm_error *err)
 {
-	struct reading *reading = data;
 	const struct setting *setting = find(name);
 
 	/* Sections belong to systems. */
-	if (*section || reading->r < 0)
-		return 1;
-	AUTO_FREE char *place = xasprintf("%s:%d", reading->path, reading->line);
-	AUTO_FREE char *origin = xasprintf("%s: %s", place, name);
-	reading->r = setting && !setting->environment
-			     ? set(reading->settings, setting, value, origin,
-				   place, reading->err)
-			     : no_such_setting(name, place, reading->err);
-	return 1;
-}
-
-static int read_file(struct settings *s, const char *path,
-		     struct bigm_error *err)
-{
-	AUTO_FCLOSE FILE *file = fopen(path, "re");
-	struct reading reading = { .settings = s, .path = path, .file = file,
-				   .err = err };
-
-	if (!file && (errno == ENOENT || errno == ENOTDIR))
+	if (*section)
 		return 0;
-	if (!file)
-		return error_set_errno(err, errno, "%s", path);
-	int line = ini_parse_stream(read_line, &reading, on_pair, &reading);
-	if (reading.r == 0 && line > 0)
-		return bigm_error_set(err, BIGM_EINVALID,
-				      "%s:%d: neither NAME = VALUE nor "
-				      "[SECTION]", path, line);
-	return reading.r;
+	AUTO_FREE char *origin = xasprintf("%s: %s", place, name);
+	return setting && !setting->environment
+		       ? set(data, setting, value, origin, place, err)
+		       : no_such_setting(name, place, err);
 }
 
 int settings_read_files(struct settings *s, struct bigm_error *err)
 {
-	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-	AUTO_FREE char *path = NULL;
-	int r = read_file(s, "/etc/bigm.conf", err);
-
-	if (config && *config == '/')
-		path = xasprintf("%s/bigm/config", config);
-	else if (home && *home == '/')
-		path = xasprintf("%s/.config/bigm/config", home);
-	return r == 0 && path ? read_file(s, path, err) : r;
+	return config_files_read(on_pair, s, err);
 }
 
 /* ------------------------------------------------------------------ */
@@ -370,7 +328,7 @@ int settings_read_env(struct settings *s, char *const *env,
 		const char *value = strchr(*env, '=');
 
 		if (!value || is_no_setting(*env) ||
-		    !name_of_variable(*env, name))
+		    !name_of_variable(*env, name) || is_of_a_system(name))
 			continue;
 		AUTO_FREE char *origin = xstrndup(*env, value - *env);
 		const struct setting *setting = find(name);
@@ -398,6 +356,13 @@ static bool is_fixed(const struct settings *s, const char *name)
 	return false;
 }
 
+static void collect(struct settings *s, const char *option)
+{
+	s->set = xrealloc(s->set, (s->nset + 2) * sizeof(*s->set));
+	s->set[s->nset++] = xstrdup(option);
+	s->set[s->nset] = NULL;
+}
+
 static int take_option(struct settings *s, const char *option,
 		       struct bigm_error *err)
 {
@@ -407,6 +372,10 @@ static int take_option(struct settings *s, const char *option,
 	AUTO_FREE char *name = xstrndup(dot + 1, len - (dot + 1 - option));
 	const struct setting *setting = find(name);
 
+	if (is_of_a_system(name)) {
+		collect(s, dot + 1);
+		return 0;
+	}
 	if (!equals && setting && setting->kind != SWITCH)
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s needs a value: %s=VALUE", origin,
@@ -504,7 +473,8 @@ static bool is_settings_variable(const char *variable)
 {
 	char name[NAME_MAX_LEN];
 
-	return name_of_variable(variable, name) && find(name) != NULL;
+	return name_of_variable(variable, name) &&
+	       (find(name) != NULL || is_of_a_system(name));
 }
 
 char **settings_env(const struct settings *s, char *const *env,

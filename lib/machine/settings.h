@@ -6,6 +6,10 @@
  * wins.  Variables that are no settings, such as BIGM_RANK of a job, are known
  * as such; any other BIGM_ variable, like any other name elsewhere, is an
  * error that tells the nearest one that there is.
+ *
+ * Settings of a system (type in the section [ec2], BIGM_EC2_TYPE,
+ * -bigm.ec2-type) are not for programs, which do not know them: options are
+ * collected for the keeper, and files and variables are left for it to read.
  */
 #ifndef MACHINE_SETTINGS_H
 #define MACHINE_SETTINGS_H
@@ -28,6 +32,9 @@ struct settings {
 	char *fixed;   /* "n,procs": settled by bigm's own options, which the
 			* program's do not change */
 	bool ship;     /* machines begin as the bare worker */
+	char **set;    /* of systems, as they were said: "ec2-type=m5.large", or
+			* "ec2-on-demand"; NULL-terminated; NULL: none */
+	size_t nset;
 	bool quiet;    /* the machines' output is not printed */
 	bool debug;    /* debug lines in the log */
 	/* Who set it: "FILE:LINE", "BIGM_N", "-bigm.n"; NULL: nobody.  In the
@@ -40,6 +47,9 @@ void settings_release(struct settings *s);
 /* Sets one by its name, from text; `origin` ("-bigm.n") stands in errors. */
 int settings_set(struct settings *s, const char *name, const char *value,
 		 const char *origin, struct bigm_error *err);
+
+/* What people write for a switch: 1, yes, off, …; false for anything else. */
+bool settings_parse_switch(const char *value, bool *on);
 
 /* One setting as it stands. */
 struct setting_facts {

@@ -26,6 +26,7 @@ static int make_cluster(struct bigm *b, struct cluster **cluster,
 		.system = s->system,
 		.log_dir = s->log_dir,
 		.ship = s->ship,
+		.set = s->set,
 		.keepalive = s->keepalive,
 		.debug = s->debug,
 	};

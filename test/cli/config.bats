@@ -17,13 +17,38 @@ words_of() {
 	[ "$status" -eq 0 ]
 	[[ ${lines[0]} =~ ^SETTING\ +VALUE\ +FROM$ ]]
 	[ "$(words_of system)" = "local default" ]
-	write_config '# mine' '' 'n = 4' 'log-dir = /some/where' '[ec2]' 'n = 9'
+	write_config '# mine' '' 'n = 4' 'log-dir = /some/where' '[ssh]' 'n = 9'
 	export BIGM_PROCS=3 BIGM_LOG_DIR=/else/where BIGM_DEBUG=yes
 	[ "$(words_of n)" = "4 $XDG_CONFIG_HOME/bigm/config:3" ]
 	[ "$(words_of log-dir)" = "/else/where BIGM_LOG_DIR" ]
 	[ "$(words_of procs)" = "3 BIGM_PROCS" ]
 	[ "$(words_of debug)" = "1 BIGM_DEBUG" ]
 	[ "$(words_of cluster)" = "made up default" ]
+}
+
+@test "settings of EC2 are shown, too, and checked" {
+	[ "$(words_of ec2-type)" = "m5.large default" ]
+	[ "$(words_of ec2-ami)" = "the flavor's newest image default" ]
+	write_config 'n = 4' '[ec2]' 'type = large'
+	run_bigm config
+	[ "$status" -eq 2 ]
+	[ "$output" = "bigm config: $XDG_CONFIG_HOME/bigm/config:3: type=large: must be a type of instance, such as m5.large" ]
+	write_config 'n = 4' '[ec2]' 'type = c5.large, m5.xlarge' 'tag = a=b' 'tag = c=d' 'max-cost = 3'
+	[ "$(words_of ec2-type)" = "c5.large,m5.xlarge $XDG_CONFIG_HOME/bigm/config:3" ]
+	[ "$(words_of ec2-tag)" = "a=b c=d $XDG_CONFIG_HOME/bigm/config:5" ]
+	export BIGM_EC2_TYPE=m3.medium BIGM_EC2_ON_DEMAND=yes
+	[ "$(words_of ec2-type)" = "m3.medium BIGM_EC2_TYPE" ]
+	[ "$(words_of ec2-on-demand)" = "1 BIGM_EC2_ON_DEMAND" ]
+	# Others let them pass, right or wrong.
+	BIGM_EC2_TYPE=none run_bigm run -n 1 echo -- x
+	[ "$output" = x ]
+	"$BIGM" config --json >out
+	python3 - <<-'END'
+		import json
+		settings = {s["name"]: (s["value"], s["from"]) for s in json.load(open("out"))}
+		assert settings["ec2-type"] == ("m3.medium", "BIGM_EC2_TYPE"), settings
+		assert settings["ec2-max-price"] == (None, "default"), settings
+	END
 }
 
 @test "without XDG_CONFIG_HOME the configuration is in ~/.config" {

@@ -12,8 +12,8 @@ commands() {
 # The options that --help of a command lists, as the lines of its manual page: "Fl n , -machines" for -n, --machines.
 options_of_help() {
 	"$BIGM" "$@" --help | sed -nE \
-		-e 's/^  -(.), --([a-z-]+).*/Fl \1 , -\2/p' \
-		-e 's/^      --([a-z-]+).*/Fl -\1/p' | sort
+		-e 's/^  -(.), --([a-z0-9-]+).*/Fl \1 , -\2/p' \
+		-e 's/^      --([a-z0-9-]+).*/Fl -\1/p' | sort
 }
 
 # The options that a manual page lists, without their values.
@@ -42,6 +42,15 @@ options_of_page() {
 
 @test "bigm(1) and bigm --help have the same options, with those of every command" {
 	diff -u <({ options_of_help; options_of_help version; } | sort -u) <(options_of_page "$abs_top_srcdir/man/bigm.1")
+}
+
+@test "bigm-ec2(5) has the settings of EC2, and the options are the same" {
+	local run_options settings
+	settings=$("$BIGM" config | sed -nE 's/^ec2-([a-z0-9-]+) .*/\1/p' | sort)
+	[ -n "$settings" ]
+	diff -u <(echo "$settings") <(sed -nE 's/^\.It Cm ([a-z0-9-]+).*/\1/p' "$abs_top_srcdir/man/bigm-ec2.5" | sort)
+	run_options=$("$BIGM" completion candidates -- run --ec2- | grep -oE -- '--ec2-[a-z0-9-]+' | sed 's/^--ec2-//' | sort -u)
+	diff -u <(echo "$settings") <(echo "$run_options")
 }
 
 # The examples of a manual page that a POSIX shell understands, as the reader sees them.

@@ -111,6 +111,32 @@ static void bad_options_are_named(void **state)
 	}
 }
 
+static void settings_of_systems_are_collected(void **state)
+{
+	const char *env[] = { "BIGM_EC2_TYPE=m5.large", "BIGM_N=2", NULL };
+	struct settings s = { 0 };
+	char *argv[16], **machines;
+	int argc;
+
+	assert_int_equal(take(&s, &argc, argv,
+			      "p -bigm.ec2-type=c5.large -bigm.n=8 "
+			      "--bigm.ec2-on-demand -- -bigm.ec2-ami=x"), 0);
+	assert_int_equal(argc, 3);
+	assert_int_equal(s.nset, 2);
+	assert_string_equal(s.set[0], "ec2-type=c5.large");
+	assert_string_equal(s.set[1], "ec2-on-demand");
+	assert_null(s.set[2]);
+	assert_int_equal(settings_read_env(&s, (char **)env, &err), 0);
+	assert_int_equal(s.nset, 2);
+	/* Machines have no use for them. */
+	machines = settings_env(&s, (char **)env, NULL);
+	for (char **variable = machines; *variable; variable++)
+		assert_null(strstr(*variable, "EC2"));
+	json_strings_free(machines);
+	settings_release(&s);
+	assert_null(s.set);
+}
+
 static void the_environment_is_read(void **state)
 {
 	const char *env[] = { "HOME=/", "BIGM_N=4", "BIGM_LOG_DIR=/tmp/x",
@@ -286,6 +312,7 @@ int main(void)
 		cmocka_unit_test(what_follows_two_dashes_stays),
 		cmocka_unit_test(the_program_itself_is_no_option),
 		cmocka_unit_test(bad_options_are_named),
+		cmocka_unit_test(settings_of_systems_are_collected),
 		cmocka_unit_test(the_environment_is_read),
 		cmocka_unit_test(unknown_variables_are_refused),
 		cmocka_unit_test(nearer_wins),
