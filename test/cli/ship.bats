@@ -56,9 +56,9 @@ digest_of() {
 	echo "$output$stderr"
 	[ "$status" -eq 7 ]
 	[[ $output == *"rank "* ]]
-	echo "of its own" >file
-	"$BIGM" bundle "$(command -v cat)" --file file -o cat.bigm
-	run --separate-stderr "$BIGM" run --ship -n 2 cat.bigm -- file
+	echo "of its own" >'fäile ☃'
+	"$BIGM" bundle "$(command -v cat)" --file 'fäile ☃' -o cat.bigm
+	run --separate-stderr "$BIGM" run --ship -n 2 cat.bigm -- 'fäile ☃'
 	echo "$output$stderr"
 	[ "$status" -eq 0 ]
 	[ "$output" = $'of its own\nof its own' ]
@@ -74,8 +74,9 @@ digest_of() {
 	kill -KILL "$(of m1 'm["pid"]')"
 	eventually 20 is m1 'm["state"]' STOPPED
 	is m0 'm["state"]' RUNNING
-	# Whoever kills the keeper leaves nobody behind, see teardown.
+	# Whoever kills the keeper leaves nobody behind.
 	kill -KILL "$("$BIGM" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["pid"])')"
+	eventually 20 nothing_left
 }
 
 @test "it may be a setting" {
