@@ -4,6 +4,7 @@ load ../ec2/service
 
 setup_file() {
     [ -x /usr/bin/aws ] || skip "awscli is not installed"
+    [ "${sanitizer:-no}" = no ] || skip "nothing compiled is in it"
 }
 
 clean_up() {
@@ -22,7 +23,7 @@ instances() {
 }
 
 @test "awscli launches instances, sees them run, and terminates them" {
-    start_ec2 --settings '{"pending": 1}'
+    start_ec2
     debian=$(image amd64)
     run aws_cli ec2 run-instances --image-id "$debian" --count 2 --instance-type m5.large --output text \
         --instance-market-options 'MarketType=spot,SpotOptions={SpotInstanceType=one-time}' --user-data hello \
@@ -38,4 +39,38 @@ instances() {
     aws_cli ec2 terminate-instances --instance-ids $(instances InstanceId)
     [ "$(instances State.Name)" = $'terminated\tterminated' ]
     [ "$(ec2_state 'len(r["volumes"]), {s["state"] for s in r["spot_requests"]}')" = "0 {'closed'}" ]
+}
+
+@test "awscli sees a fleet that got less than it wanted" {
+    start_ec2 --settings '{"capacity": [{"market": "spot", "count": 37}]}'
+    aws_cli ec2 create-launch-template --launch-template-name bigm --query LaunchTemplate.LaunchTemplateName \
+        --launch-template-data "{\"ImageId\": \"$(image amd64)\"}"
+    run aws_cli ec2 create-fleet --type instant --output text --query '[length(Instances[].InstanceIds[]), Errors[0].ErrorCode]' \
+        --target-capacity-specification TotalTargetCapacity=50,DefaultTargetCapacityType=spot \
+        --spot-options AllocationStrategy=capacity-optimized --launch-template-configs \
+        'LaunchTemplateSpecification={LaunchTemplateName=bigm,Version=1},Overrides=[{InstanceType=m5.large},{InstanceType=c5.large}]'
+    [ "$status" -eq 0 ]
+    [ "$output" = $'37\tInsufficientInstanceCapacity' ]
+    [ "$(instances InstanceId | wc -w)" -eq 37 ]
+}
+
+@test "awscli makes a security group, and is told what it may not" {
+    start_ec2
+    group=$(aws_cli ec2 create-security-group --group-name bigm-test --description bigm --query GroupId --output text)
+    aws_cli ec2 authorize-security-group-ingress --group-id "$group" --protocol tcp --port 22 --cidr 192.0.2.0/24
+    run aws_cli ec2 authorize-security-group-ingress --group-id "$group" --protocol tcp --port 22 --cidr 192.0.2.0/24
+    [[ $output == *"(InvalidPermission.Duplicate)"* ]]
+    run aws_cli ec2 run-instances --image-id "$(image arm64)" --instance-type m5.large
+    [[ $output == *"(InvalidParameterValue) when calling the RunInstances operation: The architecture"* ]]
+    run aws_cli ec2 run-instances --image-id "$(image amd64)" --instance-type m5.large --dry-run
+    [[ $output == *"(DryRunOperation)"* ]]
+    AWS_SECRET_ACCESS_KEY=another run aws_cli ec2 describe-instances
+    [[ $output == *"(AuthFailure)"* ]]
+}
+
+@test "awscli tries again where EC2 throttles" {
+    start_ec2
+    ec2_control faults '[{"action": "DescribeVpcs", "times": 1, "error": {"code": "RequestLimitExceeded", "status": 503}}]'
+    aws_cli ec2 describe-vpcs
+    [ "$(ec2_log '[entry["status"] for entry in of("DescribeVpcs")]')" = "[503, 200]" ]
 }

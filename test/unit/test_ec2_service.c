@@ -96,10 +96,10 @@ static void a_clock_that_is_off_is_refused(void **state)
 {
 	int status;
 
-	ec2_service_tell(service, "settings", "{\"clock\": 290}");
+	ec2_service_tell(service, "settings", "{\"clock\": 240}");
 	free(post(DESCRIBE, EC2_SERVICE_SECRET_KEY, NULL, &status));
 	assert_int_equal(status, 200);
-	ec2_service_tell(service, "settings", "{\"clock\": -360}");
+	ec2_service_tell(service, "settings", "{\"clock\": -420}");
 	free(post(DESCRIBE, EC2_SERVICE_SECRET_KEY, NULL, &status));
 	assert_int_equal(status, 400);
 	assert_why("the date is off");

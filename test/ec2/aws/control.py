@@ -81,7 +81,7 @@ def rebalance(world, values):
 @locked
 def poweroff(world, values):
     """As the instance itself does it."""
-    instance_of(world, values).end("Client.InstanceInitiatedShutdown")
+    instance_of(world, values).power_off()
 
 
 @locked

@@ -121,6 +121,15 @@ class Instance:
         delay = self.world.settings.shutting_down if after is None else after
         self.next = (self.world.now() + delay, "terminated")
 
+    def power_off(self):
+        """As the instance does it itself; one that was not launched to be terminated then stays, and its volumes cost."""
+        if self.spec.shutdown_behavior == "terminate" or self.state != "running":
+            self.end("Client.InstanceInitiatedShutdown")
+            return
+        self.reason = "Client.InstanceInitiatedShutdown"
+        self.state = "stopping"
+        self.next = (self.world.now() + self.world.settings.shutting_down, "stopped")
+
     def state_shape(self, state=None):
         state = state or self.state
         return {"Code": STATES[state], "Name": state}
