@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -220,7 +221,10 @@ static void *server_run(void *arg)
 
 	while ((fd = accept(s->fd, NULL, NULL)) >= 0) {
 		struct connection *c = xcalloc(1, sizeof(*c));
+		const int yes = 1;
 
+		/* Head and body are two writes. */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 		c->server = s;
 		c->fd = fd;
 		c->data = xmalloc(BODY_LIMIT + 1);
