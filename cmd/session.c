@@ -247,6 +247,13 @@ static bool has_loan(const struct session *s)
 	return s->borrow && s->token != NULL;
 }
 
+/* What its system needs on top of that of this host. */
+static uint64_t end_ns(const struct session *s)
+{
+	return s->cluster == NULL
+		       ? 0 : (uint64_t)cluster_info(s->cluster)->end_ms * 1000000;
+}
+
 static void stop(struct session *s)
 {
 	if (s->phase != SESSION_WORKING)
@@ -254,7 +261,8 @@ static void stop(struct session *s)
 	atomic_store(&s->stopping, true);
 	s->work->stop(s);
 	s->phase = SESSION_STOPPING;
-	s->grace_ns = loop_now_ns() + (s->borrow ? RETURN_NS : PATIENCE_NS);
+	s->grace_ns = loop_now_ns() + (s->borrow ? RETURN_NS : PATIENCE_NS) +
+		      end_ns(s);
 	if (s->cluster == NULL || (s->attach && !has_loan(s)))
 		s->phase = SESSION_GONE;
 	else
@@ -279,7 +287,7 @@ static void hurry(struct session *s)
 	    (s->phase == SESSION_STOPPING && s->borrow))
 		leave(s);
 	stop(s);
-	s->grace_ns = loop_now_ns() + HASTE_NS;
+	s->grace_ns = loop_now_ns() + HASTE_NS + end_ns(s);
 	if (s->phase != SESSION_GONE && !s->borrow)
 		begin_thread(s, shut_down_now);
 }

@@ -45,6 +45,7 @@ struct keeper_options {
 enum keeper_phase {
 	KEEPER_UP,
 	KEEPER_STOPPING,
+	KEEPER_ENDING, /* no machine is left; the system puts away the rest */
 	KEEPER_DRAINING,
 	KEEPER_CLOSING,
 };

@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "keeper/companion.h"
 #include "keeper/core.h"
 #include "keeper/keeper.h"
 #include "loop/process.h"
@@ -44,6 +45,16 @@ static int inherited(int fd, mode_t type)
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -1;
 	return fd;
+}
+
+/* Across exec. */
+static void keep_open(const struct keeper_options *o, bool keep)
+{
+	const int fds[] = { o->hold_fd, o->status_fd };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			fcntl(fds[i], F_SETFD, keep ? 0 : FD_CLOEXEC);
 }
 
 static int take_option(struct keeper_options *o, int c,
@@ -348,6 +359,27 @@ static int start_guard(const struct keeper_options *options,
 	return await_keeper(options, guard, ready[0]);
 }
 
+/* Goes on with the same descriptors. */
+static int become_companion(const struct keeper_options *o, int argc,
+			    char **argv, struct bigm_error *err)
+{
+	char **args;
+	int rc;
+
+	if (!o->system)
+		return 0;
+	args = xcalloc((size_t)argc + 3, sizeof(*args));
+	args[0] = (char *)"bigm";
+	args[1] = (char *)KEEPER_ROLE;
+	for (int i = 0; i < argc; i++)
+		args[i + 2] = argv[i];
+	keep_open(o, true);
+	rc = companion_become(o->system, args, err);
+	keep_open(o, false);
+	free(args);
+	return rc;
+}
+
 int keeper_main(int argc, char **argv)
 {
 	struct keeper_options options = {
@@ -359,7 +391,8 @@ int keeper_main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	if (parse_options(argc, argv, &options, &why) == 0 &&
-	    check_client(&options, &why) == 0) {
+	    check_client(&options, &why) == 0 &&
+	    become_companion(&options, argc, argv, &why) == 0) {
 		if (options.debug)
 			log_set_level(LOG_LEVEL_DEBUG);
 		setsid();

@@ -71,6 +71,8 @@ cJSON *keeper_info(const struct keeper *k)
 	cJSON_AddStringToObject(info, "record", k->record->dir);
 	cJSON_AddStringToObject(info, "socket", k->record->socket_path);
 	cJSON_AddStringToObject(info, "system", k->ops->name);
+	cJSON_AddNumberToObject(info, "end_ms",
+				k->ops->kill_ms + k->ops->end_ms);
 	add_keepalive(info, &k->keepalive);
 	return info;
 }
@@ -352,7 +354,8 @@ static void on_stop_timer(struct loop_timer *timer)
 	for (size_t i = 0; i < k->nmembers; i++)
 		member_stop(k->members[i], true);
 	k->killed = true;
-	loop_timer_start(k->loop, &k->timer, KILL_MS, on_stop_timer);
+	loop_timer_start(k->loop, &k->timer, KILL_MS + k->ops->kill_ms,
+			 on_stop_timer);
 }
 
 void keeper_stop(struct keeper *k, bool now, const char *why)
@@ -436,12 +439,40 @@ static void drain(struct keeper *k)
 	tail_wake(&k->tails);
 }
 
+static void on_system_ended(void *data)
+{
+	struct keeper *k = data;
+
+	if (k->phase == KEEPER_ENDING)
+		drain(k);
+}
+
+static void on_end_timer(struct loop_timer *timer)
+{
+	struct keeper *k = loop_container(timer, struct keeper, timer);
+
+	log_error("the %s system does not end: leaving it", k->ops->name);
+	drain(k);
+}
+
+static void end_system(struct keeper *k)
+{
+	k->phase = KEEPER_ENDING;
+	loop_timer_stop(k->loop, &k->timer);
+	if (!k->ops->end) {
+		drain(k);
+		return;
+	}
+	loop_timer_start(k->loop, &k->timer, k->ops->end_ms, on_end_timer);
+	k->ops->end(k->system, on_system_ended, k);
+}
+
 static void on_advance(struct loop_task *task)
 {
 	struct keeper *k = loop_container(task, struct keeper, advance);
 
 	if (k->phase == KEEPER_STOPPING && (k->given_up || all_over(k)))
-		drain(k);
+		end_system(k);
 	else if (k->phase < KEEPER_DRAINING)
 		tail_wake(&k->tails);
 	if (k->phase == KEEPER_DRAINING && (!k->tails.first || k->hurry))

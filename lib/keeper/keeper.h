@@ -43,7 +43,7 @@
  * on the record's Unix socket (same user only).  The service is "Keeper":
  *
  *	Info      null → {"cluster": NAME, "id": ID, "version", "wire", "pid",
- *		  "started_ns", "record": DIR, "socket": PATH, "system",
+ *		  "started_ns", "record": DIR, "socket": PATH, "system", "end_ms",
  *		  "keepalive": {"period", "timeout", "call", "lease",
  *		  "lease_first": seconds}}
  *	Identity  null → {"key", "certificate", "authority": PEM, "id": ID}: a

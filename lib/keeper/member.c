@@ -572,9 +572,17 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 		dial(m);
 }
 
+static void on_phase(void *data, const char *phase)
+{
+	struct member *m = data;
+
+	m->launch_phase = phase;
+}
+
 void member_launch(struct member *m)
 {
 	static const struct system_events events = {
+		.phase = on_phase,
 		.address = on_address,
 		.output = on_output,
 		.gone = on_gone,

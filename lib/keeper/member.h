@@ -46,6 +46,7 @@ struct member {
 	enum bigm_state state;
 	struct bigm_error reason; /* when STOPPED; code 0: as asked for */
 	char *address;		  /* NULL: not known yet */
+	const char *launch_phase; /* until then, the system's word; may be NULL */
 	int procs;
 	pid_t pid;
 	uint64_t start_ns, running_ns; /* wall clock */
@@ -101,9 +102,10 @@ void member_forget_loan(struct member *m);
 /* A client does without it: → STOPPED with *why; or it is given back. */
 void member_cancel(struct member *m, const struct bigm_error *why);
 
-/* How far one that is STARTING has come: "launching" (it has no address yet),
- * "certifying" (it gets its certificate), "shipping" (it gets the program), "booting" (the program does not answer
- * yet), "registering" (it makes its services). */
+/* How far one that is STARTING has come: "launching", or a word of its system's
+ * (it has no address yet), "certifying" (it gets its certificate), "shipping"
+ * (it gets the program), "booting" (the program does not answer yet),
+ * "registering" (it makes its services). */
 const char *member_phase(const struct member *m);
 
 /* As the borrower sees it. */

@@ -9,7 +9,7 @@
 const char *member_phase(const struct member *m)
 {
 	if (!m->address)
-		return "launching";
+		return m->launch_phase ? m->launch_phase : "launching";
 	if (m->certify)
 		return "certifying";
 	if (m->ship)
@@ -71,5 +71,7 @@ cJSON *member_status(const struct member *m)
 	if (m->pulse.nreplies > 0 && m->state != BIGM_STOPPED)
 		cJSON_AddItemToObject(facts, "keepalive",
 				      pulse_facts(&m->pulse));
+	if (m->launch && m->keeper->ops->describe)
+		m->keeper->ops->describe(m->launch, facts);
 	return facts;
 }

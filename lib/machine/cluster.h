@@ -83,6 +83,8 @@ struct cluster_info {
 	const char *socket_path; /* for BIGM_CONTROL, and cluster_attach() */
 	const char *system;
 	int64_t pid; /* of the keeper */
+	int64_t end_ms; /* its end may take so much longer than that of a
+			 * cluster on this host */
 };
 const struct cluster_info *cluster_info(const struct cluster *cluster);
 

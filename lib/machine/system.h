@@ -37,6 +37,9 @@ struct system_events {
 	 * is dialled again, for as long as the first lease.  pid: of the
 	 * machine's process, where this host has it; else 0. */
 	void (*address)(void *data, const char *address, int procs, pid_t pid);
+	/* How far one that has no address yet has come, in a word for people:
+	 * "requested".  A literal; may be left out. */
+	void (*phase)(void *data, const char *phase);
 	/* Bytes of the machine's output; len 0: it is over. */
 	void (*output)(void *data, const void *bytes, size_t len);
 	/* The machine is gone for good, or never came; why->code 0 when it
@@ -93,6 +96,9 @@ struct system_ops {
 	 * nothing. */
 	void (*keepalive_failed)(struct system_launch *launch,
 				 struct bigm_error *why);
+	/* Adds what is known of the machine to what Keeper.Status tells of it;
+	 * NULL: nothing. */
+	void (*describe)(const struct system_launch *launch, cJSON *facts);
 	/* After gone and the end of output. */
 	void (*release)(struct system_launch *launch);
 	/* True when its machines begin as bare workers and the keeper sends
@@ -117,7 +123,15 @@ struct system_ops {
 	void (*read_file)(struct system *system, const char *machine,
 			  const char *path, size_t limit, system_read_fn *done,
 			  void *data);
+	/* The cluster ends, and all its machines are gone: puts away what the
+	 * system has made besides them, and calls done once, later.  NULL:
+	 * nothing. */
+	void (*end)(struct system *system, void (*done)(void *data),
+		    void *data);
 	void (*free)(struct system *system);
+	/* How long machines may take to be gone after kill, and `end` after
+	 * that, on top of what it takes on this host. */
+	unsigned kill_ms, end_ms;
 	struct keepalive keepalive; /* where nobody says otherwise */
 	int default_procs;
 	/* What a machine takes at least of the keeper's own host: open files of

@@ -497,7 +497,9 @@ static void test_cannot_begin(void **state)
 		.name = "m0", .program = "/nonexistent/none", .argv = argv,
 		.marker = "x",
 	};
-	struct system_events events = { on_address, on_output, on_gone };
+	struct system_events events = {
+		.address = on_address, .output = on_output, .gone = on_gone,
+	};
 
 	prepare(&m);
 	order.dir = m.dir;
