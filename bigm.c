@@ -12,6 +12,7 @@ static const struct command *const commands[] = {
 	&command_call,
 	&command_completion,
 	&command_config,
+	&command_cp,
 	&command_exec,
 	&command_help,
 	&command_run,

@@ -1,7 +1,9 @@
 #include "cmd/attach.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -109,6 +111,23 @@ int attach_choose(struct cluster *cluster, const char *which,
 	*machines = NULL;
 	return bigm_error_set(err, BIGM_ENOTFOUND, "%s has no machines",
 			      cluster_info(cluster)->name);
+}
+
+int attach_dir(struct cluster *cluster, const char *wanted, char **dir,
+	       struct bigm_error *err)
+{
+	AUTO_FREE char *here = NULL;
+
+	*dir = wanted == NULL ? NULL : xstrdup(wanted);
+	if (strcmp(cluster_info(cluster)->system, "local") != 0 ||
+	    (wanted != NULL && *wanted == '/'))
+		return 0;
+	here = get_current_dir_name();
+	if (here == NULL)
+		return error_set_errno(err, errno, "the working folder");
+	free(*dir);
+	*dir = wanted == NULL ? xstrdup(here) : xasprintf("%s/%s", here, wanted);
+	return 0;
 }
 
 /* The stream begins, with a line, when the cluster is ours. */

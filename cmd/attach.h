@@ -32,6 +32,13 @@ int attach_machines(struct attachment *a, const char *which,
 int attach_choose(struct cluster *cluster, const char *which,
 		  struct bigm_machine ***machines, struct bigm_error *err);
 
+/* Where on the cluster's machines something begins that shall run, or lie, in
+ * the folder `wanted` (NULL: not said): those of this host share our folders,
+ * so that ours is theirs; elsewhere a folder is the machine's own matter, and
+ * *dir is NULL when none is wanted.  *dir is malloc'ed. */
+int attach_dir(struct cluster *cluster, const char *wanted, char **dir,
+	       struct bigm_error *err);
+
 /* Blocks.  Becomes the only one to use the cluster, as `bigm run --cluster`
  * does, until the call is freed; *token, malloc'ed, is for cluster_borrow().
  * NULL with *err set, BIGM_EEXIST when somebody else does. */

@@ -52,6 +52,7 @@ extern const struct command command_bundle;
 extern const struct command command_call;
 extern const struct command command_completion;
 extern const struct command command_config;
+extern const struct command command_cp;
 extern const struct command command_exec;
 extern const struct command command_help;
 extern const struct command command_run;

@@ -1,11 +1,8 @@
 /* bigm exec: a command on machines of a cluster that is there. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/error.h"
 #include "base/json.h"
 #include "cmd/attach.h"
 #include "cmd/ranks.h"
@@ -36,35 +33,17 @@ struct exec {
 	const char *which;
 	const char *wanted; /* folder; NULL: not said */
 	struct ranks_order order;
-	char *dir; /* order's, if it is ours */
+	char *dir; /* order's */
 };
-
-/* Machines of this host share our folders, so that ours is theirs; elsewhere
- * a folder is the machine's own matter. */
-static int choose_dir(struct exec *e, const char *system, struct bigm_error *err)
-{
-	AUTO_FREE char *here = NULL;
-
-	e->order.rank.dir = e->wanted;
-	if (strcmp(system, "local") != 0 ||
-	    (e->wanted != NULL && *e->wanted == '/'))
-		return 0;
-	here = get_current_dir_name();
-	if (here == NULL)
-		return error_set_errno(err, errno, "the working folder");
-	e->dir = e->wanted == NULL ? xstrdup(here)
-				   : xasprintf("%s/%s", here, e->wanted);
-	e->order.rank.dir = e->dir;
-	return 0;
-}
 
 static int find(struct session *s, const void *data,
 		struct bigm_machine ***machines, struct bigm_error *err)
 {
 	struct exec *e = (struct exec *)data;
 
-	if (choose_dir(e, cluster_info(s->cluster)->system, err) != 0)
+	if (attach_dir(s->cluster, e->wanted, &e->dir, err) != 0)
 		return err->code;
+	e->order.rank.dir = e->dir;
 	return attach_choose(s->cluster, e->which, machines, err);
 }
 

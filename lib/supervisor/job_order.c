@@ -55,8 +55,7 @@ static int read_env(struct job_order *order, const cJSON *json,
 	return 0;
 }
 
-/* A program with a folder of its own runs there, or below. */
-static char *choose_dir(const char *wanted, const struct image *image)
+char *job_order_dir(const char *wanted, const struct image *image)
 {
 	const char *own = image ? image->dir : NULL;
 
@@ -84,7 +83,7 @@ int job_order_read(struct job_order *order, const cJSON *json,
 		if (!order->image)
 			return BIGM_ENOTFOUND;
 	}
-	order->dir = choose_dir(dir, order->image);
+	order->dir = job_order_dir(dir, order->image);
 	return read_env(order, json, env, err);
 }
 

@@ -24,6 +24,11 @@ int job_order_read(struct job_order *order, const cJSON *json,
 		   struct bigm_error *err);
 void job_order_release(struct job_order *order);
 
+/* Where a program runs for which that folder is wanted ("" or NULL: none is),
+ * malloc'ed: one with a folder of its own there, or below.  image may be NULL;
+ * NULL: the machine's own folder. */
+char *job_order_dir(const char *wanted, const struct image *image);
+
 /* Starts the process, as the leader of a group of its own.  ours: our ends of
  * its streams, -1 for none.  Returns its pid or a code. */
 pid_t job_order_spawn(const struct job_order *order, int ours[STREAMS],

@@ -17,6 +17,7 @@
 #include "supervisor/env.h"
 #include "supervisor/fetch.h"
 #include "supervisor/figures.h"
+#include "supervisor/files.h"
 #include "supervisor/service.h"
 
 #define PIECE (256u << 10)
@@ -367,6 +368,8 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 	X("Has", fetch_has, 0, DRIVER)                                         \
 	X("Fetch", fetch_parcel, STREAMS, DRIVER)                              \
 	X("GetBinary", fetch_get_binary, BIGM_STREAM_REPLY, PEER)              \
+	X("GetFiles", files_get, BIGM_STREAM_REPLY, DRIVER)                    \
+	X("PutFiles", files_put, BIGM_STREAM_ARG, DRIVER)                      \
 	X("Exec", exec, BIGM_INLINE, DRIVER)                                   \
 	X("Register", register_services, 0, DRIVER)                            \
 	X("Keepalive", keepalive, BIGM_INLINE, KEEPER)                         \

@@ -51,6 +51,8 @@ static const struct {
 	{ "Setargs", "null", D, false, false },
 	{ "Setenv", "null", D, false, false },
 	{ "Setbinary", NULL, D, true, false },
+	{ "GetFiles", "null", D, false, true },
+	{ "PutFiles", NULL, D, true, false },
 	{ "Exec", "{\"digest\": \"none\"}", D, false, false },
 	{ "Register", "{\"services\": 1}", D, false, false },
 	{ "DiskInfo", "null", D, false, false },
