@@ -14,7 +14,8 @@
  *	single sign-on	    the profile's sso_account_id and sso_role_name, and
  *			    the token that `aws sso login` keeps
  *	the profile's keys  aws_access_key_id, aws_secret_access_key,
- *			    aws_session_token
+ *			    aws_session_token, in either file (botocore asks
+ *			    the program before those in the config file)
  *	a program	    the profile's credential_process
  *	container	    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI
  *	instance	    its metadata (ec2/metadata.h)

@@ -320,8 +320,8 @@ static void nothing_anywhere_tells_all_that_was_tried(void **state)
 {
 	static const char *const tried[] = {
 		"no AWS credentials: AWS_ACCESS_KEY_ID is not set",
-		"profile default has neither keys nor a role in ~/.aws/config "
-		"and ~/.aws/credentials",
+		"profile default has neither keys nor a role in ~/.aws/config",
+		" and ~/.aws/credentials",
 		"AWS_WEB_IDENTITY_TOKEN_FILE is not set",
 		"AWS_CONTAINER_CREDENTIALS_…_URI is not set",
 		"AWS_EC2_METADATA_DISABLED is true", "run `aws configure`",
@@ -559,6 +559,9 @@ static void tokens_that_are_no_good_ask_for_a_login(void **state)
 		  0 },
 		{ "{\"accessToken\":\"hidden\",\"expiresAt\":"
 		  "\"2027-01-15T08:00:00Z\"}",
+		  "the token has expired; run `aws sso login", 0 },
+		{ "{\"accessToken\":\"hidden\",\"expiresAt\":"
+		  "\"2027-01-15T08:20:00.5+00:30\"}",
 		  "the token has expired; run `aws sso login", 0 },
 		{ "{\"accessToken\":\"hidden\"}",
 		  "the token kept is none; run `aws sso login", 0 },
