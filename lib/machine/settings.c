@@ -78,7 +78,7 @@ _Static_assert(NSETTINGS <= SETTINGS_MAX, "origins[] is too short");
  * somebody wants. */
 static const char *const no_settings[] = {
 	"BIGM_BOOT", "BIGM_RANK", "BIGM_SIZE", "BIGM_MACHINE", "BIGM_ADDRESS",
-	"BIGM_FILES",
+	"BIGM_FILES", "BIGM_ALIVE",
 	NULL,
 };
 

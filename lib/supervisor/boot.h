@@ -37,6 +37,11 @@
 
 #define BOOT_ENV "BIGM_BOOT"
 
+/* A path: the machine makes an empty file there as soon as its keeper has kept
+ * it alive for the first time.  An instance whose dead-man's timer runs out
+ * without it powers off (ec2/userdata.h). */
+#define BOOT_ALIVE_ENV "BIGM_ALIVE"
+
 struct boot {
 	int listen_fd;
 	int parent_fd;

@@ -284,6 +284,21 @@ static void add_health(cJSON *reply, struct worker *worker)
 		add_string(reply, "trouble", trouble);
 }
 
+/* For the dead-man's timer of an instance, see supervisor/boot.h. */
+static void show_life(struct worker *worker)
+{
+	const char *path = getenv(BOOT_ALIVE_ENV);
+	int fd;
+
+	if (atomic_exchange(&worker->shown_alive, true) || !path)
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		close(fd);
+	else
+		log_warn("cannot write %s: %s", path, strerror(errno));
+}
+
 static int keepalive(request *req, const cJSON *arg, cJSON **reply,
 		     struct bigm_error *err)
 {
@@ -293,6 +308,7 @@ static int keepalive(request *req, const cJSON *arg, cJSON **reply,
 	if (bigm_json_get_uint64(arg, "interval_ms", &ms, err) < 0)
 		return err->code;
 	ms = lease_grant(&worker->lease, ms);
+	show_life(worker);
 	worker_wake(worker); /* it may sleep longer than this */
 	*reply = cJSON_CreateObject();
 	json_add_uint64(*reply, "lease_ms", ms);

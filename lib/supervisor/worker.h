@@ -45,6 +45,7 @@ struct worker {
 	struct bigm *bigm;
 	struct rpc_server *server;
 	struct lease lease;
+	atomic_bool shown_alive; /* BOOT_ALIVE_ENV's file has been made */
 	struct job_list jobs;
 	struct registry registry;
 	struct binary_store binaries;

@@ -1,0 +1,23 @@
+# Writes C that has files as strings: awk -v names="A B" -f embed.awk FILE-OF-A FILE-OF-B
+BEGIN {
+    n = split(names, name, " ")
+    print "/* Made by ec2/embed.awk. */"
+    print "#include \"ec2/instance_texts.h\""
+}
+FNR == 1 {
+    if (file++ > 0)
+        print "\t;"
+    print ""
+    print "const char " name[file] "[] ="
+}
+{
+    gsub(/\\/, "\\\\")
+    gsub(/"/, "\\\"")
+    gsub(/\t/, "\\t")
+    print "\t\"" $0 "\\n\""
+}
+END {
+    print "\t;"
+    if (file != n)
+        exit 1
+}
