@@ -52,7 +52,8 @@ int run_ranks(const struct run_order *order)
 		.options = &order->options,
 		.attach = order->options.cluster != NULL,
 		.exclusive = true,
-		.print = order->in->verbose,
+		.print = true,
+		.show = OUTPUT_SHOW_FAILURE,
 		.expected = order->options.machines > 0 ? order->options.machines
 							: 1,
 	};

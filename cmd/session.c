@@ -89,6 +89,26 @@ static void on_machine(struct bigm_machine *machine, void *data)
 		session_explain(s, why.text);
 }
 
+static void print_lines(void *data, const char *lines, size_t len)
+{
+	progress_write(data, lines, len);
+}
+
+/* Where the table of the machines may stand, it makes room; else the thread
+ * need not wait for who reads it. */
+static int begin_printing(struct session *s, struct bigm_error *err)
+{
+	const struct cluster_printing printing = {
+		.show = s->in->verbose ? OUTPUT_SHOW_ALL : s->show,
+		.fd = STDERR_FILENO,
+		.write = s->in->verbose || s->show != OUTPUT_SHOW_FAILURE ?
+				 NULL : print_lines,
+		.data = s->progress,
+	};
+
+	return s->print ? cluster_print_start(s->cluster, &printing, err) : 0;
+}
+
 static int spawn(struct session *s, struct bigm_error *err)
 {
 	AUTO_FREE char *self = program_self();
@@ -108,7 +128,7 @@ static int spawn(struct session *s, struct bigm_error *err)
 		return err->code;
 	cluster_on_lost(s->cluster, on_lost, s);
 	cluster_on_machine(s->cluster, on_machine, s);
-	return s->print ? cluster_print_start(s->cluster, STDERR_FILENO, err) : 0;
+	return begin_printing(s, err);
 }
 
 /* What its machines print, and which of them die, is no guest's business,
@@ -125,7 +145,7 @@ static int visit(struct session *s, struct bigm_error *err)
 		return err->code;
 	cluster_borrow(s->cluster, s->token);
 	cluster_on_machine(s->cluster, on_machine, s);
-	return s->print ? cluster_print_start(s->cluster, STDERR_FILENO, err) : 0;
+	return begin_printing(s, err);
 }
 
 static void *launch(void *data)

@@ -61,7 +61,8 @@ struct session {
 	const struct session_work *work;
 	void *data; /* the work's */
 	int fd;	    /* the work's; -1: none */
-	bool print; /* the machines' own output to stderr */
+	bool print; /* the machines' own output to stderr, as far as that: */
+	enum output_show show; /* with -v it is all */
 	bool keep;  /* work that ends with 0 leaves the cluster to itself */
 	int expected; /* so many machines will come; 0: not known */
 	bool shared;  /* the work writes to our terminal, whenever it likes */

@@ -250,7 +250,8 @@ static int start(struct starting *s)
 		.work = &work,
 		.data = s,
 		.fd = -1,
-		.print = s->order->in->verbose,
+		.print = true,
+		.show = OUTPUT_SHOW_FAILURE,
 		.keep = true,
 		.expected = s->order->options.machines,
 	};

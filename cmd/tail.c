@@ -110,6 +110,7 @@ static void *read_output(void *data)
 		.machines = t->machines,
 		.follow = !o->no_follow,
 		.lines = o->lines,
+		.show = t->in->verbose ? OUTPUT_SHOW_ALL : OUTPUT_SHOW_USUAL,
 		.flush = tail_printer_flush,
 	};
 	int code = cluster_tail(t->a.cluster, &options, tail_printer_line,

@@ -205,11 +205,27 @@ static void print_json(struct tail_printer *p, const struct output_line *line)
 
 /* ------------------------------------------------------------------ */
 
+/* Nobody asked for it; and who reads stdout expects what machines that run
+ * print. */
+static void warn(const struct output_line *line)
+{
+	struct buffer text = BUFFER_INIT(OUTPUT_LINE_MAX + 1);
+
+	if (buffer_appendf(&text, NULL, "%s%s%s: ", line->machine,
+			   line->label[0] != '\0' ? "/" : "", line->label) == 0 &&
+	    buffer_append(&text, line->text, line->len, NULL) == 0 &&
+	    buffer_append(&text, "\n", 1, NULL) == 0)
+		lines_write_all(STDERR_FILENO, buffer_data(&text), text.len);
+	buffer_release(&text);
+}
+
 int tail_printer_line(const struct output_line *line, void *data)
 {
 	struct tail_printer *p = data;
 
-	if (p->style.json)
+	if (line->kind == OUTPUT_FAILED)
+		warn(line);
+	else if (p->style.json)
 		print_json(p, line);
 	else
 		print_text(p, line);

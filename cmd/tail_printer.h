@@ -13,6 +13,9 @@
  *	 "text": "…", "partial": false}
  * with "base64" instead of "text" for what is no UTF-8 or has a NUL; "partial"
  * says that there was no line break behind it.
+ *
+ * What machines printed that failed to come up one after another
+ * (keeper/boots.h) goes to stderr.
  */
 #ifndef CMD_TAIL_PRINTER_H
 #define CMD_TAIL_PRINTER_H

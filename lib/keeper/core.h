@@ -16,6 +16,7 @@
 #define KEEPER_CORE_H
 
 #include "keeper/authority.h"
+#include "keeper/boots.h"
 #include "keeper/delivery.h"
 #include "keeper/journal.h"
 #include "keeper/loan.h"
@@ -65,6 +66,7 @@ struct keeper {
 	struct rpc_server *server;
 	struct journal *journal;
 	struct tail_list tails;
+	struct boots boots;
 	struct watch_list watches;
 	struct loan loan; /* to bigm run --cluster */
 	struct lifeline *lifeline; /* NULL: its life hangs on nothing else */

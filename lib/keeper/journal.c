@@ -11,7 +11,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "keeper/output.h"
 
 #define MAX_UNWRITTEN (256u << 20)
 #define CHUNK (256u << 10) /* more than any line */
@@ -157,20 +156,22 @@ size_t journal_read(const struct journal *j, uint64_t offset, void *buf,
 	return n < 0 ? 0 : (size_t)n;
 }
 
-bool journal_selects(char *const *machines, const char *machine)
+bool journal_selects(const struct journal_choice *choice,
+		     const struct output_line *line)
 {
-	if (!machines)
-		return true;
-	for (; *machines; machines++)
-		if (!strcmp(*machines, machine))
-			return true;
-	return false;
+	char *const *machine = choice->machines;
+
+	if (!output_is_shown(line->kind, choice->show))
+		return false;
+	while (machine && *machine && strcmp(*machine, line->machine) != 0)
+		machine++;
+	return !machine || *machine;
 }
 
 /* Counts lines of a chunk that consists of whole ones, from its end, down
  * from *n; returns where the last one counted begins. */
 static size_t count_back(const uint8_t *chunk, size_t len,
-			 char *const *machines, int64_t *n)
+			 const struct journal_choice *choice, int64_t *n)
 {
 	size_t end = len;
 
@@ -181,15 +182,15 @@ static size_t count_back(const uint8_t *chunk, size_t len,
 		struct output_line line;
 
 		if (output_parse(chunk + begin, end - begin, &line, NULL) > 0 &&
-		    journal_selects(machines, line.machine))
+		    journal_selects(choice, &line))
 			--*n;
 		end = begin;
 	}
 	return end;
 }
 
-uint64_t journal_find_last(const struct journal *j, char *const *machines,
-			   int64_t n)
+uint64_t journal_find_last(const struct journal *j,
+			   const struct journal_choice *choice, int64_t n)
 {
 	AUTO_FREE uint8_t *chunk = xmalloc(CHUNK);
 	uint64_t end = j->size;
@@ -210,7 +211,7 @@ uint64_t journal_find_last(const struct journal *j, char *const *machines,
 		if (skip >= want)
 			return end;
 		end = begin + skip +
-		      count_back(chunk + skip, want - skip, machines, &n);
+		      count_back(chunk + skip, want - skip, choice, &n);
 	}
 	return end;
 }

@@ -12,6 +12,7 @@
 #define KEEPER_JOURNAL_H
 
 #include "base/buffer.h"
+#include "keeper/output.h"
 #include "loop/loop.h"
 
 struct journal;
@@ -38,11 +39,16 @@ size_t journal_read(const struct journal *j, uint64_t offset, void *buf,
 /* fn runs after lines were written. */
 void journal_on_written(struct journal *j, void (*fn)(void *data), void *data);
 
-/* Whether a line is to be shown: machine names, NULL for all. */
-bool journal_selects(char *const *machines, const char *machine);
+/* What a reader wants of it. */
+struct journal_choice {
+	char *const *machines; /* names; NULL: all */
+	enum output_show show;
+};
+bool journal_selects(const struct journal_choice *choice,
+		     const struct output_line *line);
 
-/* The offset at which the last n lines of these machines begin. */
-uint64_t journal_find_last(const struct journal *j, char *const *machines,
-			   int64_t n);
+/* The offset at which the last n of the lines chosen begin. */
+uint64_t journal_find_last(const struct journal *j,
+			   const struct journal_choice *choice, int64_t n);
 
 #endif

@@ -89,7 +89,9 @@
  *		  "keepalive": {"times": ["NS", …], "next": seconds}: how long
  *		  its last ten answers took, the newest first, and when it is
  *		  asked next
- *	Tail      {"machines": […] (absent: all), "follow": true, "lines": -1}
+ *	Tail      {"machines": […] (absent: all), "follow": true, "lines": -1,
+ *		  "show": "usual", "all" (with boot output) or "failure" (only
+ *		  of machines that failed to come up, keeper/boots.h)}
  *		  → stream of lines "NS MACHINE FLAG TEXT\n", see keeper/output.h;
  *		  ends after the logs of the machines named have ended, or,
  *		  for all, when the cluster ends; without "follow", at the

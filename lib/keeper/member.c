@@ -18,6 +18,8 @@
 /* For a machine whose service failed in init: it ends by itself. */
 #define INIT_FAILED_MS 1000
 #define SHUTDOWN_MS 1000
+/* Leaves room for the rest of the error. */
+#define LAST_WORDS_SIZE 200
 
 static uint64_t wall_clock_ns(void)
 {
@@ -86,6 +88,8 @@ static void become(struct member *m, enum bigm_state state)
 	if (state <= m->state)
 		return;
 	m->state = state;
+	if (state == BIGM_RUNNING)
+		boots_succeeded(&m->keeper->boots, &m->splitter);
 	keeper_member_changed(m->keeper, m);
 }
 
@@ -144,6 +148,8 @@ void member_fail(struct member *m, const struct bigm_error *why,
 
 	if (m->state == BIGM_STOPPED)
 		return;
+	m->failed_boot = m->state == BIGM_STARTING &&
+			 why->code != BIGM_ECANCELED;
 	error_copy(&m->reason, why);
 	/* Calls' errors have it already. */
 	leave_out(&m->reason, name);
@@ -157,6 +163,18 @@ void member_fail(struct member *m, const struct bigm_error *why,
 				 on_end_timer);
 }
 
+/* By now it has said all. */
+static void count_boot(struct member *m)
+{
+	struct journal *j = m->keeper->journal;
+
+	if (m->failed_boot)
+		boots_failed(&m->keeper->boots, &m->splitter, journal_lines(j));
+	else
+		output_booted(&m->splitter);
+	journal_touch(j);
+}
+
 static void check_over(struct member *m)
 {
 	if (!member_is_over(m))
@@ -165,7 +183,20 @@ static void check_over(struct member *m)
 	if (m->launch)
 		m->keeper->ops->release(m->launch);
 	m->launch = NULL;
+	count_boot(m);
 	keeper_member_over(m->keeper);
+}
+
+/* Where a machine does not come up, what it has said last tells most; unless
+ * that is what is known already. */
+static void quote(const struct member *m, struct bigm_error *why)
+{
+	char words[LAST_WORDS_SIZE];
+
+	output_last_words(&m->splitter, words, sizeof(words));
+	if (*words && !strstr(words, why->text) && !strstr(why->text, words))
+		bigm_error_set(why, why->code, "%s; it printed last: \"%s\"",
+			       why->text, words);
 }
 
 /* The machine's end, put so that its cause can be guessed. */
@@ -186,6 +217,8 @@ static void explain(const struct member *m, const struct bigm_error *how,
 						   "the program");
 	else
 		bigm_error_set(why, how->code, "%s while starting", text);
+	if (m->state == BIGM_STARTING)
+		quote(m, why);
 }
 
 static void on_gone(void *data, const struct bigm_error *how)
@@ -281,8 +314,10 @@ static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 	/* The image that an Exec should have replaced is back. */
 	if (!m->ship && incarnation < m->least) {
 		bigm_error_set(&why, BIGM_EFAILED,
-			       "the program did not replace the one before: "
-			       "its log says why");
+			       "the program did not replace the one before%s",
+			       m->state == BIGM_STARTING ? "" :
+				       ": its log says why");
+		quote(m, &why);
 		member_fail(m, &why, 0);
 		return;
 	}
@@ -304,6 +339,8 @@ static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how)
 			       "did not begin to serve (still %s): %s; does the "
 			       "program call bigm_init() first thing in main()?",
 			       member_phase(m), why.text);
+	if (m->state == BIGM_STARTING)
+		quote(m, &why);
 	member_fail(m, &why, 0);
 }
 
@@ -466,6 +503,7 @@ static void ship(struct member *m, const struct start_request *before)
 	order.env = before == image && !image->env ? NULL : env;
 	if (order.exec)
 		m->least = (m->incarnation > 0 ? m->incarnation : 1) + 1;
+	m->splitter.begins = m->least > 0 ? m->least : 1;
 	/* For Run, if it is not to become that. */
 	snprintf(m->cargo, sizeof(m->cargo), "%s",
 		 order.exec ? "" : order.cargo->digest);
@@ -609,4 +647,5 @@ void member_launch(struct member *m)
 		return;
 	m->gone = m->output_over = true;
 	member_fail(m, &why, 0);
+	count_boot(m);
 }

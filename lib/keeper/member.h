@@ -54,6 +54,7 @@ struct member {
 	struct system_launch *launch; /* NULL: never came, or released */
 	struct output_splitter splitter;
 	bool gone, output_over;
+	bool failed_boot; /* it never came up, by its own fault */
 	bool stopping; /* its end was asked for */
 
 	struct rpc_client *client;

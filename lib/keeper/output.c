@@ -10,10 +10,38 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
+#include "supervisor/boot.h"
 
 /* The longest head: 20 digits, a name of 23, a label, the flag, a slash, three
  * spaces. */
 #define HEAD_MAX (20u + 23u + OUTPUT_LABEL_MAX + 1u + 1u + 3u)
+
+/* Of what a machine says while it boots, so much is kept: its last lines, and
+ * of each the beginning. */
+#define SAID_MAX (8u << 10)
+#define SAID_LINE_MAX 1000u
+
+static const struct {
+	char flag;
+	enum output_kind kind;
+	bool whole;
+} flags[] = {
+	{ '.', OUTPUT_PLAIN, true },  { '+', OUTPUT_PLAIN, false },
+	{ ':', OUTPUT_BOOT, true },   { '-', OUTPUT_BOOT, false },
+	{ '!', OUTPUT_FAILED, true }, { '?', OUTPUT_FAILED_SEEN, true },
+};
+#define NFLAGS (sizeof(flags) / sizeof(*flags))
+
+static char flag_of(enum output_kind kind, bool whole)
+{
+	size_t i = 0;
+
+	while (i < NFLAGS - 1 &&
+	       (flags[i].kind != kind || flags[i].whole != whole))
+		i++;
+	return flags[i].flag;
+}
 
 bool output_is_label(const char *text)
 {
@@ -34,11 +62,16 @@ void output_splitter_init(struct output_splitter *s, const char *machine,
 	snprintf(s->machine, sizeof(s->machine), "%s%s%s", machine,
 		 label ? "/" : "", label ? label : "");
 	snprintf(s->marker, sizeof(s->marker), "%s", marker);
+	buffer_init(&s->said, SAID_MAX);
+	s->kind = OUTPUT_BOOT;
+	s->begins = 1;
+	s->attentive = true;
 }
 
 void output_splitter_release(struct output_splitter *s)
 {
 	buffer_release(&s->partial);
+	buffer_release(&s->said);
 }
 
 static uint64_t wall_clock_ns(void)
@@ -51,12 +84,12 @@ static uint64_t wall_clock_ns(void)
 
 /* Readers are slower than memory, never wrong: what does not fit into *lines
  * is left out, line by line. */
-static void emit(struct output_splitter *s, bool whole, const void *text,
-		 size_t len, struct buffer *lines)
+static void emit_as(const struct output_splitter *s, char flag,
+		    const void *text, size_t len, struct buffer *lines)
 {
 	char head[HEAD_MAX + 1];
 	int n = snprintf(head, sizeof(head), "%" PRIu64 " %s %c ",
-			 wall_clock_ns(), s->machine, whole ? '.' : '+');
+			 wall_clock_ns(), s->machine, flag);
 
 	if (!buffer_reserve(lines, (size_t)n + len + 1, NULL))
 		return;
@@ -66,20 +99,85 @@ static void emit(struct output_splitter *s, bool whole, const void *text,
 	buffer_append(lines, "\n", 1, NULL);
 }
 
-/* A line is complete.  The marker may stand behind a line that its writer
- * left without newline. */
-static void emit_line(struct output_splitter *s, const uint8_t *text,
-		      size_t len, struct buffer *lines)
+/* The kept line at `at`: its flag, its text, its newline. */
+static size_t said_len(const struct output_splitter *s, size_t at)
+{
+	const uint8_t *p = buffer_data(&s->said) + at;
+
+	return (size_t)((const uint8_t *)memchr(p, '\n', s->said.len - at) -
+			p) + 1;
+}
+
+static void keep(struct output_splitter *s, const void *text, size_t len)
+{
+	char flag = flag_of(s->kind == OUTPUT_BOOT ? OUTPUT_FAILED :
+						     OUTPUT_FAILED_SEEN, true);
+
+	if (len > SAID_LINE_MAX)
+		len = SAID_LINE_MAX;
+	while (s->said.len + len + 2 > SAID_MAX)
+		buffer_consume(&s->said, said_len(s, 0));
+	buffer_append(&s->said, &flag, 1, NULL);
+	if (len > 0)
+		buffer_append(&s->said, text, len, NULL);
+	buffer_append(&s->said, "\n", 1, NULL);
+}
+
+static void emit(struct output_splitter *s, bool whole, const void *text,
+		 size_t len, struct buffer *lines)
+{
+	emit_as(s, flag_of(s->kind, whole), text, len, lines);
+	if (s->attentive)
+		keep(s, text, len);
+}
+
+/* How long "MARKER" is where the text ends in it; 0: it does not. */
+static size_t ending(const struct output_splitter *s, const uint8_t *text,
+		     size_t len)
 {
 	size_t m = strlen(s->marker);
 
-	if (m > 0 && len >= m && memcmp(text + len - m, s->marker, m) == 0) {
-		s->ended = true;
-		if (len > m)
-			emit(s, false, text, len - m, lines);
+	return len >= m && memcmp(text + len - m, s->marker, m) == 0 ? m : 0;
+}
+
+/* The same for "MARKER begins N". */
+static size_t beginning(const struct output_splitter *s, const uint8_t *text,
+			size_t len, uint64_t *n)
+{
+	static const char word[] = BOOT_BEGINS;
+	size_t end = len, digits, m;
+	uint64_t power = 1;
+
+	for (*n = 0; end > 0 && len - end < 18 && text[end - 1] >= '0' &&
+	     text[end - 1] <= '9'; end--, power *= 10)
+		*n += (uint64_t)(text[end - 1] - '0') * power;
+	digits = len - end;
+	if (digits == 0 || end < strlen(word) ||
+	    memcmp(text + end - strlen(word), word, strlen(word)) != 0)
+		return 0;
+	m = ending(s, text, end - strlen(word));
+	return m > 0 ? m + strlen(word) + digits : 0;
+}
+
+/* A line is complete.  The machine's own words may stand behind a line that
+ * its program left without newline. */
+static void emit_line(struct output_splitter *s, const uint8_t *text,
+		      size_t len, struct buffer *lines)
+{
+	uint64_t n = 0;
+	size_t begins = beginning(s, text, len, &n);
+	size_t words = begins > 0 ? begins : ending(s, text, len);
+
+	if (words == 0) {
+		emit(s, true, text, len, lines);
 		return;
 	}
-	emit(s, true, text, len, lines);
+	if (len > words)
+		emit(s, false, text, len - words, lines);
+	if (begins == 0)
+		s->ended = true;
+	else if (n >= s->begins)
+		s->kind = OUTPUT_PLAIN;
 }
 
 /* Adds to the partial line; pieces that are full come out. */
@@ -131,6 +229,40 @@ void output_split(struct output_splitter *s, const void *bytes, size_t len,
 	}
 }
 
+void output_booted(struct output_splitter *s)
+{
+	s->kind = OUTPUT_PLAIN;
+	s->attentive = false;
+	buffer_release(&s->said);
+}
+
+void output_last_words(const struct output_splitter *s, char *text,
+		       size_t size)
+{
+	size_t at = 0, len;
+
+	*text = '\0';
+	for (; at < s->said.len; at += len) {
+		len = said_len(s, at);
+		if (len > 2)
+			text_format(text, size, "%.*s", (int)(len - 2),
+				    (const char *)buffer_data(&s->said) + at +
+					    1);
+	}
+}
+
+void output_repeat(struct output_splitter *s, struct buffer *lines)
+{
+	while (s->said.len > 0) {
+		const uint8_t *p = buffer_data(&s->said);
+		size_t len = said_len(s, 0);
+
+		emit_as(s, (char)p[0], p + 1, len - 2, lines);
+		buffer_consume(&s->said, len);
+	}
+	output_booted(s);
+}
+
 static int malformed(struct bigm_error *err, const char *what)
 {
 	return bigm_error_set(err, BIGM_EPROTOCOL,
@@ -165,6 +297,18 @@ static bool parse_name(const uint8_t *p, size_t len, struct output_line *line)
 			  output_is_label(line->label));
 }
 
+static bool parse_flag(char flag, struct output_line *line)
+{
+	for (size_t i = 0; i < NFLAGS; i++) {
+		if (flags[i].flag != flag)
+			continue;
+		line->kind = flags[i].kind;
+		line->whole = flags[i].whole;
+		return true;
+	}
+	return false;
+}
+
 static ssize_t parse_head(const uint8_t *p, size_t len,
 			  struct output_line *line, struct bigm_error *err)
 {
@@ -184,10 +328,8 @@ static ssize_t parse_head(const uint8_t *p, size_t len,
 		i++;
 	if (!parse_name(p + name, i - name, line))
 		return malformed(err, "names no machine");
-	if (len - i < 3 || (p[i + 1] != '.' && p[i + 1] != '+') ||
-	    p[i + 2] != ' ')
+	if (len - i < 3 || !parse_flag((char)p[i + 1], line) || p[i + 2] != ' ')
 		return malformed(err, "has no flag");
-	line->whole = p[i + 1] == '.';
 	return (ssize_t)i + 3;
 }
 
@@ -208,4 +350,42 @@ ssize_t output_parse(const void *bytes, size_t len, struct output_line *line,
 	line->text = p + head;
 	line->len = (size_t)(end - line->text);
 	return end - p + 1;
+}
+
+/* ------------------------------------------------------------------ */
+/* What is shown                                                       */
+
+static const struct {
+	const char *name;
+	unsigned kinds; /* bits by output_kind */
+} shows[] = {
+	[OUTPUT_SHOW_USUAL] = { "usual", 1u << OUTPUT_PLAIN |
+						 1u << OUTPUT_FAILED },
+	[OUTPUT_SHOW_ALL] = { "all", 1u << OUTPUT_PLAIN | 1u << OUTPUT_BOOT },
+	[OUTPUT_SHOW_FAILURE] = { "failure", 1u << OUTPUT_FAILED |
+						     1u << OUTPUT_FAILED_SEEN },
+};
+#define NSHOWS (sizeof(shows) / sizeof(*shows))
+
+bool output_is_shown(enum output_kind kind, enum output_show show)
+{
+	return (shows[show].kinds & 1u << kind) != 0;
+}
+
+const char *output_show_name(enum output_show show)
+{
+	return shows[show].name;
+}
+
+int output_show_parse(const char *name, enum output_show *show,
+		      struct bigm_error *err)
+{
+	for (size_t i = 0; i < NSHOWS; i++)
+		if (!strcmp(name, shows[i].name)) {
+			*show = (enum output_show)i;
+			return 0;
+		}
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "show is \"%.40s\"; it has to be \"usual\", "
+			      "\"all\" or \"failure\"", name);
 }

@@ -227,11 +227,12 @@ struct start_request *ship_request_parse(const cJSON *arg,
 int tail_request_parse(const cJSON *arg, struct tail_request *r,
 		       struct bigm_error *err)
 {
-	const char *use = NULL;
+	const char *use = NULL, *show = output_show_name(OUTPUT_SHOW_USUAL);
 
 	r->machines = NULL;
 	r->follow = true;
 	r->lines = -1;
+	r->show = OUTPUT_SHOW_USUAL;
 	r->use = NULL;
 	if (check_object(arg, true, err) < 0)
 		return BIGM_EINVALID;
@@ -244,7 +245,9 @@ int tail_request_parse(const cJSON *arg, struct tail_request *r,
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "lines is %lld; it has to be -1 (all) or "
 				      "more", (long long)r->lines);
-	if (json_opt_string(arg, "use", &use, err) < 0)
+	if (json_opt_string(arg, "show", &show, err) < 0 ||
+	    output_show_parse(show, &r->show, err) < 0 ||
+	    json_opt_string(arg, "use", &use, err) < 0)
 		return BIGM_EINVALID;
 	if (use)
 		r->use = xstrdup(use);

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "keeper/cargo.h"
+#include "keeper/output.h"
 
 #define REQUEST_MAX_MACHINES 4096 /* of one Start */
 #define REQUEST_MAX_PROCS 65536
@@ -47,6 +48,7 @@ struct tail_request {
 	char *use;	 /* until this loan is over; NULL: no matter */
 	bool follow;
 	int64_t lines; /* -1: from the start */
+	enum output_show show;
 };
 
 int tail_request_parse(const cJSON *arg, struct tail_request *request,

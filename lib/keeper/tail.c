@@ -51,10 +51,16 @@ static void tail_end(struct tail *t, const struct bigm_error *why)
 		list->on_empty(list->data);
 }
 
+static struct journal_choice choice_of(const struct tail *t)
+{
+	return (struct journal_choice){ t->what.machines, t->what.show };
+}
+
 /* Moves the selected lines of a chunk to out; how many bytes were whole
  * lines. */
 static size_t select_lines(struct tail *t, const uint8_t *chunk, size_t len)
 {
+	const struct journal_choice choice = choice_of(t);
 	size_t done = 0;
 
 	while (done < len) {
@@ -66,7 +72,7 @@ static size_t select_lines(struct tail *t, const uint8_t *chunk, size_t len)
 			break;
 		if (n < 0) /* somebody wrote to our file: skip it all */
 			return len;
-		if (journal_selects(t->what.machines, line.machine))
+		if (journal_selects(&choice, &line))
 			buffer_append(&t->out, chunk + done, (size_t)n, NULL);
 		done += (size_t)n;
 	}
@@ -155,15 +161,16 @@ void tail_start(struct tail_list *list, struct bigm_request *req,
 		struct tail_request *what)
 {
 	struct tail *t = xcalloc(1, sizeof(*t));
+	struct journal_choice choice;
 
 	t->list = list;
 	t->req = req;
 	t->what = *what;
+	choice = choice_of(t);
 	t->more.fn = on_more;
 	t->end = journal_size(list->journal);
 	t->offset = what->lines < 0 ? 0 :
-		    journal_find_last(list->journal, what->machines,
-				      what->lines);
+		    journal_find_last(list->journal, &choice, what->lines);
 	buffer_init(&t->out, 2 * CHUNK);
 	t->next = list->first;
 	list->first = t;

@@ -168,6 +168,7 @@ struct cluster_tail_options {
 	const char *const *machines; /* names; NULL: all */
 	bool follow;		     /* go on until the logs end */
 	int64_t lines;		     /* begin with the last so many; -1: all */
+	enum output_show show;
 	int (*flush)(void *data);    /* what has arrived has been given, and it
 				      * may be long until there is more; as the
 				      * line's fn.  NULL: no matter */
@@ -183,11 +184,21 @@ int cluster_tail(struct cluster *cluster,
 		 const struct cluster_tail_options *options,
 		 cluster_line_fn *fn, void *data, struct bigm_error *err);
 
-/* Prints all machines' output from the start on to fd, as "m0: TEXT" lines,
+struct cluster_printing {
+	enum output_show show;
+	int fd; /* a duplicate is used */
+	/* If not NULL, takes whole lines instead, in the thread; may block,
+	 * and is then waited for at the end. */
+	void (*write)(void *data, const char *lines, size_t len);
+	void *data;
+};
+
+/* Prints all machines' output from the start on, as "m0: TEXT" lines,
  * from a thread of its own, which nobody waits for but
  * cluster_print_wait(). Once per cluster.  Of one that is lent to us: from now
  * on, until the machines are given back. */
-int cluster_print_start(struct cluster *cluster, int fd,
+int cluster_print_start(struct cluster *cluster,
+			const struct cluster_printing *printing,
 			struct bigm_error *err);
 
 /* Blocks until all has been printed, for which the machines must be gone, or

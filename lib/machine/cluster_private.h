@@ -49,7 +49,7 @@ struct cluster {
 	bool printed;	/* it has come to its end */
 	pthread_t printer;
 	struct bigm_call *tail; /* the printer's; for ending it early */
-	int print_fd;
+	struct cluster_printing print; /* fd: our duplicate */
 	int stop_fd; /* an eventfd: stop printing */
 };
 

@@ -21,6 +21,10 @@ static int make_cluster(struct bigm *b, struct cluster **cluster,
 			struct bigm_error *err)
 {
 	const struct settings *s = &b->settings;
+	const struct cluster_printing printing = {
+		.show = s->debug ? OUTPUT_SHOW_ALL : OUTPUT_SHOW_USUAL,
+		.fd = STDERR_FILENO,
+	};
 	const struct cluster_options options = {
 		.name = s->cluster,
 		.system = s->system,
@@ -38,7 +42,7 @@ static int make_cluster(struct bigm *b, struct cluster **cluster,
 	if (s->control && s->use)
 		cluster_borrow(*cluster, s->use);
 	if (s->control || s->quiet ||
-	    cluster_print_start(*cluster, STDERR_FILENO, err) == 0)
+	    cluster_print_start(*cluster, &printing, err) == 0)
 		return 0;
 	cluster_free(*cluster);
 	return err->code;

@@ -34,6 +34,9 @@ static cJSON *tail_json(const struct cluster_tail_options *o, const char *use)
 				      json_strings(o->machines));
 	cJSON_AddBoolToObject(json, "follow", o ? o->follow : true);
 	cJSON_AddNumberToObject(json, "lines", o ? (double)o->lines : -1);
+	cJSON_AddStringToObject(json, "show",
+				output_show_name(o ? o->show :
+						     OUTPUT_SHOW_USUAL));
 	if (use)
 		cJSON_AddStringToObject(json, "use", use);
 	return json;
@@ -112,7 +115,7 @@ int cluster_tail(struct cluster *c, const struct cluster_tail_options *options,
 /* Printing                                                            */
 
 struct printing {
-	int fd;
+	struct cluster_printing to;
 	int stop_fd; /* readable when there is no point in going on */
 	struct buffer out;
 };
@@ -121,7 +124,7 @@ struct printing {
 static bool wait_writable(const struct printing *p)
 {
 	struct pollfd fds[] = {
-		{ .fd = p->fd, .events = POLLOUT },
+		{ .fd = p->to.fd, .events = POLLOUT },
 		{ .fd = p->stop_fd, .events = POLLIN },
 	};
 
@@ -138,7 +141,7 @@ static int write_all(const struct printing *p, const uint8_t *bytes, size_t len)
 	while (len > 0) {
 		if (!wait_writable(p))
 			return BIGM_ECANCELED;
-		ssize_t n = write(p->fd, bytes, len < PIPE_BUF ? len : PIPE_BUF);
+		ssize_t n = write(p->to.fd, bytes, len < PIPE_BUF ? len : PIPE_BUF);
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return BIGM_EIO;
@@ -153,8 +156,13 @@ static int write_all(const struct printing *p, const uint8_t *bytes, size_t len)
 static int print_flush(void *data)
 {
 	struct printing *p = data;
-	int r = write_all(p, buffer_data(&p->out), p->out.len);
+	int r = 0;
 
+	if (p->to.write && p->out.len > 0)
+		p->to.write(p->to.data, (const char *)buffer_data(&p->out),
+			    p->out.len);
+	else if (!p->to.write)
+		r = write_all(p, buffer_data(&p->out), p->out.len);
 	buffer_consume(&p->out, p->out.len);
 	return r;
 }
@@ -178,7 +186,7 @@ static int print_line(const struct output_line *line, void *data)
 static void *print_thread(void *data)
 {
 	struct cluster *c = data;
-	struct printing p = { c->print_fd, c->stop_fd, BUFFER_INIT(1 << 20) };
+	struct printing p = { c->print, c->stop_fd, BUFFER_INIT(1 << 20) };
 	const struct taker to = { print_line, print_flush, &p };
 
 	read_all(c->tail, &to, NULL);
@@ -205,25 +213,32 @@ static int start_thread(struct cluster *c)
 
 static void close_fds(struct cluster *c)
 {
-	if (c->print_fd >= 0)
-		close(c->print_fd);
+	if (c->print.fd >= 0)
+		close(c->print.fd);
 	if (c->stop_fd >= 0)
 		close(c->stop_fd);
 }
 
-int cluster_print_start(struct cluster *c, int fd, struct bigm_error *err)
+int cluster_print_start(struct cluster *c,
+			const struct cluster_printing *printing,
+			struct bigm_error *err)
 {
-	static const struct cluster_tail_options now_on = { .follow = true };
+	const struct cluster_tail_options what = {
+		.follow = true,
+		.lines = c->use ? 0 : -1,
+		.show = printing->show,
+	};
 	int r;
 
-	c->print_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	c->print = *printing;
+	c->print.fd = fcntl(printing->fd, F_DUPFD_CLOEXEC, 3);
 	c->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (c->print_fd < 0 || c->stop_fd < 0) {
+	if (c->print.fd < 0 || c->stop_fd < 0) {
 		r = errno;
 		close_fds(c);
 		return error_set_errno(err, r, "the output of the machines");
 	}
-	c->tail = begin(c, c->use ? &now_on : NULL, c->use);
+	c->tail = begin(c, &what, c->use);
 	r = start_thread(c);
 	if (r == 0) {
 		pthread_mutex_lock(&c->print_lock);

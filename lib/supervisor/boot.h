@@ -19,10 +19,13 @@
  * what the keeper answered, plus "key", "incarnation" and, for a program from a
  * bundle, "image" (supervisor/image.h).  With it no request is sent.
  *
- * `marker` is the line that ends the log: the last thing that a machine
- * writes to stdout when it shuts down in good order.  `dir` is the machine's
- * own folder; the keeper removes it.  `parent` may be missing where the system
- * has no such socket; then there must be an identity.
+ * `marker` is for the machine's own words on stdout, lines that nobody else can
+ * write: "MARKER begins N" before the image of that incarnation serves, so
+ * that what was printed before is known as boot output; and "MARKER", which
+ * ends the log: the last thing that a machine writes when it shuts down in good
+ * order.  `dir` is the machine's own folder; the keeper removes it.  `parent`
+ * may be missing where the system has no such socket; then there must be an
+ * identity.
  *
  * A machine of another host begins differently, see bootstrap.h.
  */
@@ -36,6 +39,7 @@
 #include "supervisor/image.h"
 
 #define BOOT_ENV "BIGM_BOOT"
+#define BOOT_BEGINS " begins " /* between MARKER and N */
 
 /* A path: the machine makes an empty file there as soon as its keeper has kept
  * it alive for the first time.  An instance whose dead-man's timer runs out

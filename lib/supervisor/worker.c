@@ -117,9 +117,11 @@ static void __attribute__((noreturn)) end_of_lease(struct worker *worker)
 	leave(1);
 }
 
-static void write_marker(const char *marker)
+/* Nobody knows the machine's words where it was given no marker. */
+static void write_words(const struct worker *worker, const char *words)
 {
-	AUTO_FREE char *line = xasprintf("%s\n", marker);
+	const char *marker = worker->boot->marker;
+	AUTO_FREE char *line = xasprintf("%s%s\n", marker, words);
 	size_t len = strlen(line), done = 0;
 
 	while (*marker && done < len) {
@@ -148,7 +150,7 @@ static void __attribute__((noreturn)) stop(struct worker *worker)
 	worker_release_services(worker);
 	end_within(LAST_S);
 	fflush(NULL);
-	write_marker(worker->boot->marker);
+	write_words(worker, "");
 	leave(worker->exit_status);
 }
 
@@ -379,6 +381,18 @@ void worker_free(struct worker *worker)
 	free(worker);
 }
 
+/* What the program has printed so far, which may still be in its buffer, is
+ * boot output. */
+static void write_beginning(const struct worker *worker)
+{
+	AUTO_FREE char *words = xasprintf(
+		BOOT_BEGINS "%llu",
+		(unsigned long long)worker->boot->incarnation);
+
+	fflush(stdout);
+	write_words(worker, words);
+}
+
 void worker_main(struct boot *boot, int argc, char **argv,
 		 const struct bigm_service_type *const *types,
 		 const struct intake *intake)
@@ -387,6 +401,7 @@ void worker_main(struct boot *boot, int argc, char **argv,
 	struct worker *worker = worker_new(boot, argc, argv, types, intake);
 
 	set_name(worker);
+	write_beginning(worker);
 	if (worker_begin(worker, &err) < 0) {
 		error_prefix(&err, "the machine cannot begin");
 		boot_tell_failed(boot->parent_fd, &err);

@@ -45,9 +45,19 @@ static void split(const uint8_t *data, size_t size)
 		text += line.len + line.whole;
 		buffer_consume(&lines, (size_t)n);
 	}
-	/* Nothing is lost, but for what follows the marker. */
-	if (!s.ended && text != size)
+	/* Nothing is lost, but for the machine's own words, and what follows
+	 * the last of them. */
+	if (!s.ended && s.kind == OUTPUT_BOOT && text != size)
 		abort();
+	output_repeat(&s, &lines);
+	while (lines.len > 0) {
+		ssize_t n = output_parse(buffer_data(&lines), lines.len, &line,
+					 NULL);
+
+		if (n <= 0 || !output_is_shown(line.kind, OUTPUT_SHOW_FAILURE))
+			abort();
+		buffer_consume(&lines, (size_t)n);
+	}
 	output_splitter_release(&s);
 	buffer_release(&lines);
 }

@@ -569,13 +569,16 @@ static void tail_gives_the_lines(void **state)
 static void printing_prefixes_the_machine(void **state)
 {
 	struct fake *f = *state;
+	struct cluster_printing printing = { .show = OUTPUT_SHOW_USUAL };
 	char text[256];
 	int fds[2];
 
 	f->output = "1 m0 . one\n2 m1/left + two\n";
 	assert_int_equal(pipe(fds), 0);
 	attach(f);
-	assert_int_equal(cluster_print_start(f->cluster, fds[1], &f->err), 0);
+	printing.fd = fds[1];
+	assert_int_equal(cluster_print_start(f->cluster, &printing, &f->err),
+			 0);
 	assert_int_equal(cluster_print_wait(f->cluster, 0, &f->err),
 			 BIGM_EDEADLINE);
 	atomic_store(&f->end, true);
@@ -594,6 +597,7 @@ static void printing_prefixes_the_machine(void **state)
 static void a_reader_that_has_stopped_holds_nobody_up(void **state)
 {
 	struct fake *f = *state;
+	struct cluster_printing printing = { .show = OUTPUT_SHOW_USUAL };
 	size_t len = 1 << 20;
 	char *output = xmalloc(len + 1);
 	int fds[2];
@@ -607,8 +611,9 @@ static void a_reader_that_has_stopped_holds_nobody_up(void **state)
 		if (!reader)
 			close(fds[0]);
 		attach(f);
-		assert_int_equal(cluster_print_start(f->cluster, fds[1], NULL),
-				 0);
+		printing.fd = fds[1];
+		assert_int_equal(cluster_print_start(f->cluster, &printing,
+						     NULL), 0);
 		/* Others are served meanwhile. */
 		assert_int_equal(cluster_call(f->cluster, "Status", NULL, NULL,
 					      &f->err), 0);

@@ -127,25 +127,50 @@ static void test_full(void **state)
 	log_set_sink(NULL, NULL);
 }
 
+static uint64_t find_last(struct fixture *f, char *const *machines,
+			  enum output_show show, int64_t n)
+{
+	const struct journal_choice choice = { machines, show };
+
+	return journal_find_last(f->journal, &choice, n);
+}
+
 static void test_find_last(void **state)
 {
 	struct fixture *f = *state;
 	char *m1[] = { (char *)"m1", NULL }, *m9[] = { (char *)"m9", NULL };
 
-	assert_int_equal(journal_find_last(f->journal, NULL, 5), 0);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_USUAL, 5), 0);
 	add(f, "1 m0 . a");
 	add(f, "2 m1 . b");
 	add(f, "3 m0 . c");
 	add(f, "4 m0 . d");
 	journal_flush(f->journal);
-	assert_int_equal(journal_find_last(f->journal, NULL, 0), 36);
-	assert_int_equal(journal_find_last(f->journal, NULL, 1), 27);
-	assert_int_equal(journal_find_last(f->journal, NULL, 2), 18);
-	assert_int_equal(journal_find_last(f->journal, NULL, 4), 0);
-	assert_int_equal(journal_find_last(f->journal, NULL, 5), 0);
-	assert_int_equal(journal_find_last(f->journal, m1, 1), 9);
-	assert_int_equal(journal_find_last(f->journal, m1, 2), 0);
-	assert_int_equal(journal_find_last(f->journal, m9, 1), 0);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_USUAL, 0), 36);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_USUAL, 1), 27);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_USUAL, 2), 18);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_USUAL, 4), 0);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_USUAL, 5), 0);
+	assert_int_equal(find_last(f, m1, OUTPUT_SHOW_USUAL, 1), 9);
+	assert_int_equal(find_last(f, m1, OUTPUT_SHOW_USUAL, 2), 0);
+	assert_int_equal(find_last(f, m9, OUTPUT_SHOW_USUAL, 1), 0);
+}
+
+/* Boot output counts for those only who are shown it. */
+static void test_find_last_shown(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "1 m0 . a");
+	add(f, "2 m0 : b");
+	add(f, "3 m0 - c");
+	add(f, "4 m0 ! d");
+	journal_flush(f->journal);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_USUAL, 1), 27);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_USUAL, 2), 0);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_ALL, 1), 18);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_ALL, 2), 9);
+	assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_FAILURE, 2), 0);
 }
 
 /* Over many chunks, with lines across their borders. */
@@ -167,20 +192,41 @@ static void test_find_last_in_much(void **state)
 		journal_flush(f->journal);
 	}
 	for (int n = 1; n <= 100; n++)
-		assert_int_equal(journal_find_last(f->journal, NULL, n),
+		assert_int_equal(find_last(f, NULL, OUTPUT_SHOW_USUAL, n),
 				 offsets[100 - n]);
 	for (int n = 1; n <= 50; n++)
-		assert_int_equal(journal_find_last(f->journal, m1, n),
+		assert_int_equal(find_last(f, m1, OUTPUT_SHOW_USUAL, n),
 				 offsets[101 - 2 * n]);
+}
+
+static bool selects(char *const *machines, enum output_show show,
+		    const char *machine, enum output_kind kind)
+{
+	const struct journal_choice choice = { machines, show };
+	struct output_line line = { .kind = kind };
+
+	strcpy(line.machine, machine);
+	return journal_selects(&choice, &line);
 }
 
 static void test_selects(void **state)
 {
 	char *some[] = { (char *)"m1", (char *)"m3", NULL };
+	/* By what is shown, and by kind. */
+	static const bool shown[3][4] = {
+		[OUTPUT_SHOW_USUAL] = { true, false, true, false },
+		[OUTPUT_SHOW_ALL] = { true, true, false, false },
+		[OUTPUT_SHOW_FAILURE] = { false, false, true, true },
+	};
 
-	assert_true(journal_selects(NULL, "m0"));
-	assert_true(journal_selects(some, "m3"));
-	assert_false(journal_selects(some, "m30"));
+	assert_true(selects(NULL, OUTPUT_SHOW_USUAL, "m0", OUTPUT_PLAIN));
+	assert_true(selects(some, OUTPUT_SHOW_USUAL, "m3", OUTPUT_PLAIN));
+	assert_false(selects(some, OUTPUT_SHOW_USUAL, "m30", OUTPUT_PLAIN));
+	for (int show = 0; show < 3; show++)
+		for (int kind = 0; kind < 4; kind++)
+			assert_int_equal(selects(some, (enum output_show)show,
+						 "m1", (enum output_kind)kind),
+					 shown[show][kind]);
 }
 
 int main(void)
@@ -189,7 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_write_a_turn), TEST(test_full),
 		TEST(test_find_last),	     TEST(test_find_last_in_much),
-		TEST(test_selects),
+		TEST(test_selects),	     TEST(test_find_last_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -382,7 +382,8 @@ static void test_ship_cannot_execute(void **state)
 	world_start(w, order);
 	world_expect_state(w, "m0", "STOPPED");
 	assert_non_null(strstr(world_reason(w, "m0"), "did not replace"));
-	log = world_tail(w, "{\"follow\":false}");
+	assert_non_null(strstr(world_reason(w, "m0"), "cannot execute"));
+	log = world_tail(w, "{\"follow\":false,\"show\":\"all\"}");
 	assert_non_null(strstr(log, "cannot execute"));
 	world_shutdown(w);
 	unlink(path);

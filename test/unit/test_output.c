@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,7 +201,7 @@ static void test_parse_refuses(void **state)
 {
 	static const char *const bad[] = {
 		"\n", " m0 . x\n", "x m0 . x\n", "1\n", "1 \n", "1 m0\n",
-		"1 m0 .\n", "1 m0 ? x\n", "1 m0 .x\n", "1  . x\n",
+		"1 m0 .\n", "1 m0 * x\n", "1 m0 .x\n", "1  . x\n",
 		"1 M0 . x\n", "1 m0/ . x\n", "1 /m . x\n", "1 m0/a/b . x\n",
 		"1 m0/abcdefghijklmnopqrstuvwxyz123456 . x\n",
 		"18446744073709551616 m0 . x\n",
@@ -233,6 +234,143 @@ static void test_parse_too_long(void **state)
 	assert_int_equal(output_parse(text, len, &line, NULL), BIGM_EPROTOCOL);
 }
 
+static void expect_kind(struct run *r, enum output_kind kind, bool whole,
+			const char *text)
+{
+	struct output_line line;
+
+	assert_true(output_parse(buffer_data(&r->lines), r->lines.len, &line,
+				 NULL) > 0);
+	assert_int_equal(line.kind, kind);
+	expect_line(r, whole, text);
+}
+
+/* Whatever way it is cut, what comes before the machine's word is boot output,
+ * and what comes behind it is not. */
+static void test_boot(void **state)
+{
+	static const char text[] = "kernel\nno newline" MARKER " begins 1\n"
+				   "hello\n" MARKER " begins 2\nthere\n";
+
+	for (size_t piece = 1; piece < sizeof(text); piece++) {
+		struct run r;
+
+		begin(&r);
+		for (size_t at = 0; at < strlen(text); at += piece)
+			output_split(&r.s, text + at,
+				     strlen(text) - at < piece ?
+					     strlen(text) - at : piece,
+				     &r.lines);
+		expect_kind(&r, OUTPUT_BOOT, true, "kernel");
+		expect_kind(&r, OUTPUT_BOOT, false, "no newline");
+		expect_kind(&r, OUTPUT_PLAIN, true, "hello");
+		expect_kind(&r, OUTPUT_PLAIN, true, "there");
+		assert_int_equal(r.lines.len, 0);
+		finish(&r);
+	}
+}
+
+/* The bare worker is not what the machine is to be. */
+static void test_boot_of_a_later_image(void **state)
+{
+	struct run r;
+
+	begin(&r);
+	r.s.begins = 2;
+	feed(&r, MARKER " begins 1\nloading\n" MARKER " begins 2\nhello\n");
+	expect_kind(&r, OUTPUT_BOOT, true, "loading");
+	expect_kind(&r, OUTPUT_PLAIN, true, "hello");
+	finish(&r);
+}
+
+/* A program that has its standard output elsewhere never says the word. */
+static void test_boot_ends_with_running(void **state)
+{
+	static const char *const no_words[] = {
+		" begins 1", MARKER " begins ", MARKER " begins x1",
+		MARKER "begins 1", "1",
+	};
+	struct run r;
+
+	begin(&r);
+	for (size_t i = 0; i < sizeof(no_words) / sizeof(*no_words); i++) {
+		feed(&r, no_words[i]);
+		feed(&r, "\n");
+		expect_kind(&r, OUTPUT_BOOT, true, no_words[i]);
+	}
+	output_booted(&r.s);
+	feed(&r, "hello\n");
+	expect_kind(&r, OUTPUT_PLAIN, true, "hello");
+	output_repeat(&r.s, &r.lines);
+	assert_int_equal(r.lines.len, 0);
+	finish(&r);
+}
+
+static void expect_last_words(struct run *r, const char *text)
+{
+	char words[20];
+
+	output_last_words(&r->s, words, sizeof(words));
+	assert_string_equal(words, text);
+}
+
+static void test_last_words(void **state)
+{
+	struct run r;
+
+	begin(&r);
+	expect_last_words(&r, "");
+	feed(&r, "one\n");
+	expect_last_words(&r, "one");
+	feed(&r, "two\x1b[1m\n\n");
+	expect_last_words(&r, "two [1m");
+	feed(&r, "12345678901234567890");
+	expect_last_words(&r, "two [1m");
+	output_split(&r.s, NULL, 0, &r.lines);
+	expect_last_words(&r, "1234567890123456…");
+	finish(&r);
+}
+
+/* The last of much, and of a long line the beginning. */
+static void test_repeat(void **state)
+{
+	AUTO_FREE char *longest = xmalloc(5001);
+	struct output_line line;
+	struct run r;
+	char text[16];
+
+	begin(&r);
+	for (int i = 0; i < 2000; i++) {
+		snprintf(text, sizeof(text), "line %d\n", i);
+		feed(&r, text);
+	}
+	memset(longest, 'x', 5000);
+	strcpy(longest + 4999, "\n");
+	feed(&r, longest);
+	feed(&r, MARKER " begins 1\nseen\n");
+	buffer_consume(&r.lines, r.lines.len);
+	output_repeat(&r.s, &r.lines);
+	assert_true(r.lines.len < 32768);
+	for (int i = 0; r.lines.len > 0; i++) {
+		ssize_t n = output_parse(buffer_data(&r.lines), r.lines.len,
+					 &line, NULL);
+
+		assert_true(n > 0);
+		assert_int_equal(line.kind, r.lines.len == (size_t)n ?
+				 OUTPUT_FAILED_SEEN : OUTPUT_FAILED);
+		if (i == 0)
+			assert_true(memcmp(line.text, "line 1", 6) == 0);
+		if (line.text[0] == 'x')
+			assert_int_equal(line.len, 1000);
+		if (r.lines.len == (size_t)n)
+			assert_memory_equal(line.text, "seen", 4);
+		buffer_consume(&r.lines, (size_t)n);
+	}
+	output_repeat(&r.s, &r.lines);
+	assert_int_equal(r.lines.len, 0);
+	finish(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +382,11 @@ int main(void)
 		cmocka_unit_test(test_marker),
 		cmocka_unit_test(test_marker_behind_text),
 		cmocka_unit_test(test_marker_elsewhere),
+		cmocka_unit_test(test_boot),
+		cmocka_unit_test(test_boot_of_a_later_image),
+		cmocka_unit_test(test_boot_ends_with_running),
+		cmocka_unit_test(test_last_words),
+		cmocka_unit_test(test_repeat),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_parse_too_long),
 	};

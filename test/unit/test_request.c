@@ -117,7 +117,9 @@ static void test_start_refuses(void **state)
 static void test_tail(void **state)
 {
 	AUTO_JSON cJSON *whole = parse("{\"machines\":[\"m1\"],"
-				       "\"follow\":false,\"lines\":5}");
+				       "\"follow\":false,\"lines\":5,"
+				       "\"show\":\"all\"}");
+	AUTO_JSON cJSON *odd = parse("{\"show\":\"me\"}");
 	AUTO_JSON cJSON *none = parse("{}");
 	AUTO_JSON cJSON *few = parse("{\"lines\":-2}");
 	AUTO_JSON cJSON *list = parse("{\"machines\":7}");
@@ -129,15 +131,19 @@ static void test_tail(void **state)
 	assert_string_equal(r.machines[0], "m1");
 	assert_false(r.follow);
 	assert_int_equal(r.lines, 5);
+	assert_int_equal(r.show, OUTPUT_SHOW_ALL);
 	tail_request_release(&r);
 	assert_int_equal(tail_request_parse(none, &r, &err), 0);
 	assert_null(r.machines);
 	assert_true(r.follow);
 	assert_int_equal(r.lines, -1);
+	assert_int_equal(r.show, OUTPUT_SHOW_USUAL);
 	assert_int_equal(tail_request_parse(NULL, &r, &err), 0);
 	assert_int_equal(tail_request_parse(few, &r, &err), BIGM_EINVALID);
 	assert_int_equal(tail_request_parse(list, &r, &err), BIGM_EINVALID);
 	assert_int_equal(tail_request_parse(number, &r, &err), BIGM_EINVALID);
+	assert_int_equal(tail_request_parse(odd, &r, &err), BIGM_EINVALID);
+	assert_non_null(strstr(err.text, "\"me\""));
 }
 
 static void test_shutdown(void **state)

@@ -416,6 +416,8 @@ static struct fixture *begin(uint64_t lease_ms, struct forge *forge)
 	f->forge = forge;
 	spawn(f);
 	answer(f, lease_ms);
+	if (!forge)
+		fixture_await(f, FIXTURE_MARKER " begins 1\n");
 	f->loop = loop_new(&err);
 	assert_int_equal(loop_start_thread(f->loop, "test", &err), 0);
 	return f;
