@@ -103,7 +103,7 @@ by_peer() {
 	# shellcheck disable=SC2154 # of make check
 	[ "$sanitizer" = no ] || skip "a sanitizer needs the address space"
 	start_cluster
-	head -c 40000000 /dev/zero | tr '\0' 1 >large
+	printf '"%s"' "$(head -c 40000000 /dev/zero | tr '\0' x)" >large
 	by_peer Fail.TakeMemory
 	run -1 "$BIGM" call m0 Fail.Echo @large
 	echo "$output"
