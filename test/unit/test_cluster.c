@@ -55,7 +55,7 @@ static int info(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 	struct fake *f = bigm_request_state(req);
 
 	*reply = bigm_json("{\"cluster\":\"calm-tern\",\"id\":\"" FORGE_CLUSTER
-			   "\",\"version\":\"%s\",\"wire\":%d,\"pid\":42,"
+			   "\",\"version\":\"%s\",\"wire\":%d,\"pid\":42,\"end_ms\":0,"
 			   "\"started_ns\":\"1\",\"record\":\"/r\","
 			   "\"socket\":\"/s\",\"system\":\"local\"}",
 			   f->version, f->wire);
