@@ -9,7 +9,7 @@
 #include "loop/loop.h"
 
 #define AT_ONCE 100	   /* instances in one call */
-#define AGAIN_MS 1000	   /* the first wait for those not found, doubled */
+#define AGAIN_MS 500	   /* the first wait for those not found, doubled */
 #define AGAIN_MAX_MS 15000 /* up to this */
 
 /* Why those were refused that were, or the call failed: the first counts. */

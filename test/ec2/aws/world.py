@@ -102,6 +102,11 @@ class Region:
         # What was answered to a ClientToken: (action, token) -> (digest of the request, answer or function that makes it).
         self.tokens = {}
 
+    def lose_default_vpc(self):
+        """Its networks are then like any other."""
+        for network in list(self.vpcs.values()) + list(self.subnets.values()):
+            network.default = False
+
     def zones_of(self, kind):
         return kind.zones(self.name, self.letters)
 
@@ -143,6 +148,9 @@ class World:
         self.settings.change(values)
         if "throttle" in values:
             self.throttle = Throttle(values["throttle"]) if values["throttle"] else None
+        if values.get("default_vpc") is False:
+            for region in self.regions.values():
+                region.lose_default_vpc()
 
     def write_log(self, **entry):
         """One line for a request; it stands there before the answer is sent."""
