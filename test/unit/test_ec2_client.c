@@ -240,7 +240,6 @@ static void test_gives_up(void **state)
 static void test_dry_run(void **state)
 {
 	struct world *w = *state;
-	AUTO_XML struct xml *answer = NULL;
 
 	assert_int_equal(PLAY(w, { 412, ERROR("DryRunOperation"), 0 }), 0);
 	assert_int_equal(w->ec2.failure.kind, EC2_DRY_RUN);
