@@ -109,6 +109,8 @@ static void add_reservation(struct ec2_instances *list,
 static void add_answers(struct ec2_instances *list,
 			const struct ec2_pages *pages)
 {
+	if (pages->count == 0)
+		return;
 	list->answers = ec2_grow(list->answers, list->nanswers,
 				 sizeof(*list->answers));
 	list->answers[list->nanswers++] = *pages;

@@ -324,6 +324,7 @@ static void test_session_token(void **state)
 	launch(w, 1);
 	/* They expire, and nobody has new ones. */
 	ec2_service_tell(service, "advance", "{\"seconds\": 3601}");
+	ec2_instances_release(&w->list);
 	assert_int_equal(ec2_describe_instances(w->ec2.client, NULL, 0,
 						&w->list, &w->ec2.failure),
 			 BIGM_EPERMISSION);

@@ -252,6 +252,7 @@ static void test_rules(void **state)
 			  &w->failure) < 0)
 		fail_msg("%s", w->failure.error.text);
 	assert_int_equal(made.count, 3);
+	ec2_rules_release(&made);
 	assert_int_equal(ec2_describe_rules(w->client, &filter, 1, &found,
 					    &w->failure),
 			 0);
