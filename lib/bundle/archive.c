@@ -64,6 +64,32 @@ struct archive *archive_open_fd(int fd, const char *what,
 	return NULL;
 }
 
+static la_ssize_t read_some(struct archive *a, void *data, const void **bytes)
+{
+	struct archive_source *source = data;
+	ssize_t n;
+
+	if (!source->piece)
+		source->piece = xmalloc(PIECE);
+	n = source->read(source->data, source->piece, PIECE, source->err);
+	if (n < 0)
+		archive_set_error(a, EIO, "%s", source->err->text);
+	*bytes = source->piece;
+	return n < 0 ? -1 : n;
+}
+
+struct archive *archive_open_source(struct archive_source *source,
+				    struct bigm_error *err)
+{
+	struct archive *a = reader_new();
+
+	if (archive_read_open(a, source, NULL, read_some, NULL) == ARCHIVE_OK)
+		return a;
+	archive_error_set(err, a, "the bundle");
+	archive_read_free(a);
+	return NULL;
+}
+
 char *archive_read_entry(struct archive *a, size_t most, size_t *len,
 			 struct bigm_error *err)
 {

@@ -24,6 +24,18 @@ struct archive *archive_open_memory(const void *data, size_t len,
 struct archive *archive_open_fd(int fd, const char *what,
 				struct bigm_error *err);
 
+/* The same from read(), which is like read(2), and sets *err; data and err must
+ * live as long. */
+struct archive_source {
+	ssize_t (*read)(void *data, void *bytes, size_t len,
+			struct bigm_error *err);
+	void *data;
+	struct bigm_error *err;
+	char *piece; /* to be freed after the archive */
+};
+struct archive *archive_open_source(struct archive_source *source,
+				    struct bigm_error *err);
+
 /* Reads all of the present entry; NULL with BIGM_EEXHAUSTED when it has more
  * than `most` bytes. */
 char *archive_read_entry(struct archive *a, size_t most, size_t *len,

@@ -2,13 +2,17 @@
 
 #include "bundle/cargo.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "bundle/bundle.h"
 #include "bundle/elf_file.h"
+#include "bundle/reduce.h"
 
 /* The part of a bundle. */
 struct part_cargo {
@@ -44,10 +48,155 @@ static void part_free(struct cargo *cargo)
 	free(p);
 }
 
+/* ------------------------------------------------------------------ */
+/* A part with just what a machine lacks, in a file without a name.    */
+
+struct reduced_cargo {
+	struct cargo cargo; /* first */
+	char *name;
+	char digest[DIGEST_SIZE];
+	int fd;
+};
+
+struct reduced_reader {
+	int fd; /* the cargo's */
+	off_t offset;
+};
+
+static struct cargo_reader *reduced_open(const struct cargo *cargo,
+					 struct bigm_error *err)
+{
+	struct reduced_reader *r = xcalloc(1, sizeof(*r));
+
+	(void)err;
+	r->fd = ((const struct reduced_cargo *)(const void *)cargo)->fd;
+	return (void *)r;
+}
+
+static ssize_t reduced_read(struct cargo_reader *reader, void *data,
+			    size_t len, struct bigm_error *err)
+{
+	struct reduced_reader *r = (void *)reader;
+	ssize_t n = pread(r->fd, data, len, r->offset);
+
+	if (n < 0)
+		return error_set_errno(err, errno, "cannot read what is sent");
+	r->offset += n;
+	return n;
+}
+
+static void reduced_close(struct cargo_reader *reader)
+{
+	free(reader);
+}
+
+static void reduced_free(struct cargo *cargo)
+{
+	struct reduced_cargo *r = (void *)cargo;
+
+	cleanup_close(&r->fd);
+	free(r->name);
+	free(r);
+}
+
+static const struct cargo_ops reduced_ops = {
+	.open = reduced_open,
+	.read = reduced_read,
+	.close = reduced_close,
+	.free = reduced_free,
+};
+
+static int temporary(struct bigm_error *err)
+{
+	const char *dir = getenv("TMPDIR");
+	AUTO_FREE char *name = xasprintf("%s/bigm-XXXXXX",
+					 dir && *dir ? dir : "/tmp");
+	int fd = mkostemp(name, O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot make %s", name);
+	unlink(name);
+	return fd;
+}
+
+/* ---- the part as an archive ---- */
+
+static ssize_t read_on(void *data, void *bytes, size_t len,
+		       struct bigm_error *err)
+{
+	return bundle_reader_read(data, bytes, len, err);
+}
+
+struct opened {
+	struct bundle_reader *reader;
+	struct archive_source source;
+	struct archive *archive; /* NULL: it could not be opened */
+};
+
+static void open_archive(struct opened *o, const struct cargo *cargo,
+			 struct bigm_error *err)
+{
+	const struct part_cargo *p = (const void *)cargo;
+
+	*o = (struct opened){
+		.reader = bundle_reader_new(&p->bundle, p->part, err),
+	};
+	if (!o->reader)
+		return;
+	o->source = (struct archive_source){ .read = read_on,
+					     .data = o->reader, .err = err };
+	o->archive = archive_open_source(&o->source, err);
+}
+
+static void close_archive(struct opened *o)
+{
+	archive_read_free(o->archive);
+	bundle_reader_free(o->reader);
+	free(o->source.piece);
+}
+
+static char **part_files(const struct cargo *cargo, struct bigm_error *err)
+{
+	struct opened o;
+	char **files = NULL;
+
+	open_archive(&o, cargo, err);
+	if (o.archive)
+		files = reduce_files(o.archive, err);
+	close_archive(&o);
+	return files;
+}
+
+static struct cargo *part_reduce(const struct cargo *cargo, char *const *lacks,
+				 struct bigm_error *err)
+{
+	struct reduced_cargo *r = xcalloc(1, sizeof(*r));
+	struct archive_sink sink = { .digest = digest_new() };
+	struct opened o;
+	int rc = BIGM_EFAILED;
+
+	r->name = xstrdup(cargo->name);
+	r->cargo = (struct cargo){ .ops = &reduced_ops, .name = r->name,
+				   .digest = r->digest, .refs = 1 };
+	open_archive(&o, cargo, err);
+	r->fd = sink.fd = o.archive ? temporary(err) : -1;
+	if (r->fd >= 0)
+		rc = reduce_part(o.archive, lacks, &sink, err);
+	close_archive(&o);
+	digest_finish(sink.digest, r->digest);
+	r->cargo.size = sink.size;
+	if (rc == 0)
+		return &r->cargo;
+	reduced_free(&r->cargo);
+	return NULL;
+}
+
 static const struct cargo_ops ops = {
 	.open = part_open,
 	.read = part_read,
 	.close = part_close,
+	.files = part_files,
+	.reduce = part_reduce,
 	.free = part_free,
 };
 
@@ -83,6 +232,8 @@ int bundle_find_cargo(const char *program, const char *bundle,
 	}
 	p->cargo.name = p->bundle.path;
 	p->cargo.digest = p->part->digest;
+	p->cargo.size = p->part->size;
+	p->cargo.refs = 1;
 	*cargo = &p->cargo;
 	return 0;
 }

@@ -3,9 +3,13 @@
  *
  * The keeper knows no bundles: who runs it gives it a function that finds the
  * cargo for an order.  One inside of a user's unit test has none.
+ *
+ * Readers, files() and reduce() block, and may run on any thread.
  */
 #ifndef KEEPER_CARGO_H
 #define KEEPER_CARGO_H
+
+#include <stdint.h>
 
 #include "bigm.h"
 
@@ -19,6 +23,13 @@ struct cargo_ops {
 	ssize_t (*read)(struct cargo_reader *reader, void *data, size_t len,
 			struct bigm_error *err);
 	void (*close)(struct cargo_reader *reader);
+	/* The digests of its files, each once, NULL-terminated; to be freed by
+	 * json_strings_free(). */
+	char **(*files)(const struct cargo *cargo, struct bigm_error *err);
+	/* A cargo for machines that have all files but those of these
+	 * digests. */
+	struct cargo *(*reduce)(const struct cargo *cargo, char *const *lacks,
+				struct bigm_error *err);
 	void (*free)(struct cargo *cargo);
 };
 
@@ -26,7 +37,13 @@ struct cargo {
 	const struct cargo_ops *ops;
 	const char *name;   /* for errors; the cargo's, as what follows */
 	const char *digest; /* of its bytes */
+	uint64_t size;
+	unsigned refs; /* whose last one frees it; the loop's thread */
 };
+
+struct cargo *cargo_hold(struct cargo *cargo);
+/* NULL is none. */
+void cargo_put(struct cargo *cargo);
 
 /*
  * For machines of that architecture (NULL: this host's), of a program (may be

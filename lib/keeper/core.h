@@ -22,6 +22,7 @@
 #include "keeper/loan.h"
 #include "keeper/record.h"
 #include "keeper/request.h"
+#include "keeper/ship.h"
 #include "keeper/tail.h"
 #include "keeper/watch.h"
 #include "machine/system.h"
@@ -62,6 +63,7 @@ struct keeper {
 	struct system *system;
 	cargo_find_fn *find_cargo; /* NULL: it cannot ship bundles */
 	struct delivery_list deliveries;
+	struct shipment_list shipments;
 	struct keepalive keepalive; /* 0: the system's, from keeper_start() on */
 	struct rpc_server *server;
 	struct journal *journal;

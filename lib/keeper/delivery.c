@@ -76,22 +76,42 @@ static void on_request_event(struct bigm_request *req, void *data)
 	rpc_request_end(req);
 }
 
-static void send_to(struct delivery *d, struct member *m)
+static void on_progress(void *data)
 {
+	struct slot *slot = data;
+
+	keeper_member_alive(slot->member->keeper, slot->member);
+}
+
+static void send_to(struct delivery *d, struct member *m, size_t expected)
+{
+	static const struct ship_ops ops = { .done = on_shipped,
+					     .progress = on_progress };
 	const struct ship_order order = {
-		.fd = -1, .cargo = d->order->cargo,
+		.shipments = &m->keeper->shipments,
+		.stock = m->stock,
+		.address = m->address,
+		.expected = expected,
+		.source = { .fd = -1, .cargo = d->order->cargo },
 	};
 	struct slot *slot = &d->slots[d->n++];
 
 	*slot = (struct slot){ .delivery = d, .member = m };
 	d->left++;
-	slot->ship = ship_start(m->client, &order, on_shipped, slot);
+	slot->ship = ship_start(&order, &ops, slot);
+}
+
+static bool is_wanting(const struct delivery *d, const struct member *m)
+{
+	return m->state == BIGM_RUNNING &&
+	       strcmp(m->cargo, d->order->cargo->digest) != 0;
 }
 
 void delivery_start(struct keeper *k, struct bigm_request *req,
 		    struct start_request *order)
 {
 	struct delivery *d = xcalloc(1, sizeof(*d));
+	size_t expected = 0;
 
 	d->list = &k->deliveries;
 	d->next = d->list->first;
@@ -101,13 +121,11 @@ void delivery_start(struct keeper *k, struct bigm_request *req,
 	d->why = (struct bigm_error)BIGM_ERROR_INIT;
 	d->slots = xcalloc(k->nmembers + 1, sizeof(*d->slots));
 	rpc_request_on_event(req, on_request_event, d);
-	for (size_t i = 0; i < k->nmembers; i++) {
-		struct member *m = k->members[i];
-
-		if (m->state == BIGM_RUNNING &&
-		    strcmp(m->cargo, order->cargo->digest) != 0)
-			send_to(d, m);
-	}
+	for (size_t i = 0; i < k->nmembers; i++)
+		expected += is_wanting(d, k->members[i]);
+	for (size_t i = 0; i < k->nmembers; i++)
+		if (is_wanting(d, k->members[i]))
+			send_to(d, k->members[i], expected);
 	if (d->left == 0)
 		finish(d);
 }

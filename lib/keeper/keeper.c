@@ -564,6 +564,7 @@ int keeper_init(struct keeper *k, const char *journal, struct bigm_error *err)
 			(uint64_t)now.tv_nsec;
 	k->advance.fn = on_advance;
 	loan_init(&k->loan, k);
+	ship_list_init(&k->shipments, k->loop);
 	k->end = (struct bigm_error)BIGM_ERROR_INIT;
 	if (make_marker(k, err) < 0 || make_authority(k, err) < 0 ||
 	    make_journal(k, journal, err) < 0)
@@ -595,8 +596,10 @@ void keeper_dispose(struct keeper *k)
 	journal_free(k->journal);
 	if (k->system)
 		k->ops->free(k->system);
-	if (k->loop)
+	if (k->loop) {
+		shipment_release_all(&k->shipments);
 		loop_free(k->loop);
+	}
 	tls_context_free(k->tls);
 	identity_free(k->identity);
 	authority_free(k->authority);

@@ -45,6 +45,7 @@ struct member *member_new(struct keeper *k, int index,
 	m->reason = m->loan_reason = none;
 	snprintf(m->name, sizeof(m->name), "m%d", index);
 	m->client = rpc_client_new(k->loop, m->name);
+	m->stock = ship_stock_new(m->name, m->client);
 	m->health = (struct health){
 		.client = m->client,
 		.name = m->name,
@@ -70,6 +71,7 @@ void member_free(struct member *m)
 	loop_timer_stop(m->keeper->loop, &m->end_timer);
 	certify_free(m->certify);
 	ship_free(m->ship);
+	ship_stock_free(m->stock);
 	bigm_call_free(m->reg);
 	bigm_call_free(m->shutdown);
 	rpc_client_free(m->client);
@@ -118,6 +120,7 @@ static void stopped(struct member *m)
 	m->certify = NULL;
 	ship_free(m->ship);
 	m->ship = NULL;
+	ship_stock_leave(m->stock);
 	if (!m->reason.code && m->keeper->end.code) {
 		error_copy(&m->reason, &m->keeper->end);
 		error_prefix(&m->reason, "%s", m->name);
@@ -295,6 +298,7 @@ static void check_running(struct member *m)
 {
 	if (!m->alive || !m->registered || m->ship)
 		return;
+	ship_stock_is_back(m->stock);
 	if (m->state == BIGM_STARTING) {
 		m->running_ns = wall_clock_ns();
 		become(m, BIGM_RUNNING);
@@ -474,6 +478,20 @@ static char **env_changes(char *const *from, char *const *to)
 	return changes;
 }
 
+/* How many machines get that, too: those that were started together, and those
+ * that a borrower takes. */
+static size_t fellows(const struct member *m)
+{
+	const struct keeper *k = m->keeper;
+	size_t n = 0;
+
+	for (size_t i = 0; i < k->nmembers; i++)
+		n += k->members[i]->image == m->image &&
+		     k->members[i]->state != BIGM_STOPPED;
+	return n < (size_t)m->image->n && m->state == BIGM_STARTING ?
+		       (size_t)m->image->n : n;
+}
+
 /* What is sent on the way to its image: that, or the bare worker first, since
  * nobody else can take cargo. */
 static struct ship_order ship_order_of(const struct member *m)
@@ -483,18 +501,34 @@ static struct ship_order ship_order_of(const struct member *m)
 	bool own = !m->hop && (image->program || image->cargo);
 
 	return (struct ship_order){
-		.program = own ? image->program : keeper_worker(m->keeper),
-		.fd = own ? image->program_fd : -1,
-		.cargo = own ? image->cargo : NULL,
+		.shipments = &m->keeper->shipments,
+		.stock = m->stock,
+		.address = m->address,
+		.expected = fellows(m),
+		.source = { .program = own ? image->program :
+					     keeper_worker(m->keeper),
+			    .fd = own ? image->program_fd : -1,
+			    .cargo = own ? image->cargo : NULL },
 		.exec = !own || !image->cargo || image->exec,
 		.argv = own ? image->argv : bare,
 	};
+}
+
+static void on_progress(void *data)
+{
+	struct member *m = data;
+
+	keeper_member_alive(m->keeper, m);
 }
 
 /* An upload may take longer than the first lease. */
 static void ship(struct member *m, const struct start_request *before)
 {
 	const struct start_request *image = m->image;
+	static const struct ship_ops ops = {
+		.done = on_shipped,
+		.progress = on_progress,
+	};
 	struct ship_order order = ship_order_of(m);
 	char **ours = process_env(NULL, NULL);
 	char **env = env_changes(before->env ? before->env : ours,
@@ -506,9 +540,9 @@ static void ship(struct member *m, const struct start_request *before)
 	m->splitter.begins = m->least > 0 ? m->least : 1;
 	/* For Run, if it is not to become that. */
 	snprintf(m->cargo, sizeof(m->cargo), "%s",
-		 order.exec ? "" : order.cargo->digest);
+		 order.exec ? "" : order.source.cargo->digest);
 	pulse_start(&m->pulse);
-	m->ship = ship_start(m->client, &order, on_shipped, m);
+	m->ship = ship_start(&order, &ops, m);
 	json_strings_free(env);
 	json_strings_free(ours);
 }

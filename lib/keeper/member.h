@@ -60,6 +60,7 @@ struct member {
 	struct rpc_client *client;
 	char cargo[DIGEST_SIZE]; /* what it has ready for Run; "": nothing */
 	struct certify *certify; /* under way; NULL: not, or not any more */
+	struct ship_stock *stock; /* what it has got by ships */
 	struct ship *ship; /* under way */
 	bool hop; /* it becomes the bare worker first */
 	uint64_t incarnation, least; /* it has; it must have, after Exec */

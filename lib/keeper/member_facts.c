@@ -44,6 +44,7 @@ static void add_use(cJSON *facts, const struct member *m)
 cJSON *member_facts(const struct member *m)
 {
 	cJSON *facts = cJSON_CreateObject();
+	uint64_t have, size;
 
 	cJSON_AddStringToObject(facts, "machine", m->name);
 	cJSON_AddNumberToObject(facts, "index", m->index);
@@ -55,6 +56,12 @@ cJSON *member_facts(const struct member *m)
 	cJSON_AddNumberToObject(facts, "pid", m->pid);
 	json_add_uint64(facts, "start_ns", m->start_ns);
 	json_add_uint64(facts, "running_ns", m->running_ns);
+	if (ship_stock_progress(m->stock, &have, &size)) {
+		cJSON *ship = cJSON_AddObjectToObject(facts, "ship");
+
+		json_add_uint64(ship, "have", have);
+		json_add_uint64(ship, "size", size);
+	}
 	if (m->use != MEMBER_OWN && m->state == BIGM_RUNNING)
 		add_use(facts, m);
 	if (m->order->label)

@@ -197,8 +197,7 @@ void start_request_free(struct start_request *r)
 		return;
 	free(r->program);
 	free(r->bundle);
-	if (r->cargo)
-		r->cargo->ops->free(r->cargo);
+	cargo_put(r->cargo);
 	json_strings_free(r->argv);
 	json_strings_free(r->env);
 	free(r->dir);

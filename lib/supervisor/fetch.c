@@ -162,6 +162,15 @@ static void listen_no_more(void *data)
 	rpc_request_on_event(f->req, NULL, NULL);
 }
 
+/* Whatever is wrong with a peer, another one may help; whoever ordered it has
+ * to tell that from our own losing him. */
+static int blame_peer(struct bigm_error *err)
+{
+	err->code = BIGM_EFAILED;
+	err->retriable = true;
+	return err->code;
+}
+
 static int open_peer(struct fetch *f, struct bigm_error *err)
 {
 	const struct bigm_call_options options = {
@@ -187,7 +196,7 @@ static int open_peer(struct fetch *f, struct bigm_error *err)
 	strcpy(target.expect.cluster, f->worker->boot->cluster);
 	f->client = rpc_client_new(f->worker->loop, f->order.name);
 	if (rpc_client_open(f->client, &target, err) < 0)
-		return err->code;
+		return blame_peer(err);
 	f->call = rpc_call_start(f->client, "Supervisor.GetBinary", arg,
 				 strlen(arg), &options);
 	loop_call(f->worker->loop, listen_for_end, f);
@@ -204,8 +213,7 @@ static void close_peer(struct fetch *f)
 		rpc_client_free(f->client);
 }
 
-/* More bytes of the parcel, which are left in the piece.  Whatever is wrong
- * with a peer, another one may help. */
+/* More bytes of the parcel, which are left in the piece. */
 static ssize_t next_bytes(struct fetch *f, struct bigm_error *err)
 {
 	ssize_t n;
@@ -213,9 +221,7 @@ static ssize_t next_bytes(struct fetch *f, struct bigm_error *err)
 	if (!f->call)
 		return bigm_request_read(f->req, f->piece, PIECE, err);
 	n = bigm_call_read(f->call, f->piece, PIECE, err);
-	if (n < 0)
-		err->retriable = true;
-	return n;
+	return n < 0 ? blame_peer(err) : n;
 }
 
 /* ------------------------------------------------------------------ */
@@ -223,9 +229,10 @@ static ssize_t next_bytes(struct fetch *f, struct bigm_error *err)
 
 static int tell(struct fetch *f, struct bigm_error *err)
 {
-	char line[64];
-	int len = snprintf(line, sizeof(line), "{\"have\":%llu}\n",
-			   (unsigned long long)parcel_have(f->parcel));
+	char line[96];
+	int len = snprintf(line, sizeof(line), "{\"have\":%llu,\"got\":%llu}\n",
+			   (unsigned long long)parcel_have(f->parcel),
+			   (unsigned long long)parcel_got(f->parcel));
 
 	f->told_ns = loop_now_ns();
 	return bigm_request_write(f->req, line, (size_t)len, err);
@@ -262,7 +269,7 @@ static int take_all(struct fetch *f, struct bigm_error *err)
 	if (have == f->order.size)
 		return rc;
 	if (!f->order.address && f->order.offset > have)
-		return error_set_retriable(err, BIGM_EUNAVAILABLE,
+		return error_set_retriable(err, BIGM_EFAILED,
 					   "only %llu bytes are here",
 					   (unsigned long long)have);
 	f->skip = f->order.address ? 0 : have - f->order.offset;
@@ -272,7 +279,7 @@ static int take_all(struct fetch *f, struct bigm_error *err)
 		ssize_t n = next_bytes(f, err);
 
 		if (n == 0)
-			rc = error_set_retriable(err, BIGM_EUNAVAILABLE,
+			rc = error_set_retriable(err, BIGM_EFAILED,
 						 "it ended too early");
 		else
 			rc = n < 0 ? (int)n : take(f, (size_t)n, err);

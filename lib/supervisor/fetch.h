@@ -9,10 +9,11 @@
  *		  these files the machine has not, see supervisor/store.h
  *	Fetch	  stream in: one line, the order (parcel.h); then, unless it
  *		  names a peer, the parcel's bytes from its offset on.  Stream
- *		  out: lines of JSON, {"have": BYTES} now and then, and at the
- *		  end {"digest", "size"}, when it is the next program, as after
- *		  Setbinary.  An error that is retriable is not this machine's:
- *		  the peer broke off, or sent what is not the parcel
+ *		  out: lines of JSON, {"have": BYTES, "got": BYTES} now and
+ *		  then (got counts those of a chunk that is not complete), and
+ *		  at the end {"digest", "size"}, when it is the next program,
+ *		  as after Setbinary.  An error that is retriable, and FAILED or
+ *		  PROTOCOL, is the source's: it broke off, or lies
  *	GetBinary {"digest", "offset"} → stream out: the parcel's bytes from
  *		  there on, as they come in; null → the running program's
  *

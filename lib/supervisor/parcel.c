@@ -199,7 +199,7 @@ static struct parcel *await_turn(struct parcel_shelf *shelf, const char *digest,
 	while ((p = find(shelf, digest)) && p->writing) {
 		if (wait_cond(&shelf->news, &shelf->lock, deadline) == 0)
 			continue;
-		error_set_retriable(err, BIGM_EUNAVAILABLE,
+		error_set_retriable(err, BIGM_EFAILED,
 				    "%s: somebody else is sending it", digest);
 		return NULL;
 	}
@@ -241,6 +241,11 @@ uint64_t parcel_have(struct parcel *p)
 	have = p->have;
 	pthread_mutex_unlock(&p->shelf->lock);
 	return have;
+}
+
+uint64_t parcel_got(struct parcel *p)
+{
+	return p->have + p->chunk_len;
 }
 
 /* Only the writer changes have, and so reads it without the lock. */

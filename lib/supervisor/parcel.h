@@ -69,12 +69,14 @@ void shelf_release(struct parcel_shelf *shelf);
 struct parcel;
 
 /* For its writer: the parcel of that digest, as far as it has come.  Waits for
- * the one before to leave, ten seconds at most: then BIGM_EUNAVAILABLE. */
+ * the one before to leave, ten seconds at most: then BIGM_EFAILED, retriable. */
 struct parcel *parcel_write(struct parcel_shelf *shelf,
 			    const struct parcel_order *order,
 			    struct bigm_error *err);
 /* How much of it is good, or with digests at the end only, is there. */
 uint64_t parcel_have(struct parcel *parcel);
+/* For its writer: and those of a chunk that is not complete. */
+uint64_t parcel_got(struct parcel *parcel);
 /* The next bytes.  BIGM_EPROTOCOL names a chunk that is not what it should be,
  * and nothing of it is taken; BIGM_EEXHAUSTED: no room on the disk. */
 int parcel_append(struct parcel *parcel, const void *data, size_t len,

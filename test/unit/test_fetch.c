@@ -394,7 +394,7 @@ static void what_broke_off_goes_on_where_it_was(void **state)
 	bigm_call_free(c);
 	/* From where it cannot go on. */
 	g->order.offset = 4 * CHUNK;
-	assert_fails(fetch(f, &g->order), BIGM_EUNAVAILABLE, true,
+	assert_fails(fetch(f, &g->order), BIGM_EFAILED, true,
 		     "only 196608 bytes are here");
 	/* Some of it once more. */
 	g->order.offset = CHUNK + 1;
@@ -411,7 +411,7 @@ static void a_machine_fetches_from_its_peer(void **state)
 	struct peer_server p;
 
 	peer_begin(&p, f, g, GOOD);
-	assert_fails(fetch_from(f, g, "m6", p.address), BIGM_EPERMISSION, true,
+	assert_fails(fetch_from(f, g, "m6", p.address), BIGM_EFAILED, true,
 		     "m6");
 	assert_int_equal(p.asked, 0);
 	assert_fetched(g, fetch_from(f, g, "m7", p.address));
@@ -430,8 +430,8 @@ static void bad_peers_are_told_and_another_goes_on(void **state)
 		const char *word;
 	} bad[] = {
 		{ LYING, BIGM_EPROTOCOL, "m7 lies: what came at" },
-		{ ENDING, BIGM_EUNAVAILABLE, "it ended too early" },
-		{ BREAKING, BIGM_EIO, "m7: Supervisor.GetBinary: the disk is" },
+		{ ENDING, BIGM_EFAILED, "it ended too early" },
+		{ BREAKING, BIGM_EFAILED, "m7: Supervisor.GetBinary: the disk is" },
 	};
 	const size_t n = sizeof(bad) / sizeof(*bad);
 	struct fixture *f = *state;
@@ -447,7 +447,7 @@ static void bad_peers_are_told_and_another_goes_on(void **state)
 	}
 	/* Nobody listens there now. */
 	assert_fails(fetch_from(f, g, "m7", "https://127.0.0.1:1/"),
-		     BIGM_EUNAVAILABLE, true, "m7");
+		     BIGM_EFAILED, true, "m7");
 	peer_begin(&p, f, g, GOOD);
 	assert_fetched(g, fetch_from(f, g, "m7", p.address));
 	assert_int_equal(p.asked, n * CHUNK + 1);
