@@ -16,4 +16,10 @@ int ec2_create_tags(struct ec2_client *c, const char *const *ids, size_t n,
 		    const struct ec2_tag *tags, size_t ntags,
 		    struct ec2_failure *f);
 
+/* Takes the tags of these keys, whatever their values, off the resources.  What
+ * does not have them, or does not exist, is fine. */
+int ec2_delete_tags(struct ec2_client *c, const char *const *ids, size_t n,
+		    const char *const *keys, size_t nkeys,
+		    struct ec2_failure *f);
+
 #endif

@@ -36,6 +36,7 @@ struct world {
 	char bodies[8192]; /* of requests to STS, one a line, after who signed */
 	char header[256];  /* Authorization of a container, bearer's token */
 	char logged[8192];
+	char *huge; /* answer, which the server may have until its end */
 };
 
 static const char *word_after(const char *text, const char *name)
@@ -172,6 +173,7 @@ static int tear_down(void **state)
 	assert_null(strstr(w->err.text, "hidden"));
 	aws_credentials_release(&w->c);
 	http_server_free(w->server);
+	free(w->huge);
 	cancel_free(w->cancel);
 	free(w);
 	return 0;
@@ -678,13 +680,12 @@ static void bad_answers_of_a_container(void **state)
 static void huge_answers_are_refused(void **state)
 {
 	struct world *w = *state;
-	char *huge = xcalloc(1, 300001);
 
-	memset(huge, 'x', 300000);
-	w->answer = huge;
+	w->huge = xcalloc(1, 300001);
+	memset(w->huge, 'x', 300000);
+	w->answer = w->huge;
 	open_provider(w, "AWS_CONTAINER_CREDENTIALS_FULL_URI=%s/container");
 	assert_fails(w, BIGM_EEXHAUSTED, "container");
-	free(huge);
 }
 
 static void *cancel_it(void *data)

@@ -23,6 +23,7 @@ struct world {
 	enum http_fault fault;
 	const char *token; /* NULL: of that number */
 	const char *answer;
+	char *large; /* answer, which the server may have until its end */
 };
 
 static void serve(const struct http_seen *seen, struct http_reply *reply,
@@ -89,6 +90,7 @@ static int tear_down(void **state)
 	metadata_free(w->metadata);
 	aws_config_free(w->config);
 	http_server_free(w->server);
+	free(w->large);
 	free(w);
 	return 0;
 }
@@ -193,13 +195,12 @@ static void a_service_that_is_not_there_is_remembered(void **state)
 static void answers_are_bounded(void **state)
 {
 	struct world *w = *state;
-	char *large = xcalloc(1, METADATA_ANSWER_MAX + 2);
 
-	memset(large, 'x', METADATA_ANSWER_MAX + 1);
-	w->answer = large;
+	w->large = xcalloc(1, METADATA_ANSWER_MAX + 2);
+	memset(w->large, 'x', METADATA_ANSWER_MAX + 1);
+	w->answer = w->large;
 	assert_null(metadata_get(w->metadata, "meta-data/x", &w->err));
 	assert_int_equal(w->err.code, BIGM_EEXHAUSTED);
-	free(large);
 }
 
 static void regions_and_addresses_are_checked(void **state)

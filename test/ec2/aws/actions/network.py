@@ -54,6 +54,7 @@ def describe_vpcs(call):
     known, wanted = call.region.vpcs, call.params.get("VpcIds", [])
     check_ids("vpc", wanted, known)
     vpcs = [known[one] for one in wanted] if wanted else list(known.values())
+    vpcs = [v for v in vpcs if call.world.settings.default_vpc or not v.default]
     part, rest = page(call, select(call, vpcs, VPC_FILTERS, tags_of(call)), ids="VpcIds")
     return {"Vpcs": [{"VpcId": v.id, "CidrBlock": v.cidr, "State": "available", "IsDefault": v.default, "OwnerId": ACCOUNT,
                       "InstanceTenancy": "default", "DhcpOptionsId": "dopt-" + digest(v.id), "Tags": tag_shape(call, v)}

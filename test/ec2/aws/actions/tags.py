@@ -1,4 +1,4 @@
-"""CreateTags and DescribeTags."""
+"""CreateTags, DeleteTags and DescribeTags."""
 from . import action
 from .network import set_network_tags
 from ..errors import ApiError
@@ -34,6 +34,21 @@ def create_tags(call):
             set_network_tags(region, one, call.params["Tags"])
         else:
             things[one].tags = check_tags(call.params["Tags"], things[one].tags)
+    return {}
+
+
+@action
+def delete_tags(call):
+    """Tags of instances, groups and the like; a key without a value means any value."""
+    resources = call.params["Resources"]
+    things = {one: find(call.region, one) for one in resources}
+    for one, thing in things.items():
+        if thing is None:
+            raise ApiError(NAMES.get(one.partition("-")[0], "InvalidID") + ".NotFound", f"The ID '{one}' does not exist")
+    for thing in things.values():
+        for pair in call.params.get("Tags", []):
+            if "Value" not in pair or thing.tags.get(pair["Key"]) == pair["Value"]:
+                thing.tags.pop(pair["Key"], None)
     return {}
 
 
