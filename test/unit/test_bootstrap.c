@@ -472,12 +472,15 @@ static void bad_certificates_are_not_taken(void **state)
 	authority_free(others);
 }
 
+#define WHO "\"name\":\"m0\",\"cluster\":\"c1\""
+#define NO_PEM \
+	"\"lease_ms\":1000,\"certificate\":\"x\",\"authority\":\"y\""
+
 static void bad_answers_are_not_taken(void **state)
 {
 	static const char *const answers[] = {
-		"null", "[]", "{}", "{\"name\":\"m0\",\"cluster\":\"c1\"}",
-		"{\"name\":\"m0\",\"cluster\":\"c1\",\"lease_ms\":1000,"
-		"\"certificate\":\"x\",\"authority\":\"y\"}",
+		"null", "[]", "{}", "{" WHO "}", "{" WHO ",\"lease_ms\":0}",
+		"{" WHO ",\"lease_ms\":1000}", "{" WHO "," NO_PEM "}",
 	};
 	struct world *w = *state;
 	struct rpc_client *client;
