@@ -472,6 +472,26 @@ static void a_machine_whose_lease_is_over_ends(void **state)
 	fixture_free(f);
 }
 
+static void a_machine_shows_that_it_is_kept_alive(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+	AUTO_FREE char *path = xasprintf("%s/alive.%d", tmp ? tmp : "/tmp",
+					 (int)getpid());
+	struct fixture *f;
+
+	(void)state;
+	setenv("BIGM_ALIVE", path, 1);
+	f = fixture_new(60000);
+	cJSON_Delete(call_ok(f, "Supervisor.Ping", "1"));
+	assert_int_equal(access(path, F_OK), -1);
+	cJSON_Delete(call_ok(f, "Supervisor.Keepalive",
+			     "{\"interval_ms\": 60000}"));
+	assert_int_equal(access(path, F_OK), 0);
+	fixture_free(f);
+	unsetenv("BIGM_ALIVE");
+	unlink(path);
+}
+
 static void keepalive_moves_the_lease(void **state)
 {
 	struct fixture *f = fixture_new(1500);
@@ -515,6 +535,7 @@ int main(int argc, char **argv)
 		TEST(what_was_written_before_an_exit_arrives),
 		TEST(a_machine_whose_keeper_is_gone_ends),
 		cmocka_unit_test(a_machine_whose_lease_is_over_ends),
+		cmocka_unit_test(a_machine_shows_that_it_is_kept_alive),
 		cmocka_unit_test(keepalive_moves_the_lease),
 	};
 
