@@ -136,7 +136,8 @@ def test_filters_select(service):
 def test_capacity_runs_out_by_pool(service):
     service.control("settings", {"capacity": [{"type": "m5.large", "market": "spot", "count": 3},
                                               {"zone": "us-west-2b", "count": 0}]})
-    assert len(service.run(MaxCount=5, InstanceMarketOptions=SPOT)) == 3
+    assert len(service.run(MaxCount=2, InstanceMarketOptions={"MarketType": "spot"})) == 2
+    assert len(service.run(MaxCount=5, InstanceMarketOptions=SPOT)) == 1
     with refused("InsufficientInstanceCapacity", "Spot") as refusal:
         service.run(InstanceMarketOptions=SPOT)
     assert refusal.status == 500

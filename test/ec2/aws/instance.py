@@ -73,7 +73,7 @@ class Instance:
 
     @property
     def market(self):
-        return "spot" if self.spec.spot else "on-demand"
+        return "on-demand" if self.spec.spot is None else "spot"
 
     def visible(self, now):
         """Whether EC2 knows it: not at once, and not for long after its end."""
@@ -129,6 +129,17 @@ class Instance:
         self.reason = "Client.InstanceInitiatedShutdown"
         self.state = "stopping"
         self.next = (self.world.now() + self.world.settings.shutting_down, "stopped")
+
+    def host_gone(self):
+        """What it ran on is no more: it was told to go, or went of itself."""
+        if self.state in ("pending", "running"):
+            if self.reason != "Server.InternalError":
+                self.state = "running"
+                self.power_off()
+            else:
+                self.end(self.reason)
+        if self.state == "shutting-down":
+            self.next = (self.world.now() + self.world.settings.shutting_down, "terminated")
 
     def state_shape(self, state=None):
         state = state or self.state

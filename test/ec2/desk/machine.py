@@ -1,0 +1,147 @@
+"""One instance: a container with systemd, sshd and cloud-init, on an overlay of the base tree."""
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+from . import cgroup, loop
+
+# An instance that is told to stop and does not is killed, as EC2 pulls the plug at last; in seconds.
+STOP_SECONDS = 30
+
+
+# Who logs in, by the beginning of an image's name; Debian's cloud-init knows its own user only.
+USERS = {"ubuntu": "ubuntu", "al2023": "ec2-user", "amzn2": "ec2-user", "Flatcar": "core"}
+USER_CONFIG = """\
+system_info:
+  default_user:
+    name: %s
+    lock_passwd: true
+    sudo: ["ALL=(ALL) NOPASSWD:ALL"]
+    shell: /bin/bash
+"""
+
+
+def call(*command):
+    """Raises RuntimeError with what the command said."""
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {result.stderr.strip() or result.returncode}")
+
+
+def device_name(name):
+    """What the kernel calls the device of a mapping: /dev/sdb is xvdb."""
+    return "/dev/" + os.path.basename(name).replace("sd", "xvd", 1) if "/sd" in name else name
+
+
+class Machine:
+    """gone(machine) is called once, from a thread, when nothing of the instance is left but its console's output."""
+
+    def __init__(self, number, instance, volumes, base, folder, cgroups, gone):
+        self.number = number
+        self.instance_id = instance.id
+        self.mac = instance.mac
+        self.user = next((user for name, user in USERS.items() if instance.spec.image.name.startswith(name)), None)
+        self.volumes = volumes
+        self.base = base
+        self.folder = os.path.join(folder, instance.id)
+        self.cgroup = os.path.join(cgroups, instance.id)
+        self.gone = gone
+        self.lock = threading.Lock()
+        self.process = None
+        self.stopping = False
+        self.failure = None
+        self.descriptors = []
+        self.console_file = os.path.join(folder, instance.id + ".console")
+        threading.Thread(target=self.live, daemon=True).start()
+
+    def live(self):
+        """From the making of its parts to the end of them."""
+        try:
+            self.prepare()
+            self.run()
+        except (OSError, RuntimeError) as error:
+            self.failure = str(error)
+            with open(self.console_file, "a") as console:
+                console.write(f"cloud: the instance could not be booted: {error}\n")
+        finally:
+            self.clean()
+            self.gone(self)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def prepare(self):
+        for name in ("up", "work", "root", "volumes", "tmp"):
+            os.makedirs(self.path(name))
+        if self.user:
+            os.makedirs(self.path("up/etc/cloud/cloud.cfg.d"))
+            with open(self.path("up/etc/cloud/cloud.cfg.d/99-user.cfg"), "w") as file:
+                file.write(USER_CONFIG % self.user)
+        call("mount", "-t", "overlay", "overlay", "-o",
+             f"lowerdir={self.base},upperdir={self.path('up')},workdir={self.path('work')}", self.path("root"))
+        link, peer = f"v{self.number}", f"e{self.number}"
+        call("ip", "link", "add", link, "type", "veth", "peer", "name", peer, "address", self.mac)
+        call("ip", "link", "set", link, "master", "br0", "up")
+        os.mkdir(self.cgroup)
+
+    def binds(self):
+        """Volumes as devices; the root volume is the overlay."""
+        options = []
+        for volume_id, name, gib in self.volumes:
+            device, descriptor = loop.attach(self.path("volumes/" + volume_id), gib)
+            self.descriptors.append(descriptor)
+            options.append(f"--bind={device}:{device_name(name)}")
+        return options
+
+    def run(self):
+        command = ["systemd-nspawn", "--quiet", "--boot", "--directory=" + self.path("root"), "--machine=" + self.instance_id,
+                   "--register=no", "--keep-unit", f"--network-interface=e{self.number}", "--resolv-conf=off", "--timezone=off",
+                   "--link-journal=no", "--console=read-only", "--kill-signal=SIGRTMIN+3", *self.binds()]
+        join = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
+        with open(self.console_file, "wb") as console:
+            with self.lock:
+                if self.stopping:
+                    return
+                self.process = subprocess.Popen(
+                    ["sh", "-c", join, "sh", self.cgroup, *command], stdin=subprocess.DEVNULL, stdout=console,
+                    stderr=subprocess.STDOUT, start_new_session=True,
+                    env={"PATH": os.environ["PATH"], "TMPDIR": self.path("tmp"), "LC_ALL": "C.UTF-8"})
+            self.process.wait()
+
+    def stop(self):
+        """An orderly end, at most STOP_SECONDS long; returns at once."""
+        with self.lock:
+            if self.stopping:
+                return
+            self.stopping = True
+            if self.process and self.process.poll() is None:
+                threading.Thread(target=self.press_button, daemon=True).start()
+
+    def press_button(self):
+        # Until its systemd is up, a container does not hear; so it is told again.
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(2)
+            except subprocess.TimeoutExpired:
+                pass
+        cgroup.kill(self.cgroup)
+
+    def lose(self):
+        """The host breaks."""
+        with self.lock:
+            self.stopping = True
+        cgroup.kill(self.cgroup)
+
+    def clean(self):
+        cgroup.remove(self.cgroup)
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        subprocess.run(["ip", "link", "delete", f"v{self.number}"], capture_output=True)
+        if os.path.ismount(self.path("root")):
+            subprocess.run(["umount", "-l", self.path("root")], capture_output=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
