@@ -229,7 +229,7 @@ static int pull_files(struct copy *copy, struct bigm_error *err)
 		tree_take_broken(pull.take, NULL);
 	else if ((code = tree_take_end(pull.take, err)) != 0)
 		blame(copy, err);
-	copy->files = tree_take_files(pull.take);
+	copy->empty = code == 0 && tree_take_is_empty(pull.take);
 	tree_take_free(pull.take);
 	return code;
 }
@@ -240,7 +240,7 @@ static int pull_files(struct copy *copy, struct bigm_error *err)
 struct printer {
 	struct copy *copy;
 	struct buffer in;
-	bool begun, complete;
+	char last; /* kind but 'b'; 0: none yet */
 };
 
 static int print_bytes(const uint8_t *p, size_t len, struct bigm_error *err)
@@ -264,20 +264,20 @@ static int print_frame(struct printer *printer, char kind, const uint8_t *data,
 {
 	const struct copy_place *from = &printer->copy->from;
 
-	if (kind == 'b' && printer->begun && !printer->complete)
+	if (kind == 'b' && printer->last == 'f')
 		return print_bytes(data, len, err);
-	if (kind == 'd' && !printer->begun)
+	if (kind == 'd' && printer->last == '\0')
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s: %s is a folder; only a file goes to "
 				      "standard output",
 				      bigm_machine_name(from->machine), from->path);
-	if (printer->complete || (kind == 'f') == printer->begun ||
-	    (kind != 'f' && kind != 'z'))
+	if (!((kind == 'f' && printer->last == '\0') ||
+	      (kind == 'c' && printer->last == 'f') ||
+	      (kind == 'z' && printer->last == 'c')))
 		return bigm_error_set(err, BIGM_EPROTOCOL,
-				      "%s: sent more than one file",
-				      bigm_machine_name(from->machine));
-	printer->begun = true;
-	printer->complete = kind == 'z';
+				      "%s: %s: what it sent is no file",
+				      bigm_machine_name(from->machine), from->path);
+	printer->last = kind;
 	return 0;
 }
 
@@ -314,7 +314,7 @@ static int print(struct copy *copy, struct bigm_error *err)
 			   ? err->code : receive(copy, print_piece, &printer, err);
 
 	buffer_release(&printer.in);
-	if (code == 0 && !printer.complete)
+	if (code == 0 && printer.last != 'z')
 		return bigm_error_set(err, BIGM_EUNAVAILABLE,
 				      "%s: %s: the copy was cut off",
 				      bigm_machine_name(copy->from.machine),

@@ -32,7 +32,7 @@ struct copy {
 	void *data;
 
 	atomic_uint_fast64_t size; /* bytes that have been copied so far */
-	uint64_t files;		   /* that have come here; 0 elsewhere */
+	bool empty; /* nothing matched the pattern, and so nothing came here */
 
 	pthread_mutex_t lock;
 	struct bigm_call *calls[2]; /* under way; under the lock */

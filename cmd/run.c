@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "cmd/program.h"
 #include "machine/settings.h"
+#include "supervisor/tree_send.h"
 
 static const char *const kinds[] = { "auto", "driver", "job", NULL };
 
@@ -52,6 +53,9 @@ static const struct option_spec table[] = {
 	  .value = "DIR", .completion = COMPLETE_FILE,
 	  .help = "where the program runs (here)",
 	  .offset = offsetof(struct run_options, dir) },
+	{ .name = "collect", .kind = OPTION_LIST, .value = "PATTERN",
+	  .help = "copy such files of each machine to ./MACHINE/ at the end",
+	  .offset = offsetof(struct run_options, collect) },
 	{ .name = "log-dir", .kind = OPTION_TEXT, .value = "DIR",
 	  .completion = COMPLETE_FILE, .help = "keep the cluster's logs there",
 	  .offset = offsetof(struct run_options, log_dir) },
@@ -239,6 +243,15 @@ static int check_options(const struct run_order *order, int as,
 	return 0;
 }
 
+static int check_patterns(const struct option_list *patterns,
+			  struct bigm_error *err)
+{
+	for (size_t i = 0; i < patterns->n; i++)
+		if (tree_check_pattern(patterns->items[i], err) != 0)
+			return error_prefix(err, "--collect");
+	return 0;
+}
+
 /* With -C the program shall be found from another folder. */
 static void make_absolute(struct run_order *order)
 {
@@ -279,7 +292,8 @@ static int start(struct run_order *order)
 		return command_fail(order->in, status, "%s", err.text);
 	if (as == RUN_GUESS)
 		as = is_driver(order) ? RUN_DRIVER : RUN_JOB;
-	if (check_options(order, as, &err) != 0)
+	if (check_options(order, as, &err) != 0 ||
+	    check_patterns(&order->options.collect, &err) != 0)
 		return command_fail(order->in, STATUS_USAGE, "%s", err.text);
 	if (order->bundle.path == NULL)
 		make_absolute(order);

@@ -24,6 +24,7 @@ struct run_options {
 	const char *log_dir;
 	const char *dir; /* NULL: where we are */
 	struct option_list env;
+	struct option_list collect; /* patterns */
 	bool ship; /* machines begin as the bare worker, whatever the system */
 	bool prefix;
 	bool quiet; /* no word of how the machines come up */

@@ -182,6 +182,11 @@ int run_driver(const struct run_order *order)
 		.data = &driver,
 		.print = true,
 		.shared = true,
+		.collect = {
+			.patterns = &order->options.collect,
+			.dir = "",
+			.farewell = true,
+		},
 		.attach = order->options.cluster != NULL,
 		.exclusive = order->options.cluster != NULL,
 		.borrow = order->options.cluster != NULL,

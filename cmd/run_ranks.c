@@ -54,6 +54,11 @@ int run_ranks(const struct run_order *order)
 		.exclusive = true,
 		.print = true,
 		.show = OUTPUT_SHOW_FAILURE,
+		.collect = {
+			.patterns = &order->options.collect,
+			.dir = ranks.rank.dir != NULL ? ranks.rank.dir : "",
+			.binary = bundled,
+		},
 		.expected = order->options.machines > 0 ? order->options.machines
 							: 1,
 	};

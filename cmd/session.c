@@ -36,7 +36,8 @@
 
 /* Events; those of the work begin at 0. */
 enum {
-	EVENT_LAUNCHED = -13,
+	EVENT_LAUNCHED = -14,
+	EVENT_COLLECTED = -13,
 	EVENT_LOST = -12,
 	EVENT_ALL_GONE = -11,
 };
@@ -148,13 +149,21 @@ static int visit(struct session *s, struct bigm_error *err)
 	return begin_printing(s, err);
 }
 
+static int prepare_collect(struct session *s, struct bigm_error *err)
+{
+	if (s->collect.patterns != NULL && s->collect.patterns->n > 0)
+		s->collecting = collect_new(s->in, s->cluster, &s->collect, err);
+	return err->code;
+}
+
 static void *launch(void *data)
 {
 	struct session *s = data;
 	struct bigm_error *err = &s->launch_error, unwatched = BIGM_ERROR_INIT;
 	bool failed;
 
-	if ((s->attach ? visit(s, err) : spawn(s, err)) == 0)
+	if ((s->attach ? visit(s, err) : spawn(s, err)) == 0 &&
+	    prepare_collect(s, err) == 0)
 		s->work->launch(s, err);
 	failed = err->code != 0;
 	events_post(&s->events, EVENT_LAUNCHED, 0);
@@ -203,6 +212,24 @@ static void name_the_late(struct session *s)
 				     name, phase);
 }
 
+static void collect(struct session *s)
+{
+	if (s->collecting == NULL)
+		return;
+	collect_run(s->collecting);
+	events_post(&s->events, EVENT_COLLECTED, 0);
+}
+
+/* The cluster is somebody else's, and so are its machines. */
+static void *just_collect(void *data)
+{
+	struct session *s = data;
+
+	collect(s);
+	events_post(&s->events, EVENT_ALL_GONE, 0);
+	return NULL;
+}
+
 static void *shut_down(void *data)
 {
 	struct session *s = data;
@@ -211,6 +238,7 @@ static void *shut_down(void *data)
 
 	if (s->status == STATUS_TIMEOUT && !s->attach)
 		name_the_late(s);
+	collect(s);
 	/* A job may see the keeper's death sooner than we do, and fail of it. */
 	if (s->doubtful && cluster_call(s->cluster, "Info", NULL, NULL, &err) != 0)
 		loop_call(s->loop, blame_keeper, &blame);
@@ -274,19 +302,39 @@ static uint64_t end_ns(const struct session *s)
 		       ? 0 : (uint64_t)cluster_info(s->cluster)->end_ms * 1000000;
 }
 
+static void limit_end(struct session *s)
+{
+	s->grace_ns = loop_now_ns() + (s->borrow ? RETURN_NS : PATIENCE_NS) +
+		      end_ns(s);
+}
+
+/* What has to be done until all is over, in a thread; NULL: nothing. */
+static void *(*last_task(const struct session *s))(void *data)
+{
+	if (s->cluster == NULL)
+		return NULL;
+	if (s->attach && !has_loan(s))
+		return s->collecting != NULL ? just_collect : NULL;
+	return s->keep && s->status == 0 ? let_go : shut_down;
+}
+
 static void stop(struct session *s)
 {
+	void *(*task)(void *data);
+
 	if (s->phase != SESSION_WORKING)
 		return; /* on_launched() sees to it, or it is done */
 	atomic_store(&s->stopping, true);
 	s->work->stop(s);
 	s->phase = SESSION_STOPPING;
-	s->grace_ns = loop_now_ns() + (s->borrow ? RETURN_NS : PATIENCE_NS) +
-		      end_ns(s);
-	if (s->cluster == NULL || (s->attach && !has_loan(s)))
-		s->phase = SESSION_GONE;
+	s->timeout_ns = s->grace_ns = 0;
+	if (s->collecting == NULL) /* files take what time they take */
+		limit_end(s);
+	task = last_task(s);
+	if (task != NULL)
+		begin_thread(s, task);
 	else
-		begin_thread(s, s->keep && s->status == 0 ? let_go : shut_down);
+		s->phase = SESSION_GONE;
 }
 
 /* Lets the work end by itself, for a while. */
@@ -302,6 +350,8 @@ static void wind_down(struct session *s, int signal)
 
 static void hurry(struct session *s)
 {
+	if (s->phase != SESSION_LAUNCHING && s->collecting != NULL)
+		collect_stop(s->collecting);
 	/* Machines that are lent to us are given back without us, too. */
 	if (s->phase == SESSION_LAUNCHING || s->signals > 2 ||
 	    (s->phase == SESSION_STOPPING && s->borrow))
@@ -378,8 +428,15 @@ static void on_event(struct session *s, const struct event *event)
 			session_explain(s, s->lost_error.text);
 		session_finish(s, STATUS_BIGM);
 		break;
+	case EVENT_COLLECTED:
+		if (s->grace_ns == 0)
+			limit_end(s);
+		break;
 	case EVENT_ALL_GONE:
 		s->phase = SESSION_GONE;
+		if (s->collecting != NULL && s->status == 0 &&
+		    collect_has_failed(s->collecting))
+			s->status = STATUS_BIGM;
 		if (event->value != 0)
 			s->status = STATUS_BIGM;
 		break;
@@ -533,6 +590,7 @@ int session_run(struct session *s)
 		leave(s);
 	while (s->nthreads > 0)
 		pthread_join(s->threads[--s->nthreads], NULL);
+	collect_free(s->collecting);
 	if (s->use != NULL)
 		bigm_call_free(s->use);
 	free(s->token);

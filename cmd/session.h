@@ -6,7 +6,8 @@
  *	LAUNCHING	the keeper is being spawned, the work being begun
  *	WORKING		until the work says that it is over, or
  *	  a signal, or the time is up: the work is told so; a second later
- *	STOPPING	the work is stopped, machines end and logs are drained;
+ *	STOPPING	the work is stopped, files are collected, machines end and
+ *			logs are drained;
  *			another signal stops all of this at once
  *	GONE		nothing is left, or (`bigm start`, and a guest, who
  *			has nothing to stop) all of it goes on without us
@@ -20,6 +21,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "cmd/collect.h"
 #include "cmd/command.h"
 #include "cmd/events.h"
 #include "cmd/run.h"
@@ -71,6 +73,8 @@ struct session {
 	bool borrow;	/* and the work may take its machines (lib/keeper/loan.h) */
 	bool patient;	/* after the first signal the work has all its time */
 
+	struct collect_options collect; /* from the machines before they go */
+
 	struct events events;
 	struct progress *progress; /* of the machines; NULL: not shown */
 	struct invocation with_progress; /* what `in` is from then on */
@@ -78,6 +82,7 @@ struct session {
 	struct cluster *cluster;  /* NULL until spawned, or attached to */
 	struct bigm_call *use;	  /* makes it ours alone; NULL: nothing does */
 	char *token;		  /* of that loan */
+	struct collect *collecting; /* NULL: nothing is, or not yet */
 	enum session_phase phase;
 	int status;		  /* -1: not decided */
 	bool doubtful;		  /* the work's status: is it the cluster's? */

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "keeper/core.h"
+#include "keeper/farewell.h"
 #include "keeper/member.h"
 #include "keeper/read.h"
 
@@ -249,8 +250,17 @@ static int method_shutdown(struct bigm_request *req, const cJSON *arg,
 						      sizeof(*k->shutdowns));
 	k->shutdowns[k->nshutdowns++] = req;
 	rpc_request_on_event(req, on_shutdown_event, k);
-	keeper_stop(k, now, NULL);
+	if (now || k->phase != KEEPER_UP || !farewell_bid(k))
+		keeper_stop(k, now, NULL);
+	else
+		k->parting = true;
 	return 0;
+}
+
+static int method_farewell(struct bigm_request *req, const cJSON *arg,
+			   cJSON **reply, struct bigm_error *err)
+{
+	return farewell_start(keeper_of(req), req, err);
 }
 
 static int method_ship(struct bigm_request *req, const cJSON *arg,
@@ -285,6 +295,7 @@ static const struct bigm_method methods[] = {
 	{ "Cancel", method_cancel, BIGM_INLINE },
 	{ "ReadFile", method_read_file, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Release", method_release, BIGM_INLINE },
+	{ "Farewell", method_farewell, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Shutdown", method_shutdown, BIGM_INLINE },
 	{ NULL, NULL, 0 },
 };

@@ -71,6 +71,8 @@ struct keeper {
 	struct boots boots;
 	struct watch_list watches;
 	struct loan loan; /* to bigm run --cluster */
+	struct watch_list farewells; /* see farewell.h */
+	bool parting; /* a Shutdown waits for them */
 	struct lifeline *lifeline; /* NULL: its life hangs on nothing else */
 
 	struct member **members;

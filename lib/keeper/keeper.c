@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "keeper/core.h"
+#include "keeper/farewell.h"
 #include "keeper/lifeline.h"
 #include "keeper/limits.h"
 #include "keeper/member.h"
@@ -433,6 +434,7 @@ static void drain(struct keeper *k)
 	k->phase = KEEPER_DRAINING;
 	journal_flush(k->journal);
 	watch_end_all(&k->watches);
+	watch_end_all(&k->farewells);
 	loan_end(&k->loan);
 	k->drained = k->tails.sent;
 	loop_timer_start(k->loop, &k->timer, DRAIN_MS, on_drain_timer);
@@ -565,6 +567,7 @@ int keeper_init(struct keeper *k, const char *journal, struct bigm_error *err)
 	k->advance.fn = on_advance;
 	loan_init(&k->loan, k);
 	ship_list_init(&k->shipments, k->loop);
+	farewell_init(k);
 	k->end = (struct bigm_error)BIGM_ERROR_INIT;
 	if (make_marker(k, err) < 0 || make_authority(k, err) < 0 ||
 	    make_journal(k, journal, err) < 0)

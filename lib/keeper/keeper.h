@@ -101,6 +101,11 @@
  *	ReadFile  {"machine": "m0", "path": "/…", "limit": 16777216} → stream of
  *		  the bytes of a file of the machine's host, which is not asked;
  *		  it may be STOPPED.  "limit" may be absent, and is the most
+ *	Farewell  null → stream of JSON lines, first {"going": false}, and
+ *		  {"going": true} each time that somebody wants the machines to
+ *		  end, or to be given back, in good order: they do so when the
+ *		  caller has ended the call, who has fetched by then what he wants
+ *		  of them
  *	Release   null → null: the holder lets go (bigm start)
  *	Shutdown  {"now": false} → null, when all machines are gone and the
  *		  logs are drained; the keeper then ends

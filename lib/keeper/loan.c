@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "keeper/core.h"
+#include "keeper/farewell.h"
 #include "keeper/member.h"
 
 static void on_look(struct loop_task *task);
@@ -238,6 +239,7 @@ static void give_back(struct loan *loan)
 	if (loan->returning || !*loan->token || k->phase != KEEPER_UP)
 		return;
 	loan->returning = true;
+	loan->parting = false;
 	for (size_t i = 0; i < k->nmembers; i++)
 		if (k->members[i]->borrower)
 			member_give_back(k->members[i]);
@@ -271,7 +273,16 @@ void loan_return(struct loan *loan, const char *token,
 							sizeof(*loan->returns));
 	loan->returns[loan->nreturns++] = req;
 	rpc_request_on_event(req, on_return_event, loan);
-	give_back(loan);
+	if (!loan->returning && farewell_bid(loan->keeper))
+		loan->parting = true;
+	else
+		give_back(loan);
+}
+
+void loan_farewell_over(struct loan *loan)
+{
+	if (loan->parting)
+		give_back(loan);
 }
 
 void loan_member_changed(struct loan *loan, const struct member *m)

@@ -27,6 +27,7 @@ struct loan {
 	struct keeper *keeper;
 	char token[LOAN_TOKEN_SIZE]; /* "": free */
 	bool returning;
+	bool parting; /* a Return waits for Keeper.Farewell's callers */
 	struct watch_list users;   /* the stream of Use; at most one */
 	struct watch_list watches; /* the borrower's */
 	struct bigm_request *waiting; /* the next Use, for the machines */
@@ -61,6 +62,9 @@ int loan_start(struct loan *loan, const char *token,
  * it alone when there is nothing to be given back. */
 void loan_return(struct loan *loan, const char *token,
 		 struct bigm_request *req);
+
+/* Nobody asks for time before machines go. */
+void loan_farewell_over(struct loan *loan);
 
 /* A machine has changed; or only its Keepalive's times have. */
 void loan_member_changed(struct loan *loan, const struct member *m);

@@ -8,7 +8,7 @@
  *	'f'  a file begins
  *	'b'  bytes of the file that began last
  *	'l'  a symbolic link
- *	'c'  a folder is complete
+ *	'c'  a folder is complete, or the file
  *	'z'  nothing; the end, without which the stream was cut off
  *
  * An entry ('d', 'f', 'l', 'c') is "MODE PATH": permission bits as four octal

@@ -111,6 +111,15 @@ static int send_bytes(struct send *s, int fd, const char *path,
 	}
 }
 
+static int send_file(struct send *s, int fd, mode_t mode, const char *path,
+		     struct bigm_error *err)
+{
+	if (send_entry(s, 'f', mode, path, NULL, err) < 0 ||
+	    send_bytes(s, fd, path, err) < 0)
+		return err->code;
+	return send_entry(s, 'c', mode, path, NULL, err);
+}
+
 /* ------------------------------------------------------------------ */
 /* Files and folders                                                   */
 
@@ -127,8 +136,8 @@ static int send_open(struct send *s, int fd, const char *path, int depth,
 		return send_folder(s, fd, path, depth, err);
 	else if (!S_ISREG(st.st_mode))
 		rc = refuse_special(s, path, err);
-	else if ((rc = send_entry(s, 'f', st.st_mode, path, NULL, err)) == 0)
-		rc = send_bytes(s, fd, path, err);
+	else
+		rc = send_file(s, fd, st.st_mode, path, err);
 	close(fd);
 	return rc;
 }
@@ -402,8 +411,6 @@ int tree_send_fd(int fd, mode_t mode, const struct tree_sink *sink,
 	int rc;
 
 	send_init(&s, "standard input", sink);
-	rc = send_entry(&s, 'f', mode, ".", NULL, err);
-	if (rc == 0)
-		rc = send_bytes(&s, fd, ".", err);
+	rc = send_file(&s, fd, mode, ".", err);
 	return send_end(&s, rc, err);
 }

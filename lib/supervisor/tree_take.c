@@ -29,7 +29,6 @@ struct tree_take {
 	int at_fd;
 	char *path;	 /* of the file that is being written */
 	int fd;		 /* -1: none is */
-	mode_t mode;	 /* of that */
 	bool complete;	 /* 'z' has come */
 	uint64_t size, files;
 };
@@ -80,6 +79,11 @@ uint64_t tree_take_files(const struct tree_take *take)
 	return take->files;
 }
 
+bool tree_take_is_empty(const struct tree_take *take)
+{
+	return !take->temporary && take->files == 0;
+}
+
 /* ------------------------------------------------------------------ */
 /* Entries                                                             */
 
@@ -114,7 +118,6 @@ static int make_file(struct tree_take *take, int folder, const char *name,
 		return cannot(take, "make", entry->path, err);
 	free(take->path);
 	take->path = xstrdup(entry->path);
-	take->mode = entry->mode;
 	return 0;
 }
 
@@ -247,15 +250,18 @@ static int take_below(struct tree_take *take, const struct tree_entry *entry,
 		       make_file(take, folder, name, entry, err);
 }
 
-static int finish_file(struct tree_take *take, struct bigm_error *err)
+static int finish_file(struct tree_take *take, const struct tree_entry *entry,
+		       struct bigm_error *err)
 {
 	int fd = take->fd;
 	int rc;
 
-	if (fd < 0)
-		return 0;
+	if (entry->kind != 'c' || strcmp(entry->path, take->path) != 0)
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "\"%s\" is in the middle of the file \"%s\" "
+				      "of the copy", entry->path, take->path);
 	take->fd = -1;
-	rc = fchmod(fd, take->mode);
+	rc = fchmod(fd, entry->mode);
 	/* Some file systems tell of a full disk only now. */
 	if (close(fd) < 0 || rc < 0)
 		return cannot(take, "write", take->path, err);
@@ -283,27 +289,34 @@ static int take_bytes(struct tree_take *take, const uint8_t *p, size_t len,
 	return 0;
 }
 
+static int take_entry(struct tree_take *take, const struct tree_entry *entry,
+		      struct bigm_error *err)
+{
+	if (take->fd >= 0)
+		return finish_file(take, entry, err);
+	return take->temporary ? take_below(take, entry, err) :
+				 take_root(take, entry, err);
+}
+
 static int take_frame(struct tree_take *take, char kind, const uint8_t *data,
 		      size_t len, struct bigm_error *err)
 {
 	struct tree_entry entry;
 	int rc;
 
-	if (take->complete)
+	if (take->complete || (kind == 'z' && take->fd >= 0))
 		return bigm_error_set(err, BIGM_EPROTOCOL,
-				      "something follows the end of the copy");
+				      "the copy ends before it is complete, or "
+				      "goes on behind its end");
 	if (kind == 'b')
 		return take_bytes(take, data, len, err);
-	if (finish_file(take, err) < 0)
-		return err->code;
 	if (kind == 'z') {
 		take->complete = true;
 		return 0;
 	}
 	rc = tree_entry_read(&entry, kind, data, len, err);
 	if (rc == 0)
-		rc = take->temporary ? take_below(take, &entry, err) :
-				       take_root(take, &entry, err);
+		rc = take_entry(take, &entry, err);
 	tree_entry_release(&entry);
 	return rc;
 }

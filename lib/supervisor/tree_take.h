@@ -52,6 +52,9 @@ int tree_take_broken(struct tree_take *take, struct bigm_error *err);
 uint64_t tree_take_size(const struct tree_take *take);
 uint64_t tree_take_files(const struct tree_take *take);
 
+/* Nothing that was wanted was there. */
+bool tree_take_is_empty(const struct tree_take *take);
+
 void tree_take_free(struct tree_take *take);
 
 #endif

@@ -283,6 +283,7 @@ static void a_file_finds_its_place(void **state)
 
 		say(w, 'f', "0644 .");
 		say(w, 'b', "text");
+		say(w, 'c', "0644 .");
 		say(w, 'z', "");
 		rc = take(w, table[i].path, table[i].name, 4096, false);
 		if ((rc == 0) != (table[i].at != NULL))
@@ -348,9 +349,13 @@ static void hostile_entries_are_refused(void **state)
 
 		say(w, 'd', "0755 .");
 		say(w, 'f', "0644 file");
+		say(w, 'c', "0644 file");
 		frame(w, 'l', there, sizeof("0777 out") + 2);
 		frame(w, table[i].kind, table[i].text, table[i].len);
-		say(w, 'b', "evil");
+		if (table[i].kind == 'f') {
+			say(w, 'b', "evil");
+			frame(w, 'c', table[i].text, table[i].len);
+		}
 		say(w, 'z', "");
 		if (take(w, "dst", "copy", 4096, false) == 0)
 			fail_msg("'%c' \"%s\" passes", table[i].kind,
@@ -394,7 +399,15 @@ static void frames_out_of_order_are_refused(void **state)
 	say(w, 'f', "0644 .");
 	say(w, 'f', "0644 a");
 	assert_int_equal(take(w, "dst", "x", 4096, false), BIGM_EPROTOCOL);
+	say(w, 'd', "0755 .");
+	say(w, 'f', "0644 a");
+	say(w, 'f', "0644 b");
+	assert_int_equal(take(w, "dst", "x", 4096, false), BIGM_EPROTOCOL);
 	say(w, 'f', "0644 .");
+	say(w, 'z', "");
+	assert_int_equal(take(w, "dst", "x", 4096, false), BIGM_EPROTOCOL);
+	say(w, 'f', "0644 .");
+	say(w, 'c', "0644 .");
 	say(w, 'z', "");
 	say(w, 'b', "more");
 	assert_int_equal(take(w, "dst", "x", 4096, false), BIGM_EPROTOCOL);
@@ -427,6 +440,7 @@ static void what_is_complete_can_be_salvaged(void **state)
 		say(w, 'd', "0755 sub");
 		say(w, 'f', "0644 sub/whole");
 		say(w, 'b', "text");
+		say(w, 'c', "0644 sub/whole");
 		say(w, 'f', "0644 sub/half");
 		say(w, 'b', "te");
 		assert_int_equal(take(w, "dst/x", NULL, 4096, i > 0),
