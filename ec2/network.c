@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "ec2/api_network.h"
 #include "ec2/api_tags.h"
+#include "ec2/strays.h"
 
 #define ROUNDS 10 /* of looking, when others change what is looked at */
 #define FIRST_PAUSE_MS 100
@@ -194,10 +195,10 @@ static void compare(struct wanted *w, const struct ec2_rules *rules,
 }
 
 static int authorize(struct ec2_client *c, const char *group,
-		     const struct wanted *w, const char *tag, bool dry_run,
-		     struct ec2_failure *f)
+		     const struct wanted *w, const struct ec2_tag *tag,
+		     bool dry_run, struct ec2_failure *f)
 {
-	const struct ec2_tag tags[] = { { NETWORK_TAG, YES }, { tag, YES } };
+	const struct ec2_tag tags[] = { { NETWORK_TAG, YES }, *tag };
 	struct ec2_rule *missing = xcalloc(w->n, sizeof(*missing));
 	struct ec2_rules made = EC2_RULES_INIT;
 	size_t n = 0;
@@ -225,15 +226,14 @@ static int describe_rules(struct ec2_client *c, const char *group,
 /* What of the rules that are there is to be done.  Returns 1 where they are to
  * be looked at again. */
 static int take_part(struct ec2_client *c, const struct ids *untagged,
-		     const struct ids *ending, const char *tag, bool last,
-		     struct ec2_failure *f)
+		     const struct ids *ending, const struct ec2_tag *own,
+		     bool last, struct ec2_failure *f)
 {
 	static const char *const mark = NETWORK_TAG_ENDING;
-	const struct ec2_tag own = { tag, YES };
 	int r = 0;
 
 	if (untagged->n > 0)
-		r = ec2_create_tags(c, untagged->all, untagged->n, &own, 1, f);
+		r = ec2_create_tags(c, untagged->all, untagged->n, own, 1, f);
 	/* Nobody takes that long: who has put it is dead. */
 	if (r == 0 && ending->n > 0 && last)
 		r = ec2_delete_tags(c, ending->all, ending->n, &mark, 1, f);
@@ -246,19 +246,22 @@ static int give_rules(struct ec2_client *c, const struct network_wish *wish,
 		      const char *group, const char *tag, bool last,
 		      struct ec2_failure *f)
 {
+	char host[STRAYS_HOST_MAX];
+	const struct ec2_tag own = { tag, host };
 	struct ec2_rules rules = EC2_RULES_INIT;
 	struct wanted w = { NULL, NULL, 0 };
 	int r = describe_rules(c, group, &rules, f);
 	struct ids untagged = { xcalloc(rules.count + 1, sizeof(char *)), 0 };
 	struct ids ending = { xcalloc(rules.count + 1, sizeof(char *)), 0 };
 
+	strays_host(host);
 	want(&w, wish, group);
 	if (r == 0) {
 		compare(&w, &rules, tag, &untagged, &ending);
-		r = authorize(c, group, &w, tag, wish->dry_run, f);
+		r = authorize(c, group, &w, &own, wish->dry_run, f);
 	}
 	if (r == 0 && !wish->dry_run)
-		r = take_part(c, &untagged, &ending, tag, last, f);
+		r = take_part(c, &untagged, &ending, &own, last, f);
 	free(untagged.all);
 	free(ending.all);
 	unwant(&w);

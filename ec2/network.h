@@ -8,7 +8,7 @@
  *
  * EC2 has a rule only once, but clusters of one user, on several hosts, may want
  * the same.  So each rule of ours has a tag "bigm:cluster:ID" for each cluster
- * that wants it; who ends takes its tag away, and the rule with the last one.
+ * that wants it, whose value is the host that the cluster is of; who ends takes its tag away, and the rule with the last one.
  * Before that it puts the tag "bigm:ending", and then looks for others'; who
  * starts puts its own tag, and then looks for that one: so of two at the same
  * time one sees the other.  Who starts waits then for the rule to be gone, or
