@@ -48,7 +48,7 @@ bool ec2_kind_retriable(enum ec2_kind kind);
 struct ec2_failure {
 	enum ec2_kind kind;
 	char code[80];	     /* AWS's, "InsufficientInstanceCapacity"; or "" */
-	char message[2048];  /* AWS's, whole; or "" */
+	char message[4096];  /* AWS's, whole as a rule; or "" */
 	char request_id[80]; /* or "" */
 	struct bigm_error error; /* all of it, for a person */
 };

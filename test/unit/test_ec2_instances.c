@@ -481,6 +481,8 @@ static void test_terminate_many(void **state)
 	for (int i = 0; i < 230; i++)
 		assert_int_equal(endings[i].kind,
 				 i == 99 || i == 229 ? EC2_OK : EC2_NOT_FOUND);
+	/* Those that are named need no search. */
+	assert_int_equal(ec2_service_count(service, "TerminateInstances"), 5);
 }
 
 /* A refusal that does not say for whom it is. */

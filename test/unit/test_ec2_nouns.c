@@ -134,6 +134,33 @@ static void test_spot_prices(void **state)
 			 BIGM_EINVALID);
 }
 
+#define PRICE(zone, usd)                                                       \
+	"<item><instanceType>m5.large</instanceType><availabilityZone>" zone   \
+	"</availabilityZone><spotPrice>" usd "</spotPrice></item>"
+
+/* The newest price of each zone counts, and what is none does not. */
+static void test_old_prices(void **state)
+{
+	static const char *const name = "m5.large";
+	struct ec2_world *w = *state;
+	struct ec2_spot_prices list;
+
+	ec2_service_tell(service, "faults",
+			 "[{\"action\": \"DescribeSpotPriceHistory\", \"body\":"
+			 "\"<R><spotPriceHistorySet>"
+			 PRICE("a", "0.05") PRICE("a", "0.04")
+			 PRICE("b", "") PRICE("b", "0.03")
+			 "</spotPriceHistorySet></R>\"}]");
+	assert_int_equal(ec2_describe_spot_prices(w->client, &name, 1, &list,
+						  &w->failure),
+			 0);
+	assert_int_equal(list.count, 2);
+	assert_string_equal(list.items[0].zone, "a");
+	assert_true(list.items[0].usd > 0.045);
+	assert_string_equal(list.items[1].zone, "b");
+	ec2_spot_prices_release(&list);
+}
+
 static void test_regions(void **state)
 {
 	struct ec2_world *w = *state;
@@ -343,7 +370,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_images),	TEST(test_types),
-		TEST(test_spot_prices), TEST(test_regions),
+		TEST(test_spot_prices), TEST(test_old_prices),
+		TEST(test_regions),
 		TEST(test_subnets),	TEST(test_no_default_vpc),
 		TEST(test_groups),	TEST(test_rules),
 		TEST(test_in_use),	cmocka_unit_test(test_times),
