@@ -286,40 +286,15 @@ static void print_outcome(const char *machine, struct bigm_call *call,
 	printf("{\"machine\":\"%s\",\"error\":%s}\n", machine, text);
 }
 
-/* So many begin together, and as many more after so long at the latest.  Of
- * thousands of connections that begin together none would be ready before all
- * are, which machines do not wait for; but a slow method shall not keep the
- * other machines waiting. */
-#define TOGETHER 64
-#define PACE_MS 100
-
-static void start_all(struct calling *c, struct bigm_queue *queue,
-		      struct bigm_call **calls)
-{
-	int room = TOGETHER;
-
-	c->options.queue = queue;
-	for (int i = 0; i < c->n; i++) {
-		if (room == 0 && !bigm_queue_next(queue, PACE_MS))
-			room = TOGETHER;
-		else if (room == 0)
-			room = 1;
-		while (bigm_queue_next(queue, 0))
-			room++;
-		room--;
-		calls[i] = start(c, i);
-	}
-}
-
 /* One line each, in order. */
 static int call_all(struct calling *c)
 {
 	AUTO_FREE struct bigm_call **calls =
 		xcalloc((size_t)c->n, sizeof(*calls));
-	struct bigm_queue *queue = bigm_queue_new();
 	int status = 0;
 
-	start_all(c, queue, calls);
+	for (int i = 0; i < c->n; i++)
+		calls[i] = start(c, i);
 	for (int i = 0; i < c->n; i++) {
 		struct bigm_error why = BIGM_ERROR_INIT;
 
@@ -328,7 +303,6 @@ static int call_all(struct calling *c)
 		print_outcome(bigm_machine_name(c->machines[i]), calls[i], &why);
 		bigm_call_free(calls[i]);
 	}
-	bigm_queue_free(queue);
 	return status;
 }
 

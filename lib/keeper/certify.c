@@ -185,6 +185,7 @@ static int open_client(struct certify *c, struct bigm_error *err)
 		.tls = c->order.tls,
 		.expect = { .role = ROLE_BOOTSTRAP },
 		.connect_timeout_ms = CALL_MS,
+		.at_once = true,
 	};
 	int rc = connection_parse_address(c->address, &parts, err);
 

@@ -574,6 +574,8 @@ static void dial(struct member *m)
 		/* The kernel takes the connection; its TLS waits for the
 		 * program, however long that takes to load. */
 		.connect_timeout_ms = k->keepalive.timeout_ms,
+		/* So no other shall wait for that. */
+		.at_once = true,
 		/* Between two Keepalives. */
 		.stay = true,
 	};

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/loop.h"
+#include "loop/turns.h"
 
 /*
  * One turn of the loop, in libuv's order:
@@ -50,6 +51,10 @@
 /* What is still under way when a loop is freed has so many turns to end. */
 #define SETTLE_TURNS 1000
 
+/* See loop_turns(). */
+#define TURNS_MOST 64
+#define TURNS_MS 1000
+
 struct slot {
 	uv_timer_t uv;
 	struct loop_timer *timer; /* NULL: in the pool */
@@ -77,6 +82,7 @@ struct loop {
 	unsigned spin_skipped;
 
 	struct slot *slots, *free_slots;
+	struct turns turns;
 
 	pthread_mutex_t lock;	   /* of running */
 	bool running;		   /* has, or is about to get, a thread */
@@ -456,8 +462,14 @@ struct loop *loop_new(struct bigm_error *err)
 	loop->spin_off = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
 			 CPU_COUNT(&cpus) < 2;
 	loop->stop.fn = on_stop;
+	turns_init(&loop->turns, loop, TURNS_MOST, TURNS_MS);
 	pthread_mutex_init(&loop->lock, NULL);
 	return loop;
+}
+
+struct turns *loop_turns(struct loop *loop)
+{
+	return &loop->turns;
 }
 
 static void *thread_main(void *data)

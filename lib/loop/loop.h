@@ -19,6 +19,7 @@
 #include "bigm.h"
 
 struct loop;
+struct turns;
 
 /* Something to be done on the loop's thread; embedded in its owner, which
  * must live until fn has run.  fn may free it. */
@@ -87,6 +88,11 @@ void loop_timer_start(struct loop *loop, struct loop_timer *timer,
 		      uint64_t delay_ms, void (*fn)(struct loop_timer *timer));
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
 bool loop_timer_active(const struct loop_timer *timer);
+
+/* Loop thread.  The turns (loop/turns.h) of connections that are begun from
+ * this loop and cost its thread much: TLS is CPU, and a host that dials a
+ * thousand is busy for a second.  64, of a second each. */
+struct turns *loop_turns(struct loop *loop);
 
 #define loop_container(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))

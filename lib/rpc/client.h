@@ -26,6 +26,9 @@ struct rpc_target {
 	struct tls_context *tls;   /* NULL with unix: and fd */
 	struct peer expect;	   /* the server's role, cluster, name */
 	uint64_t connect_timeout_ms; /* TCP + TLS; 0: 10 s */
+	bool at_once; /* dial it, however many are being dialled by this loop;
+		       * else it waits for its turn (loop_turns()), which
+		       * is not part of that time */
 	bool stay; /* keep the connection however long there is no call */
 	uint32_t max_stream_id; /* a connection is replaced when its ids get
 				 * there; 0: well before they run out */

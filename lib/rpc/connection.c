@@ -93,6 +93,7 @@ void connection_close(struct connection *c, const struct bigm_error *why)
 		return;
 	c->state = CLOSING;
 	error_copy(&c->why, why);
+	connection_dialled(c);
 	if (c->resolving)
 		uv_cancel((uv_req_t *)&c->resolve);
 	if (c->handle_open)
@@ -193,6 +194,7 @@ void connection_start_timer(struct connection *c, uint64_t ms)
 static void become_ready(struct connection *c)
 {
 	c->state = READY;
+	connection_dialled(c);
 	loop_timer_stop(c->loop, &c->timer);
 	c->ops->ready(c->owner);
 	connection_wake(c);

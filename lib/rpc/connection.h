@@ -39,6 +39,7 @@ struct connection_target {
 	struct tls_context *tls; /* NULL: none, only with Unix sockets */
 	struct peer expect;
 	uint64_t timeout_ms; /* until ready */
+	bool at_once; /* wait for no other that is being dialled */
 };
 
 /* Reads https://HOST:PORT/ (port 443 when left out) or unix:/PATH. */

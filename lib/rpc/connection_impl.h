@@ -5,6 +5,7 @@
 #ifndef RPC_CONNECTION_IMPL_H
 #define RPC_CONNECTION_IMPL_H
 
+#include "loop/turns.h"
 #include "rpc/connection.h"
 
 enum connection_state { DIALING, HANDSHAKE, READY, CLOSING };
@@ -39,6 +40,8 @@ struct connection {
 		uv_connect_t connect;
 		uv_shutdown_t shutdown;
 	} req;
+	struct turn turn; /* to dial */
+	struct dial *dial; /* while it waits for that */
 	uv_getaddrinfo_t resolve;
 	bool resolving;
 	uv_write_t write;
@@ -68,6 +71,8 @@ void connection_begin(struct connection *c, struct tls_context *context,
 void connection_close_errno(struct connection *c, int rc, const char *what);
 /* Ends it in ms, unless it gets ready (or, when finishing, closed). */
 void connection_start_timer(struct connection *c, uint64_t ms);
+/* It is ready, or ends: the next one may be dialled. */
+void connection_dialled(struct connection *c);
 /* The memory goes once what is queued for it has run. */
 void connection_free_later(struct connection *c);
 

@@ -35,6 +35,8 @@ struct dial {
 	struct connection *c;
 	struct tls_context *tls;
 	struct peer expect;
+	char *host; /* while it waits for its turn */
+	unsigned port;
 };
 
 static void on_connect(uv_connect_t *req, int status)
@@ -89,8 +91,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status,
 	uv_freeaddrinfo(list);
 }
 
-static void dial_host(struct dial *dial,
-		      const struct connection_target *target)
+static void dial_host(struct dial *dial, const char *host, unsigned number)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct connection *c = dial->c;
@@ -98,18 +99,17 @@ static void dial_host(struct dial *dial,
 	char port[8];
 	int rc;
 
-	if (uv_ip4_addr(target->host, (int)target->port,
-			(struct sockaddr_in *)&addr) == 0 ||
-	    uv_ip6_addr(target->host, (int)target->port,
-			(struct sockaddr_in6 *)&addr) == 0) {
+	connection_start_timer(c, c->timeout_ms);
+	if (uv_ip4_addr(host, (int)number, (struct sockaddr_in *)&addr) == 0 ||
+	    uv_ip6_addr(host, (int)number, (struct sockaddr_in6 *)&addr) == 0) {
 		dial_tcp(dial, (struct sockaddr *)&addr);
 		return;
 	}
-	snprintf(port, sizeof(port), "%u", target->port);
+	snprintf(port, sizeof(port), "%u", number);
 	c->resolve.data = dial;
 	c->resolving = true;
 	rc = uv_getaddrinfo(loop_uv(c->loop), &c->resolve, on_resolved,
-			    target->host, port, &hints);
+			    host, port, &hints);
 	if (rc < 0) {
 		c->resolving = false;
 		free(dial);
@@ -117,11 +117,45 @@ static void dial_host(struct dial *dial,
 	}
 }
 
+static void on_turn(struct turn *turn)
+{
+	struct connection *c = loop_container(turn, struct connection, turn);
+	struct dial *dial = c->dial;
+	AUTO_FREE char *host = dial->host;
+
+	c->dial = NULL;
+	dial->host = NULL;
+	dial_host(dial, host, dial->port);
+}
+
+/* Thousands of connections that begin together would all be ready late, which
+ * the peers do not wait for. */
+static void dial_in_turn(struct dial *dial,
+			 const struct connection_target *target)
+{
+	struct connection *c = dial->c;
+
+	dial->host = xstrdup(target->host);
+	dial->port = target->port;
+	c->dial = dial;
+	turn_ask(loop_turns(c->loop), &c->turn, on_turn);
+}
+
+void connection_dialled(struct connection *c)
+{
+	turn_end(loop_turns(c->loop), &c->turn);
+	if (c->dial)
+		free(c->dial->host);
+	free(c->dial);
+	c->dial = NULL;
+}
+
 static void dial_path(struct dial *dial,
 		      const struct connection_target *target)
 {
 	struct connection *c = dial->c;
 
+	connection_start_timer(c, c->timeout_ms);
 	uv_pipe_init(loop_uv(c->loop), &c->u.pipe, 0);
 	c->handle_open = true;
 	c->u.handle.data = c;
@@ -134,16 +168,18 @@ void connection_dial(struct connection *c,
 {
 	struct dial *dial = xmalloc(sizeof(*dial));
 
-	*dial = (struct dial){ c, target->tls, target->expect };
+	*dial = (struct dial){ .c = c, .tls = target->tls,
+			       .expect = target->expect };
 	c->timeout_ms = target->timeout_ms;
 	c->where = target->path ? xstrdup(target->path) :
 				  xasprintf("%s:%u", target->host,
 					    target->port);
-	connection_start_timer(c, c->timeout_ms);
 	if (target->path)
 		dial_path(dial, target);
+	else if (target->at_once)
+		dial_host(dial, target->host, target->port);
 	else
-		dial_host(dial, target);
+		dial_in_turn(dial, target);
 }
 
 /* ---- addresses ---- */

@@ -1,0 +1,196 @@
+/* Many connections that one loop dials: so many at a time, and all get there. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop/turns.h"
+#include "rpc_methods.h"
+
+#define MANY 200
+
+struct dials {
+	struct pair *pair;
+	struct rpc_client *clients[MANY];
+	struct bigm_call *calls[MANY];
+	char address[64];
+	int mute; /* a socket that takes connections, and says nothing */
+	unsigned waiting, taken;
+};
+
+static struct dials *begin(struct dials *d)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+
+	*d = (struct dials){ .pair = pair_new(
+				     &(struct pair_options){ .kind = PAIR_TLS },
+				     rpc_methods, NULL, NULL) };
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	d->mute = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(d->mute, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(listen(d->mute, 1024), 0);
+	getsockname(d->mute, (struct sockaddr *)&sin, &len);
+	snprintf(d->address, sizeof(d->address), "https://127.0.0.1:%u/",
+		 ntohs(sin.sin_port));
+	return d;
+}
+
+static void call_all(struct dials *d, const char *address, bool at_once)
+{
+	const struct bigm_call_options options = {
+		.size = sizeof(options), .timeout_ms = 60000,
+	};
+	struct rpc_target target = d->pair->target;
+
+	target.address = address;
+	target.at_once = at_once;
+	target.connect_timeout_ms = 600000;
+	for (int i = 0; i < MANY; i++) {
+		d->clients[i] = rpc_client_new(d->pair->client_loop, "m");
+		assert_int_equal(rpc_client_open(d->clients[i], &target, NULL),
+				 0);
+		d->calls[i] = rpc_call_start(d->clients[i], "T.Echo", "7", 1,
+					     &options);
+	}
+}
+
+static void hang_up(struct dials *d, int first, int last)
+{
+	for (int i = first; i <= last; i++) {
+		rpc_client_free(d->clients[i]);
+		bigm_call_wait(d->calls[i], NULL);
+		bigm_call_free(d->calls[i]);
+	}
+}
+
+static void finish(struct dials *d)
+{
+	close(d->mute);
+	pair_free(d->pair);
+}
+
+/* No chance decides when a turn has been too long. */
+static void have_patience(void *data)
+{
+	struct dials *d = data;
+
+	loop_turns(d->pair->client_loop)->patience_ms = 3600000;
+}
+
+static void be_quick(void *data)
+{
+	struct dials *d = data;
+
+	loop_turns(d->pair->client_loop)->patience_ms = 50;
+}
+
+/* Runs behind what was posted before. */
+static void count(void *data)
+{
+	struct dials *d = data;
+	struct turns *turns = loop_turns(d->pair->client_loop);
+	struct turn *turn;
+
+	d->taken = turns->taken;
+	d->waiting = 0;
+	TAILQ_FOREACH(turn, &turns->waiting, link)
+		d->waiting++;
+}
+
+static bool has_settled(void *data)
+{
+	struct dials *d = data;
+
+	loop_call(d->pair->client_loop, count, d);
+	return d->taken == 64 && d->waiting == MANY - 64 - 100;
+}
+
+static bool is_free(void *data)
+{
+	struct dials *d = data;
+
+	loop_call(d->pair->client_loop, count, d);
+	return d->taken == 0 && d->waiting == 0;
+}
+
+static void so_many_are_dialled_at_a_time(void **state)
+{
+	struct dials space, *d = begin(&space);
+
+	loop_call(d->pair->client_loop, have_patience, d);
+	call_all(d, d->address, false);
+	loop_call(d->pair->client_loop, count, d);
+	assert_int_equal(d->taken, 64);
+	assert_int_equal(d->waiting, MANY - 64);
+	/* Of those who have it and of those who wait. */
+	hang_up(d, 0, 49);
+	hang_up(d, 150, MANY - 1);
+	wait_until(has_settled, d);
+	hang_up(d, 50, 149);
+	wait_until(is_free, d);
+	finish(d);
+}
+
+static void who_may_not_wait_is_dialled_at_once(void **state)
+{
+	struct dials space, *d = begin(&space);
+
+	call_all(d, d->address, true);
+	loop_call(d->pair->client_loop, count, d);
+	assert_int_equal(d->taken, 0);
+	assert_int_equal(d->waiting, 0);
+	hang_up(d, 0, MANY - 1);
+	finish(d);
+}
+
+static void who_is_ready_holds_nobody_up(void **state)
+{
+	struct dials space, *d = begin(&space);
+
+	loop_call(d->pair->client_loop, have_patience, d);
+	call_all(d, d->pair->address, false);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(bigm_call_wait(d->calls[i], NULL), 0);
+	assert_true(is_free(d));
+	hang_up(d, 0, MANY - 1);
+	finish(d);
+}
+
+/* With many in front of them that are never answered. */
+static void all_get_there(void **state)
+{
+	struct dials space, rest, *d = begin(&space);
+
+	loop_call(d->pair->client_loop, be_quick, d);
+	call_all(d, d->address, false);
+	rest = *d;
+	call_all(&rest, d->pair->address, false);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(bigm_call_wait(rest.calls[i], NULL), 0);
+	hang_up(&rest, 0, MANY - 1);
+	hang_up(d, 0, MANY - 1);
+	wait_until(is_free, d);
+	finish(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(so_many_are_dialled_at_a_time),
+		cmocka_unit_test(who_may_not_wait_is_dialled_at_once),
+		cmocka_unit_test(who_is_ready_holds_nobody_up),
+		cmocka_unit_test(all_get_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
