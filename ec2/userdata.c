@@ -208,6 +208,7 @@ static int add_ends(struct cloudconfig *c, const struct ec2_settings *s,
 	if (r == 0)
 		r = add_unit(c, EC2_DEADMAN ".timer",
 			     ec2_timer_unit(EC2_DEADMAN, "Wait for a keeper",
+					    "OnBootSec",
 					    (double)s->dead_man_ms / 1000),
 			     "start", true, err);
 	if (r == 0)
@@ -218,7 +219,7 @@ static int add_ends(struct cloudconfig *c, const struct ec2_settings *s,
 		r = add_unit(c, EC2_POWEROFF ".timer",
 			     ec2_timer_unit(EC2_POWEROFF,
 					    "Time to read the journal",
-					    EC2_POWEROFF_S), NULL, true, err);
+					    "OnActiveSec", EC2_POWEROFF_S), NULL, true, err);
 	return r;
 }
 

@@ -5,8 +5,8 @@
  * on the instance:
  *
  *   bigm-deadman.timer	  first of all: powers the instance off when the time
- *			  (setting dead-man, 10m) is over and EC2_ALIVE_PATH is
- *			  not there.  The worker makes that file at its first
+ *			  (setting dead-man, 10m) since its boot is over and
+ *			  EC2_ALIVE_PATH is not there.  The worker makes that file at its first
  *			  Keepalive: BIGM_ALIVE of bootmachine.service, see
  *			  supervisor/boot.h.  From then on its lease counts
  *   bigm-prepare.service ec2/instance/prepare.sh: data volumes, found by the

@@ -7,16 +7,17 @@
 #define PORT 443
 #define NR_OPEN 33554432 /* 32 Mi */
 
-char *ec2_timer_unit(const char *name, const char *description, double seconds)
+char *ec2_timer_unit(const char *name, const char *description,
+		     const char *since, double seconds)
 {
 	return xasprintf("[Unit]\n"
 			 "Description=%s\n"
 			 "DefaultDependencies=no\n"
 			 "[Timer]\n"
-			 "OnActiveSec=%.3f\n"
+			 "%s=%.3f\n"
 			 "AccuracySec=1s\n"
 			 "Unit=%s.service\n",
-			 description, seconds, name);
+			 description, since, seconds, name);
 }
 
 char *ec2_poweroff_unit(const char *description, const char *condition)

@@ -16,8 +16,11 @@
 #define EC2_DEADMAN "bigm-deadman"
 #define EC2_POWEROFF "bigm-poweroff"
 
-/* A timer of a service of the same name, `seconds` after it is started. */
-char *ec2_timer_unit(const char *name, const char *description, double seconds);
+/* A timer of a service of the same name, `seconds` after `since`: OnActiveSec,
+ * when it was started, or OnBootSec.  Each daemon-reload begins the former
+ * anew. */
+char *ec2_timer_unit(const char *name, const char *description,
+		     const char *since, double seconds);
 /* Powers off.  condition: a whole line of [Unit], or "". */
 char *ec2_poweroff_unit(const char *description, const char *condition);
 char *ec2_prepare_unit(const struct ec2_userdata *u);

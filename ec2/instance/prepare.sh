@@ -17,12 +17,9 @@ say() {
 
 # is_blank DISK: of the data volumes' size, with nothing on it, and nobody's.
 is_blank() {
-    [ "$(cat "$sys/$1/size")" -eq $((gib * 2097152)) ] || return 1
-    for part in "$sys/$1/$1"*; do
-        [ ! -e "$part" ] || return 1
-    done
-    for holder in "$sys/$1/holders"/*; do
-        [ ! -e "$holder" ] || return 1
+    [ "$(blockdev --getsz "$dev/$1")" -eq $((gib * 2097152)) ] || return 1
+    for other in "$sys/$1/$1"* "$sys/$1/holders"/*; do
+        [ ! -e "$other" ] || return 1
     done
     ! grep -q "^$dev/$1 " "$mounts" && ! blkid -p "$dev/$1" >/dev/null 2>&1
 }
@@ -47,9 +44,9 @@ is_volume() {
 }
 
 find_volumes() {
-    for path in "$sys"/nvme*n* "$sys"/xvdb*; do
+    for path in "$sys"/nvme*n* "$dev"/xvdb?; do
         disk=${path##*/}
-        if [ -e "$path/size" ] && is_volume "$disk" && is_blank "$disk"; then
+        if [ -e "$dev/$disk" ] && is_volume "$disk" && is_blank "$disk"; then
             echo "$dev/$disk"
         fi
     done | head -n "$count"

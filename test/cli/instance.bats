@@ -7,10 +7,10 @@ stub() {
 	chmod +x "bin/$1"
 }
 
-# disk NAME GIB [MODEL SERIAL]: in a false /sys/block.
+# disk NAME GIB [MODEL SERIAL]: in a false /sys/block and /dev.
 disk() {
-	mkdir -p "sys/$1/device" "sys/$1/holders"
-	echo $(($2 * 2097152)) >"sys/$1/size"
+	mkdir -p "sys/$1/device" "sys/$1/holders" dev
+	echo $(($2 * 2097152)) >"dev/$1"
 	if [ $# -gt 2 ]; then
 		printf '%-40s\n' "$3" >"sys/$1/device/model"
 		printf '%-20s\n' "$4" >"sys/$1/device/serial"
@@ -29,7 +29,7 @@ absent() {
 
 # prepare COUNT GIB: prepare.sh, where nothing but the false disks and mounts is.
 prepare() {
-	mkdir -p bin sys
+	mkdir -p bin sys dev
 	touch mounts calls
 	local name
 	for name in mkfs.ext4 mount mdadm sysctl systemctl apt-get sleep; do
@@ -37,8 +37,10 @@ prepare() {
 	done
 	# shellcheck disable=SC2016 # that shell expands it
 	stub blkid 'case " $FORMATTED " in *" $2 "*) exit 0 ;; esac; exit 2'
+	# shellcheck disable=SC2016
+	stub blockdev 'cat "$2"'
 	ln -sf "$PWD/calls" "$DIR/calls"
-	run env PATH="$PWD/bin:$PATH" SYS_BLOCK="$PWD/sys" DEV=/dev MOUNTS="$PWD/mounts" PATIENCE=2 DATA_COUNT="$1" \
+	run env PATH="$PWD/bin:$PATH" SYS_BLOCK="$PWD/sys" DEV="$PWD/dev" MOUNTS="$PWD/mounts" PATIENCE=2 DATA_COUNT="$1" \
 		DATA_GIB="$2" DATA_DIR="$PWD/data" FORMATTED="${FORMATTED:-}" sh "$abs_top_srcdir/ec2/instance/prepare.sh"
 	echo "$output"
 	cat calls
@@ -53,9 +55,9 @@ prepare() {
 	disk sda 40
 	prepare 2 40
 	[ "$status" -eq 0 ]
-	grep -qx "mdadm --create /dev/md0 --run --quiet --level=0 --chunk=256 --raid-devices=2 /dev/nvme1n1 /dev/nvme3n1" calls
-	grep -qx "mkfs.ext4 -q -F -m 0 -E nodiscard,lazy_itable_init=1 -L bigm-data /dev/md0" calls
-	grep -qx "mount -o noatime /dev/md0 $PWD/data" calls
+	grep -qx "mdadm --create $PWD/dev/md0 --run --quiet --level=0 --chunk=256 --raid-devices=2 $PWD/dev/nvme1n1 $PWD/dev/nvme3n1" calls
+	grep -qx "mkfs.ext4 -q -F -m 0 -E nodiscard,lazy_itable_init=1 -L bigm-data $PWD/dev/md0" calls
+	grep -qx "mount -o noatime $PWD/dev/md0 $PWD/data" calls
 }
 
 @test "one volume needs no stripe, and has Linux's name under Xen" {
@@ -65,7 +67,7 @@ prepare() {
 	prepare 1 100
 	[ "$status" -eq 0 ]
 	absent mdadm
-	grep -qx "mount -o noatime /dev/xvdba $PWD/data" calls
+	grep -qx "mount -o noatime $PWD/dev/xvdba $PWD/data" calls
 }
 
 @test "what is somebody's is left alone" {
@@ -74,19 +76,19 @@ prepare() {
 	disk nvme1n1 40 "$ebs" vol02
 	mkdir sys/nvme1n1/holders/dm-0
 	disk nvme2n1 40 "$ebs" vol03
-	echo "/dev/nvme2n1 / ext4 rw 0 0" >mounts
+	echo "$PWD/dev/nvme2n1 / ext4 rw 0 0" >mounts
 	disk nvme3n1 40 "$ebs" vol04
 	disk nvme4n1 40 "$ebs" vol05
-	FORMATTED=/dev/nvme3n1 prepare 1 40
+	FORMATTED=$PWD/dev/nvme3n1 prepare 1 40
 	[ "$status" -eq 0 ]
-	[ "$(grep mkfs calls)" = "mkfs.ext4 -q -F -m 0 -E nodiscard,lazy_itable_init=1 -L bigm-data /dev/nvme4n1" ]
+	[ "$(grep mkfs calls)" = "mkfs.ext4 -q -F -m 0 -E nodiscard,lazy_itable_init=1 -L bigm-data $PWD/dev/nvme4n1" ]
 }
 
 @test "volumes that do not come are told after a while, and nothing is formatted" {
 	disk nvme1n1 40 "$ebs" vol0a
 	prepare 2 40
 	[ "$status" -ne 0 ]
-	[ "$output" = "bigm-prepare: of 2 data volumes of 40 GiB these are here: /dev/nvme1n1" ]
+	[ "$output" = "bigm-prepare: of 2 data volumes of 40 GiB these are here: $PWD/dev/nvme1n1" ]
 	[ "$(grep -c '^sleep 1$' calls)" = 2 ]
 	absent "mkfs|mdadm|mount"
 }

@@ -87,7 +87,7 @@ static void the_dead_mans_timer_comes_first(void **state)
 				&t, "bootcmd", "systemctl --no-block start "
 					       "bigm-deadman.timer"));
 		}
-		assert_has(text, "OnActiveSec=90.500\n");
+		assert_has(text, "OnBootSec=90.500\n");
 		yaml_tree_release(&t);
 	}
 }
