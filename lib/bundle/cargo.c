@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "bundle/bundle.h"
 #include "bundle/elf_file.h"
+#include "bundle/make.h"
 #include "bundle/reduce.h"
 
 /* The part of a bundle. */
@@ -200,29 +201,24 @@ static const struct cargo_ops ops = {
 	.free = part_free,
 };
 
-static bool runs_on(const char *program, const char *arch)
+/* "" for what is no ELF file: a script, which any may run. */
+static const char *arch_of(const char *program)
 {
 	struct elf_file elf;
-	const char *own;
+	const char *arch;
 
 	if (!program || elf_file_read(&elf, program, NULL) != 1)
-		return false;
-	own = elf_arch(elf.machine, elf.elf_class);
+		return "";
+	arch = elf_arch(elf.machine, elf.elf_class);
 	elf_file_release(&elf);
-	return own && strcmp(own, arch) == 0;
+	return arch ? arch : "another kind of processor";
 }
 
-int bundle_find_cargo(const char *program, const char *bundle,
-		      const char *arch, struct cargo **cargo,
-		      struct bigm_error *err)
+static int find_part(const char *bundle, const char *arch,
+		     struct cargo **cargo, struct bigm_error *err)
 {
-	struct part_cargo *p;
+	struct part_cargo *p = xcalloc(1, sizeof(*p));
 
-	arch = arch ? arch : elf_own_arch();
-	*cargo = NULL;
-	if (runs_on(program, arch))
-		return 0;
-	p = xcalloc(1, sizeof(*p));
 	p->cargo.ops = &ops;
 	if (bundle_open(&p->bundle, bundle, err) == 0)
 		p->part = bundle_find(&p->bundle, arch, err);
@@ -236,4 +232,45 @@ int bundle_find_cargo(const char *program, const char *bundle,
 	p->cargo.refs = 1;
 	*cargo = &p->cargo;
 	return 0;
+}
+
+/* The program with its loader and libraries; made once. */
+static int bundle_program(const char *program, const char *arch,
+			  const char *dir, struct cargo **cargo,
+			  struct bigm_error *err)
+{
+	const struct make_program programs[] = { { program, arch } };
+	char digest[DIGEST_SIZE];
+
+	if (digest_file(program, digest, err) < 0)
+		return err ? err->code : BIGM_EIO;
+	AUTO_FREE char *path = xasprintf("%s/%s.bigm", dir,
+					 strchr(digest, ':') + 1);
+	const struct make_order order = {
+		.programs = programs, .nprograms = 1, .path = path,
+	};
+	if (access(path, R_OK) < 0 && make_bundle(&order, err) < 0)
+		return err ? err->code : BIGM_EFAILED;
+	return find_part(path, arch, cargo, err);
+}
+
+int bundle_find_cargo(const char *program, const char *bundle,
+		      const char *arch, const char *dir, struct cargo **cargo,
+		      struct bigm_error *err)
+{
+	const char *wanted = arch ? arch : elf_own_arch();
+	const char *own = arch_of(program);
+	bool fits = strcmp(own, wanted) == 0;
+
+	*cargo = NULL;
+	if (fits && !arch)
+		return 0;
+	if (fits)
+		return bundle_program(program, arch, dir, cargo, err);
+	if (bundle)
+		return find_part(bundle, wanted, cargo, err);
+	return !*own ? 0 : bigm_error_set(err, BIGM_EINVALID,
+					  "%s is for %s, the machines are %s; "
+					  "see bigm-bundle(1)", program, own,
+					  wanted);
 }

@@ -46,11 +46,13 @@ struct cargo *cargo_hold(struct cargo *cargo);
 void cargo_put(struct cargo *cargo);
 
 /*
- * For machines of that architecture (NULL: this host's), of a program (may be
- * NULL) and a bundle.  *cargo is NULL where they run the program as it is.
+ * For machines of that architecture (NULL: this host and its files), of a
+ * program (may be NULL) and a bundle (may be NULL; not both).  *cargo is NULL
+ * where they run the program as it is.  What has to be made is made in the
+ * folder dir.
  */
 typedef int cargo_find_fn(const char *program, const char *bundle,
-			  const char *arch, struct cargo **cargo,
-			  struct bigm_error *err);
+			  const char *arch, const char *dir,
+			  struct cargo **cargo, struct bigm_error *err);
 
 #endif

@@ -199,14 +199,16 @@ int keeper_find_cargo(struct keeper *k, struct start_request *request,
 {
 	const char *arch = k->ops->arch ? k->ops->arch(k->system) : NULL;
 
-	if (!request->bundle)
+	/* Elsewhere nobody has the program's libraries. */
+	if (!request->bundle && !(arch && request->program))
 		return 0;
 	if (!k->find_cargo)
 		return bigm_error_set(err, BIGM_EUNSUPPORTED,
 				      "%s: this keeper cannot ship bundles",
-				      request->bundle);
+				      request->bundle ? request->bundle
+						      : request->program);
 	return k->find_cargo(request->program, request->bundle, arch,
-			     &request->cargo, err);
+			     k->record->dir, &request->cargo, err);
 }
 
 /* As many as this host can hold, from min to n. */

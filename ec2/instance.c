@@ -1,0 +1,413 @@
+/*
+ * instance: one machine of the EC2 system, from its launch to its end.
+ *
+ *	requested → pending → booting → reachable → (sending →) announced
+ *
+ * It is reachable when sshd lets us in.  Where the instance does not fetch
+ * ec2boot itself it is sent then.  From there on the way by SSH serves to
+ * follow the journal, and is built again when it breaks.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "ec2/system_private.h"
+#include "ec2/userdata.h"
+
+#define SSH_MS 20000
+/* How long the last lines may take to come, when systemd says that the worker
+ * is gone, and when the instance is. */
+#define EXIT_DRAIN_MS 300
+#define LOST_DRAIN_MS 1500
+/* EC2 does not know instances for a while after their launch. */
+#define UNKNOWN_NS (300 * 1000000000ull)
+/* From the launch to where it can be dialled. */
+#define BOOT_MS (10 * 60 * 1000)
+
+static void connect_by_ssh(struct system_launch *l);
+
+void instance_set_phase(struct system_launch *l, const char *phase)
+{
+	l->phase = phase;
+	if (!l->gone && l->events.phase)
+		l->events.phase(l->data, phase);
+}
+
+/* ------------------------------------------------------------------ */
+/* The end                                                             */
+
+void instance_maybe_free(struct system_launch *l)
+{
+	struct system *s = l->system;
+
+	if (!l->released || l->launching || l->checking)
+		return;
+	TAILQ_REMOVE(&s->launches, l, entry);
+	loop_timer_stop(s->keeper.loop, &l->deadline);
+	loop_timer_stop(s->keeper.loop, &l->timer);
+	ssh_free(l->ssh);
+	journald_reader_release(&l->journal);
+	buffer_release(&l->tail);
+	launched_release(&l->is);
+	json_strings_free(l->argv);
+	free(l->program);
+	free(l->name);
+	free(l->marker);
+	free(l->host);
+	free(l);
+}
+
+static void end_output(struct system_launch *l)
+{
+	if (l->output_over)
+		return;
+	l->output_over = true;
+	loop_timer_stop(l->system->keeper.loop, &l->timer);
+	ssh_free(l->ssh);
+	l->ssh = NULL;
+	l->events.output(l->data, NULL, 0);
+}
+
+static void on_drained(struct loop_timer *timer)
+{
+	end_output(loop_container(timer, struct system_launch, timer));
+}
+
+void instance_end(struct system_launch *l, const struct bigm_error *why,
+		  uint64_t drain_ms)
+{
+	struct system *s = l->system;
+
+	if (l->gone)
+		return;
+	l->gone = true;
+	loop_timer_stop(s->keeper.loop, &l->deadline);
+	if (l->is.id)
+		errands_terminate(s, l->is.id);
+	if (!l->ssh || drain_ms == 0)
+		end_output(l);
+	else
+		loop_timer_start(s->keeper.loop, &l->timer, drain_ms,
+				 on_drained);
+	l->events.gone(l->data, why);
+}
+
+/* ------------------------------------------------------------------ */
+/* Its journal                                                         */
+
+/* The machine's last line: it has ended in good order. */
+static bool is_marker(const struct system_launch *l)
+{
+	size_t len = strlen(l->marker);
+
+	return l->tail.len == len &&
+	       memcmp(buffer_data(&l->tail), l->marker, len) == 0;
+}
+
+/* Keeps the beginning of a line as long as it may be the marker. */
+static bool look_for_marker(struct system_launch *l, const char *bytes,
+			    size_t len)
+{
+	bool seen = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (bytes[i] != '\n') {
+			buffer_append(&l->tail, bytes + i, 1, NULL);
+			continue;
+		}
+		seen = seen || is_marker(l);
+		buffer_consume(&l->tail, l->tail.len);
+	}
+	return seen;
+}
+
+static void on_journal_output(void *data, const void *bytes, size_t len)
+{
+	static const struct bigm_error none = BIGM_ERROR_INIT;
+	struct system_launch *l = data;
+
+	if (l->output_over)
+		return;
+	l->events.output(l->data, bytes, len);
+	if (look_for_marker(l, bytes, len))
+		instance_end(l, &none, 0);
+}
+
+static void on_journal_exit(void *data, const char *how)
+{
+	struct system_launch *l = data;
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (l->doom.code)
+		error_copy(&why, &l->doom);
+	else
+		bigm_error_set(&why, BIGM_EUNAVAILABLE, "%s", how);
+	instance_end(l, &why, EXIT_DRAIN_MS);
+}
+
+static void on_journal_notice(void *data, const char *text)
+{
+	struct system_launch *l = data;
+
+	log_warn("%s: %s: %s", l->name, l->is.id, text);
+}
+
+static void on_journal_killed(void *data, const char *line)
+{
+	struct system_launch *l = data;
+
+	log_warn("%s: %s: %s", l->name, l->is.id, line);
+	bigm_error_set(&l->doom, BIGM_EEXHAUSTED,
+		       "out of memory: the kernel killed it: %s", line);
+}
+
+static void on_follow_output(void *data, int stream, const void *bytes,
+			     size_t len)
+{
+	struct system_launch *l = data;
+
+	if (stream == 1)
+		journald_reader_take(&l->journal, bytes, len);
+	else
+		log_debug("%s: journalctl: %.*s", l->name, (int)len,
+			  (const char *)bytes);
+}
+
+/* The connection is built anew, by which it goes on. */
+static void on_follow_done(void *data, int status,
+			   const struct bigm_error *why)
+{
+	struct system_launch *l = data;
+
+	if (why->code == 0 && !l->output_over) {
+		log_warn("%s: the journal of %s ended with status %d", l->name,
+			 l->is.id, status);
+		ssh_free(l->ssh);
+		l->ssh = NULL;
+		connect_by_ssh(l);
+	}
+}
+
+static void follow(struct system_launch *l)
+{
+	static const struct ssh_run_events events = {
+		.output = on_follow_output,
+		.done = on_follow_done,
+	};
+	AUTO_FREE char *command = journald_reader_command(&l->journal);
+
+	ssh_run(l->ssh, command, -1, &events, l);
+}
+
+/* ------------------------------------------------------------------ */
+/* The way to it                                                       */
+
+static void announce(struct system_launch *l)
+{
+	AUTO_FREE char *address = xasprintf(
+		strchr(l->host, ':') ? "https://[%s]/" : "https://%s/",
+		l->host);
+
+	l->announced = true;
+	loop_timer_stop(l->system->keeper.loop, &l->deadline);
+	l->events.address(l->data, address, l->procs, 0);
+}
+
+static void on_pushed(void *data, int status, const struct bigm_error *why)
+{
+	struct system_launch *l = data;
+	struct bigm_error how = BIGM_ERROR_INIT;
+
+	if (l->gone || why->code)
+		return; /* on_ssh_closed() tries again */
+	if (status == 0) {
+		l->pushed = true;
+		announce(l);
+		return;
+	}
+	bigm_error_set(&how, BIGM_EFAILED,
+		       "%s: cannot send ec2boot: the command there ended with "
+		       "status %d%s%s", l->is.id, status,
+		       l->doom.code ? ": " : "", l->doom.text);
+	instance_end(l, &how, 0);
+}
+
+static void on_push_output(void *data, int stream, const void *bytes,
+			   size_t len)
+{
+	struct system_launch *l = data;
+
+	bigm_error_set(&l->doom, BIGM_EFAILED, "%.*s",
+		       len > 400 ? 400 : (int)len, (const char *)bytes);
+}
+
+static void push(struct system_launch *l)
+{
+	static const struct ssh_run_events events = {
+		.output = on_push_output,
+		.done = on_pushed,
+	};
+	struct system *s = l->system;
+	AUTO_FREE char *command = ec2_push_command(s->worker_digest);
+	int fd = open(s->worker, O_RDONLY | O_CLOEXEC);
+
+	instance_set_phase(l, "sending");
+	error_clear(&l->doom);
+	ssh_run(l->ssh, command, fd, &events, l);
+}
+
+static void on_ssh_ready(void *data)
+{
+	struct system_launch *l = data;
+
+	backoff_reset(&l->retry);
+	follow(l);
+	if (l->announced)
+		return;
+	instance_set_phase(l, "reachable");
+	if (l->system->settings.binary_url || l->pushed)
+		announce(l);
+	else
+		push(l);
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+	connect_by_ssh(loop_container(timer, struct system_launch, timer));
+}
+
+static void on_ssh_closed(void *data, const struct bigm_error *why)
+{
+	struct system_launch *l = data;
+
+	ssh_free(l->ssh);
+	l->ssh = NULL;
+	if (l->gone) {
+		end_output(l);
+		return;
+	}
+	log_debug("%s: %s: %s", l->name, l->is.id, why->text);
+	l->suspect = l->announced;
+	errands_wake(l->system);
+	loop_timer_start(l->system->keeper.loop, &l->timer,
+			 backoff_next(&l->retry), on_retry);
+}
+
+static void connect_by_ssh(struct system_launch *l)
+{
+	static const struct ssh_events events = {
+		.ready = on_ssh_ready,
+		.closed = on_ssh_closed,
+	};
+	struct system *s = l->system;
+	const struct ssh_target target = {
+		.host = l->host,
+		.port = SSH_PORT,
+		.user = ec2_settings_login(&s->settings),
+		.key = &s->login_key,
+		.host_key = s->host_key.public_text,
+		.timeout_ms = SSH_MS,
+	};
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (l->gone)
+		return;
+	l->ssh = ssh_open(s->keeper.loop, &target, &events, l, &why);
+	if (!l->ssh)
+		instance_end(l, &why, 0);
+}
+
+/* ------------------------------------------------------------------ */
+/* As EC2 sees it                                                      */
+
+static void on_deadline(struct loop_timer *timer)
+{
+	errands_console(loop_container(timer, struct system_launch, deadline));
+}
+
+void instance_launched(struct system_launch *l, struct launched *is)
+{
+	static const struct journald_events events = {
+		.output = on_journal_output,
+		.exit = on_journal_exit,
+		.notice = on_journal_notice,
+		.killed = on_journal_killed,
+	};
+	struct loop *loop = l->system->keeper.loop;
+
+	l->is = *is;
+	*is = (struct launched){ 0 };
+	if (l->procs == 0)
+		l->procs = l->is.vcpus;
+	l->launched_ns = loop_now_ns();
+	l->retry = (struct backoff){ .first_ms = 200, .factor = 1.3,
+				     .max_ms = 5000 };
+	journald_reader_init(&l->journal, &events, l);
+	buffer_init(&l->tail, strlen(l->marker) + 1);
+	if (l->gone) { /* it was given up meanwhile */
+		errands_terminate(l->system, l->is.id);
+		return;
+	}
+	log_info("%s: %s, %s in %s, %s", l->name, l->is.id, l->is.type,
+		 l->is.zone, l->is.spot ? "spot" : "on demand");
+	instance_set_phase(l, "pending");
+	loop_timer_start(loop, &l->deadline, BOOT_MS, on_deadline);
+}
+
+static const char *address_of(const struct system_launch *l,
+			      const struct ec2_instance *i)
+{
+	const bool private = l->system->settings.private_first;
+	const char *const all[] = {
+		private ? i->private_ip : "", i->public_dns, i->public_ip,
+		i->private_ip, i->ipv6,
+	};
+
+	for (size_t k = 0; k < sizeof(all) / sizeof(*all); k++)
+		if (*all[k])
+			return all[k];
+	return NULL;
+}
+
+static void lost(struct system_launch *l, const struct ec2_instance *i)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	bigm_error_set(&why, BIGM_EUNAVAILABLE, "%s is %s: %s%s%s", l->is.id,
+		       ec2_state_name(i->state),
+		       *i->reason ? i->reason : "EC2 does not say why",
+		       *i->reason_code ? " " : "", i->reason_code);
+	instance_end(l, l->doom.code ? &l->doom : &why, LOST_DRAIN_MS);
+}
+
+void instance_seen(struct system_launch *l, const struct ec2_instance *i)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	const char *host;
+
+	l->suspect = false;
+	if (l->gone)
+		return;
+	if (!i && loop_now_ns() - l->launched_ns > UNKNOWN_NS) {
+		bigm_error_set(&why, BIGM_EUNAVAILABLE,
+			       "EC2 does not know %s any more", l->is.id);
+		instance_end(l, &why, 0);
+	} else if (i && ec2_state_ends(i->state)) {
+		lost(l, i);
+	} else if (i && i->state == EC2_RUNNING && !l->host &&
+		   (host = address_of(l, i))) {
+		l->host = xstrdup(host);
+		if (!l->is.zone || !*l->is.zone) {
+			free(l->is.zone);
+			l->is.zone = xstrdup(i->zone);
+		}
+		instance_set_phase(l, "booting");
+		connect_by_ssh(l);
+	}
+}

@@ -1,0 +1,66 @@
+/*
+ * launcher: instances out of settings.
+ *
+ * It finds out once what a launch needs (image, types and their prices,
+ * networks and the rules of a security group), and then launches as often as
+ * it is asked, in calls of at most 100 instances.  With one type in one subnet
+ * RunInstances does it; with several, a launch template and a fleet.
+ *
+ * Blocks; any thread, one at a time.
+ */
+#ifndef EC2_LAUNCHER_H
+#define EC2_LAUNCHER_H
+
+#include "ec2/failure.h"
+#include "ec2/settings.h"
+
+struct ec2_client;
+struct metadata;
+struct launcher;
+
+struct launcher_options {
+	struct ec2_client *client;
+	const struct ec2_settings *settings;
+	struct metadata *metadata; /* of the instance that this may be */
+	const char *cluster;	   /* its id */
+	const char *host_private, *host_public; /* the instances' SSH host key */
+	const char *login_public; /* the key with which the keeper logs in */
+};
+
+/* Everything that options points to outlives it. */
+struct launcher *launcher_new(const struct launcher_options *options);
+/* NULL is fine. */
+void launcher_free(struct launcher *launcher);
+
+/* An instance that has been launched; malloc'ed strings. */
+struct launched {
+	char *id, *type, *zone;
+	bool spot;
+	int vcpus;
+	double usd; /* an hour; 0: not known */
+};
+
+void launched_release(struct launched *launched);
+
+struct launcher_order {
+	size_t n;
+	const char *bootstrap; /* a fresh identity, supervisor/bootstrap.h */
+	const char *program;   /* for the instances' names; may be NULL */
+	char *const *argv;
+};
+
+/*
+ * Launches n instances.  *count of them are there afterwards, in `launched`,
+ * which has room for n; where these are fewer, *f says why, and its code is
+ * returned.
+ */
+int launcher_launch(struct launcher *launcher,
+		    const struct launcher_order *order,
+		    struct launched *launched, size_t *count,
+		    struct ec2_failure *f);
+
+/* Puts away what was made besides the instances, which are being terminated.
+ * Goes as far as it can; the code is the first failure's. */
+int launcher_clean_up(struct launcher *launcher, struct ec2_failure *f);
+
+#endif

@@ -1,0 +1,290 @@
+#include "config.h"
+
+#include "ec2/system.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "ec2/metadata.h"
+#include "ec2/system_private.h"
+
+/* EC2 takes its time, and may have to be asked several times. */
+#define KILL_MS 60000
+#define END_MS 120000
+
+/* ------------------------------------------------------------------ */
+/* What it needs                                                       */
+
+/* AWS names types by family and generation, and 'g' behind these says that the
+ * processor is its own, which is arm64: m6g, c7gn, g5g; the first was a1. */
+static const char *arch_of_type(const char *type)
+{
+	const char *p = type;
+
+	while (isalpha((unsigned char)*p))
+		p++;
+	while (isdigit((unsigned char)*p))
+		p++;
+	return *p == 'g' || strncmp(type, "a1.", 3) == 0 ? "linux/arm64"
+							 : "linux/amd64";
+}
+
+static int check_types(const struct ec2_settings *settings,
+		       struct bigm_error *err)
+{
+	for (char **type = settings->types + 1; *type; type++)
+		if (arch_of_type(*type) != arch_of_type(settings->types[0]))
+			return bigm_error_set(err, BIGM_EINVALID,
+					      "ec2-type: %s is %s, %s is %s; "
+					      "machines of a cluster have one "
+					      "architecture", settings->types[0],
+					      arch_of_type(settings->types[0]),
+					      *type, arch_of_type(*type));
+	return 0;
+}
+
+static int load_settings(struct system *s, const cJSON *settings,
+			 struct bigm_error *err)
+{
+	char **set = json_get_strings(settings, "set", "set", err);
+	int rc = set ? ec2_settings_load(&s->settings, environ,
+					 (const char *const *)set, err)
+		     : BIGM_EINVALID;
+
+	json_strings_free(set);
+	return rc < 0 ? rc : check_types(&s->settings, err);
+}
+
+/* Settings, AWS's own ways, the instance that this may be; malloc'ed. */
+static char *find_region(const struct system *s)
+{
+	const char *region = s->settings.region;
+	char *own;
+
+	if (!region)
+		region = aws_config_region(s->config, NULL);
+	if (region)
+		return xstrdup(region);
+	own = metadata_region(s->metadata, NULL);
+	return own ? own : xstrdup(s->settings.default_region);
+}
+
+static int make_client(struct system *s, struct bigm_error *err)
+{
+	struct aws_provider_options provider = { .cancel = s->cancel };
+	struct ec2_client_options client = { .cancel = s->cancel };
+
+	s->config = aws_config_load(NULL, err);
+	s->metadata = s->config ? metadata_new(s->config, s->cancel, err) : NULL;
+	if (!s->metadata)
+		return BIGM_EFAILED;
+	AUTO_FREE char *region = find_region(s);
+	AUTO_FREE char *endpoint = aws_config_endpoint(s->config, AWS_EC2,
+						       region, NULL, err);
+	if (!endpoint)
+		return BIGM_EINVALID;
+	provider.config = s->config;
+	provider.metadata = s->metadata;
+	provider.region = region;
+	s->provider = aws_provider_new(&provider);
+	client.provider = s->provider;
+	client.region = region;
+	client.endpoint = endpoint;
+	client.ca_file = aws_config_env(s->config, "AWS_CA_BUNDLE");
+	s->client = ec2_client_new(&client, err);
+	return s->client ? 0 : BIGM_EFAILED;
+}
+
+static int find_worker(struct system *s, struct bigm_error *err)
+{
+	s->worker = s->keeper.find_ec2boot(s->keeper.keeper,
+					   arch_of_type(s->settings.types[0]),
+					   err);
+	return s->worker ? digest_file(s->worker, s->worker_digest, err)
+			 : BIGM_ENOTFOUND;
+}
+
+static int make_launcher(struct system *s, struct bigm_error *err)
+{
+	if (ssh_key_new(&s->host_key, "bigm instance", err) < 0 ||
+	    ssh_key_new(&s->login_key, "bigm keeper", err) < 0)
+		return BIGM_EFAILED;
+	const struct launcher_options options = {
+		.client = s->client,
+		.settings = &s->settings,
+		.metadata = s->metadata,
+		.cluster = s->keeper.cluster,
+		.host_private = s->host_key.private_text,
+		.host_public = s->host_key.public_text,
+		.login_public = s->login_key.public_text,
+	};
+	s->launcher = launcher_new(&options);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* The contract                                                        */
+
+static bool is_busy(const struct system *s)
+{
+	return s->launching || s->looking || s->ending || s->closing;
+}
+
+/* The loop does not run any more; what is under way on other threads ends at
+ * once when it is canceled, and has to be waited for. */
+static void system_free(struct system *s)
+{
+	struct system_launch *l, *next;
+
+	if (s->cancel)
+		cancel_set(s->cancel);
+	while (is_busy(s))
+		uv_run(loop_uv(s->keeper.loop), UV_RUN_ONCE);
+	for (l = TAILQ_FIRST(&s->launches); l; l = next) {
+		next = TAILQ_NEXT(l, entry);
+		l->released = true;
+		instance_maybe_free(l);
+	}
+	loop_timer_stop(s->keeper.loop, &s->look_timer);
+	for (size_t i = 0; i < s->ndoomed; i++)
+		free(s->doomed[i]);
+	free(s->doomed);
+	launcher_free(s->launcher);
+	ec2_client_free(s->client);
+	aws_provider_free(s->provider);
+	metadata_free(s->metadata);
+	aws_config_free(s->config);
+	cancel_free(s->cancel);
+	ssh_key_release(&s->host_key);
+	ssh_key_release(&s->login_key);
+	ec2_settings_release(&s->settings);
+	free(s->worker);
+	free(s);
+}
+
+static struct system *system_new(const struct system_keeper *keeper,
+				 const cJSON *settings, struct bigm_error *err)
+{
+	struct system *s = xcalloc(1, sizeof(*s));
+
+	s->keeper = *keeper;
+	TAILQ_INIT(&s->launches);
+	s->cancel = cancel_new(err);
+	if (s->cancel && load_settings(s, settings, err) == 0 &&
+	    make_client(s, err) == 0 && find_worker(s, err) == 0 &&
+	    make_launcher(s, err) == 0)
+		return s;
+	system_free(s);
+	return NULL;
+}
+
+static char **copy_strings(char *const *strings)
+{
+	size_t n = 0;
+
+	while (strings && strings[n])
+		n++;
+	char **copy = xcalloc(n + 1, sizeof(*copy));
+	for (size_t i = 0; i < n; i++)
+		copy[i] = xstrdup(strings[i]);
+	return copy;
+}
+
+static struct system_launch *system_start(struct system *s,
+					  const struct system_order *order,
+					  const struct system_events *events,
+					  void *data, struct bigm_error *err)
+{
+	static const struct bigm_error none = BIGM_ERROR_INIT;
+	struct system_launch *l = xcalloc(1, sizeof(*l));
+
+	l->system = s;
+	l->events = *events;
+	l->data = data;
+	l->name = xstrdup(order->name);
+	l->marker = xstrdup(order->marker);
+	l->program = order->program	      ? xstrdup(order->program)
+		     : order->argv ? xstrdup(order->argv[0])
+				   : NULL;
+	l->argv = copy_strings(order->argv);
+	l->procs = order->procs;
+	l->doom = none;
+	TAILQ_INSERT_TAIL(&s->launches, l, entry);
+	errands_wake(s);
+	return l;
+}
+
+static void system_kill(struct system_launch *l)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	bigm_error_set(&why, BIGM_EUNAVAILABLE, "was terminated");
+	instance_end(l, l->doom.code ? &l->doom : &why, 0);
+}
+
+static void system_release(struct system_launch *l)
+{
+	l->released = true;
+	errands_wake(l->system);
+}
+
+static void system_describe(const struct system_launch *l, cJSON *facts)
+{
+	if (!l->is.id)
+		return;
+	cJSON_AddStringToObject(facts, "instance", l->is.id);
+	cJSON_AddStringToObject(facts, "type", l->is.type);
+	cJSON_AddStringToObject(facts, "zone", l->is.zone);
+	cJSON_AddStringToObject(facts, "market",
+				l->is.spot ? "spot" : "on-demand");
+	if (l->is.usd > 0)
+		cJSON_AddNumberToObject(facts, "usd_per_hour", l->is.usd);
+}
+
+static void system_end(struct system *s, void (*done)(void *data), void *data)
+{
+	s->on_ended = done;
+	s->ended_data = data;
+	errands_wake(s);
+}
+
+static bool system_ships(const struct system *s)
+{
+	return true;
+}
+
+static const char *system_worker(const struct system *s)
+{
+	return s->worker;
+}
+
+static const char *system_arch(const struct system *s)
+{
+	return arch_of_type(s->settings.types[0]);
+}
+
+const struct system_ops system_ec2 = {
+	.name = "ec2",
+	.new = system_new,
+	.start = system_start,
+	.kill = system_kill,
+	.describe = system_describe,
+	.release = system_release,
+	.ships = system_ships,
+	.bootstraps = system_ships,
+	.worker = system_worker,
+	.arch = system_arch,
+	.end = system_end,
+	.free = system_free,
+	.kill_ms = KILL_MS,
+	.end_ms = END_MS,
+	.keepalive = { .period_ms = 60000, .timeout_ms = 600000,
+		       .call_ms = 120000, .lease_ms = KEEPALIVE_LEASE_MS,
+		       .first_ms = KEEPALIVE_FIRST_MS },
+};

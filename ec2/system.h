@@ -1,0 +1,17 @@
+/*
+ * system: machines that are EC2 instances.
+ *
+ * Each boots from user data that has a bootstrap identity (ec2/userdata.h), is
+ * reached by SSH and certified by the keeper; its output is what journald has
+ * of its worker.  Instances are terminated when their machine ends, whatever
+ * way, and when the cluster does; those whose keeper has died power themselves
+ * off when their lease is over.
+ */
+#ifndef EC2_SYSTEM_H
+#define EC2_SYSTEM_H
+
+#include "machine/system.h"
+
+extern const struct system_ops system_ec2;
+
+#endif
