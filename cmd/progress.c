@@ -20,6 +20,7 @@
 #include "cmd/progress_view.h"
 #include "cmd/table.h"
 #include "loop/loop.h"
+#include "machine/machine.h"
 
 #define MS 1000000ull
 
@@ -29,6 +30,9 @@
 /* When lines begin; see progress.h. */
 #define PERSON_AFTER_NS (2000 * MS)
 #define LINES_AFTER_NS (10000 * MS)
+/* How often LINES tell how far ships are. */
+#define SHIP_NS (10000 * MS)
+#define SHIP_VERBOSE_NS (1000 * MS)
 /* How long to wait for a terminal that does not take the last of it. */
 #define END_MS 1000
 
@@ -49,6 +53,7 @@ struct progress {
 	/* The thread's. */
 	bool telling;	/* LINES have begun */
 	bool uncounted; /* a machine was told since all were counted */
+	uint64_t ship_told_ns; /* when it was last said how far ships are */
 
 	pthread_mutex_t terminal; /* held in writes, and taken first; of: */
 	struct picture picture;
@@ -174,6 +179,11 @@ static void tell_count(struct progress *p, uint64_t now)
 	progress_view_count_text(&p->view, line.out);
 	fprintf(line.out, " after %s",
 		progress_time(now - p->view.began_ns, time));
+	if (progress_view_ships(&p->view)) {
+		fputs(", ", line.out);
+		progress_view_ship_text(&p->view, now, line.out);
+		p->ship_told_ns = now;
+	}
 	pthread_mutex_unlock(&p->lock);
 	line_end(&line, true);
 }
@@ -228,7 +238,7 @@ static void begin_telling(struct progress *p, uint64_t now)
 
 static void show_lines(struct progress *p, uint64_t now)
 {
-	bool settled;
+	bool settled, late;
 
 	if (!p->telling)
 		begin_telling(p, now);
@@ -236,9 +246,14 @@ static void show_lines(struct progress *p, uint64_t now)
 		return;
 	pthread_mutex_lock(&p->lock);
 	settled = progress_view_settled(&p->view);
+	late = progress_view_ships(&p->view) &&
+	       now >= p->ship_told_ns +
+			      (p->verbose ? SHIP_VERBOSE_NS : SHIP_NS);
 	pthread_mutex_unlock(&p->lock);
 	while (tell_machine(p))
 		p->uncounted = true;
+	if (late)
+		tell_count(p, now);
 	if (!settled || !p->uncounted)
 		return;
 	tell_count(p, now);
@@ -429,12 +444,17 @@ struct progress *progress_new(const struct progress_options *options,
 
 void progress_machine(struct progress *p, const struct bigm_machine *machine)
 {
+	uint64_t shipped, size;
+
 	if (p == NULL)
 		return;
+	machine_shipped(machine, &shipped, &size);
 	pthread_mutex_lock(&p->lock);
 	progress_view_set(&p->view, bigm_machine_name(machine),
 			  bigm_machine_state(machine),
 			  bigm_machine_address(machine), loop_now_ns());
+	progress_view_ship(&p->view, bigm_machine_name(machine), shipped, size,
+			   loop_now_ns());
 	pthread_mutex_unlock(&p->lock);
 	eventfd_write(p->wake, 1);
 }

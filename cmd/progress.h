@@ -9,6 +9,9 @@
  *		it is worth it
  *	QUIET	nothing
  *
+ * While something is shipped to them, it is told how many bytes are there, how
+ * fast they come, and how many machines have it all.
+ *
  * Nothing is shown of machines that come up at once.  After 0.3 s the table is
  * drawn; lines begin at once with -v, after 2 s on a terminal that cannot be
  * drawn on (TERM=dumb) or that a program of the user's writes to, and after

@@ -9,12 +9,18 @@
 
 /* The title, the table's headers, and the line that the cursor is on. */
 #define OTHER_ROWS 3
+#define MB 1e6
 /* More than that of many machines is no help. */
 #define MOST_SLOW 10
 
 static bool is_settled(const struct progress_machine *machine)
 {
 	return machine->state == BIGM_RUNNING || machine->state == BIGM_STOPPED;
+}
+
+static bool is_over(const struct progress_machine *machine)
+{
+	return machine->state == BIGM_STOPPED;
 }
 
 void progress_view_release(struct progress_view *view)
@@ -61,6 +67,50 @@ void progress_view_set(struct progress_view *view, const char *name,
 	machine->address = xstrdup(address);
 }
 
+bool progress_view_ships(const struct progress_view *view)
+{
+	for (size_t i = 0; i < view->n; i++)
+		if (view->machines[i].shipping && !is_over(&view->machines[i]))
+			return true;
+	return false;
+}
+
+void progress_view_ship(struct progress_view *view, const char *name,
+			uint64_t shipped, uint64_t size, uint64_t now_ns)
+{
+	struct progress_machine *machine = obtain(view, name, now_ns);
+
+	if (size > 0 && view->ship_ns == 0)
+		view->ship_ns = now_ns;
+	/* One that was being told of has it all now. */
+	machine->shipped = size > 0 ? shipped : machine->ship_size;
+	machine->ship_size = size > 0 ? size : machine->ship_size;
+	machine->shipping = size > 0;
+}
+
+void progress_view_ship_text(const struct progress_view *view, uint64_t now_ns,
+			     FILE *out)
+{
+	uint64_t there = 0, size = 0, ns = now_ns - view->ship_ns;
+	size_t n = 0, done = 0;
+
+	if (!progress_view_ships(view))
+		return;
+	for (size_t i = 0; i < view->n; i++) {
+		const struct progress_machine *m = &view->machines[i];
+
+		if (m->ship_size == 0 || is_over(m))
+			continue;
+		there += m->shipped;
+		size += m->ship_size;
+		n++;
+		done += !m->shipping;
+	}
+	fprintf(out, "shipping: %.1f of %.1f MB, %.1f MB/s, %zu of %zu done",
+		(double)there / MB, (double)size / MB,
+		ns > 0 ? (double)there / (double)ns * 1e9 / MB : 0, done, n);
+}
+
 size_t progress_view_total(const struct progress_view *view)
 {
 	return view->n > view->expected ? view->n : view->expected;
@@ -81,7 +131,8 @@ bool progress_view_settled(const struct progress_view *view)
 	size_t n = progress_view_count(view, BIGM_RUNNING) +
 		   progress_view_count(view, BIGM_STOPPED);
 
-	return n > 0 && n == progress_view_total(view);
+	return n > 0 && n == progress_view_total(view) &&
+	       !progress_view_ships(view);
 }
 
 /* ------------------------------------------------------------------ */
@@ -190,19 +241,40 @@ static char *title(const struct progress_view *view, uint64_t now_ns)
 	return text;
 }
 
+/* Returns whether there is any. */
+static bool print_ship(const struct progress_view *view,
+		       const struct progress_style *style, uint64_t now_ns,
+		       FILE *out)
+{
+	AUTO_FREE char *text = NULL;
+	size_t len = 0;
+	FILE *memory;
+
+	if (!progress_view_ships(view))
+		return false;
+	memory = open_memstream(&text, &len);
+	if (memory == NULL)
+		alloc_failed();
+	progress_view_ship_text(view, now_ns, memory);
+	if (fclose(memory) != 0)
+		alloc_failed();
+	print_line(text, style, out);
+	return true;
+}
+
 void progress_view_print(const struct progress_view *view,
 			 const struct progress_style *style, uint64_t now_ns,
 			 FILE *out)
 {
 	AUTO_FREE char *first = title(view, now_ns);
-	size_t left_out;
+	size_t left_out, rows = style->rows;
 	char text[64];
 
 	print_line(first, style, out);
-	if (view->n == 0 || style->rows < OTHER_ROWS + 2)
+	if (view->n == 0 || rows < OTHER_ROWS + 2)
 		return;
-	left_out = print_machines(view, style, style->rows - OTHER_ROWS, now_ns,
-				  out);
+	rows -= rows > OTHER_ROWS + 2 && print_ship(view, style, now_ns, out);
+	left_out = print_machines(view, style, rows - OTHER_ROWS, now_ns, out);
 	if (left_out == 0)
 		return;
 	snprintf(text, sizeof(text), "and %zu more", left_out);

@@ -2,6 +2,7 @@
  * progress_view: machines that are coming up, as a person sees them.
  *
  *	bigm start: 1 of 3 machines RUNNING, 2 STARTING, 4.2 s
+ *	shipping: 12.5 of 75.0 MB, 6.1 MB/s, 1 of 3 done
  *	MACHINE  STATE     TIME   ADDRESS
  *	m0       RUNNING   1.8 s  https://127.0.0.1:40123/
  *	m1       STARTING  4.2 s
@@ -26,6 +27,8 @@ struct progress_machine {
 	uint64_t began_ns;   /* when it was first seen */
 	uint64_t settled_ns; /* when it was RUNNING, or STOPPED before that */
 	bool told;	     /* for who shows lines: this has been said */
+	bool shipping;	     /* something is being sent to it */
+	uint64_t shipped, ship_size; /* bytes of the last that was */
 };
 
 struct progress_view {
@@ -34,6 +37,7 @@ struct progress_view {
 	uint64_t began_ns; /* since when some are awaited; 0: none ever was */
 	struct progress_machine *machines; /* as they were first seen */
 	size_t n;
+	uint64_t ship_ns; /* since when something is sent; 0: nothing was */
 };
 
 void progress_view_release(struct progress_view *view);
@@ -43,12 +47,23 @@ void progress_view_set(struct progress_view *view, const char *name,
 		       enum bigm_state state, const char *address,
 		       uint64_t now_ns);
 
+/* What is sent to a machine: so many bytes of so many are there; size 0: it is
+ * all there, or given up. */
+void progress_view_ship(struct progress_view *view, const char *name,
+			uint64_t shipped, uint64_t size, uint64_t now_ns);
+bool progress_view_ships(const struct progress_view *view);
+/* "shipping: 12.5 of 75.0 MB, 6.1 MB/s, 1 of 3 done": no line break; nothing
+ * when nothing is sent. */
+void progress_view_ship_text(const struct progress_view *view, uint64_t now_ns,
+			     FILE *out);
+
 /* How many machines there are, or will be; how many are in a state. */
 size_t progress_view_total(const struct progress_view *view);
 size_t progress_view_count(const struct progress_view *view,
 			   enum bigm_state state);
 
-/* Every machine runs, or has stopped.  Not so before there is one. */
+/* Every machine runs, or has stopped, and nothing is sent.  Not so before there
+ * is one. */
 bool progress_view_settled(const struct progress_view *view);
 
 struct progress_style {

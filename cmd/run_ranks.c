@@ -2,13 +2,24 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "cmd/attach.h"
+#include "cmd/progress.h"
 #include "cmd/ranks.h"
+
+static void on_machine(struct bigm_machine *machine, void *data)
+{
+	struct session *s = data;
+
+	progress_machine(s->progress, machine);
+}
 
 /* To a cluster that is there. */
 static int deliver(struct session *s, const char *path, struct bigm_error *err)
 {
 	AUTO_JSON cJSON *arg = cJSON_CreateObject();
 
+	cluster_on_machine(s->cluster, on_machine, s);
+	if (s->progress != NULL && cluster_watch(s->cluster, err) != 0)
+		return err->code;
 	cJSON_AddStringToObject(arg, "bundle", path);
 	return cluster_call(s->cluster, "Ship", arg, NULL, err);
 }
@@ -51,6 +62,7 @@ int run_ranks(const struct run_order *order)
 		.in = order->in,
 		.options = &order->options,
 		.attach = order->options.cluster != NULL,
+		.ships = bundled,
 		.exclusive = true,
 		.print = true,
 		.show = OUTPUT_SHOW_FAILURE,

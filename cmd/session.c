@@ -547,8 +547,9 @@ static int show_progress(struct session *s, struct bigm_error *err)
 		.shared = s->shared,
 	};
 
-	/* The machines of a guest are there. */
-	s->progress = s->attach ? NULL : progress_new(&options, err);
+	/* The machines of a guest are there, but not what he brings. */
+	s->progress = s->attach && !s->ships ? NULL
+					     : progress_new(&options, err);
 	s->with_progress = *s->in;
 	s->with_progress.progress = s->progress;
 	s->in = &s->with_progress;

@@ -69,6 +69,7 @@ struct session {
 	int expected; /* so many machines will come; 0: not known */
 	bool shared;  /* the work writes to our terminal, whenever it likes */
 	bool attach;	/* the cluster is there, and stays (options->cluster) */
+	bool ships;	/* something is sent to its machines, which shows */
 	bool exclusive; /* nobody else may do so with it meanwhile */
 	bool borrow;	/* and the work may take its machines (lib/keeper/loan.h) */
 	bool patient;	/* after the first signal the work has all its time */

@@ -52,6 +52,17 @@ static void finish(struct delivery *d)
 	delivery_free(d);
 }
 
+/* Errors of calls name the machine already. */
+static void blame(struct delivery *d, const struct member *m,
+		  const struct bigm_error *why)
+{
+	AUTO_FREE char *name = xasprintf("%s: ", m->name);
+
+	error_copy(&d->why, why);
+	if (!strstr(why->text, name))
+		error_prefix(&d->why, "%s", m->name);
+}
+
 static void on_shipped(void *data, const struct bigm_error *why)
 {
 	struct slot *slot = data;
@@ -60,10 +71,11 @@ static void on_shipped(void *data, const struct bigm_error *why)
 
 	ship_free(slot->ship);
 	slot->ship = NULL;
+	keeper_member_alive(m->keeper, m);
 	if (!why)
 		snprintf(m->cargo, sizeof(m->cargo), "%s", d->order->cargo->digest);
 	else if (m->state == BIGM_RUNNING && !d->why.code)
-		error_copy(&d->why, why);
+		blame(d, m, why);
 	if (--d->left == 0)
 		finish(d);
 }

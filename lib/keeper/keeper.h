@@ -71,7 +71,8 @@
  *		   STARTING (launching, certifying, shipping, booting, registering: that
  *		   as of now, a new one is no change), "address", "procs",
  *		   "pid", "reason": {code, message, retriable} when STOPPED,
- *		   "start_ns", "running_ns", "label", "use": {"phase": "taking", "taken"
+ *		   "start_ns", "running_ns", "label", "ship": {"have", "size": bytes} while
+ *		   something is sent to it, "use": {"phase": "taking", "taken"
  *		   or "returning", "program"} of one that is lent}; with
  *		  {"use": TOKEN} those that are lent, as the borrower sees them;
  *		  and, for those who keep up with reading, one each time that
@@ -82,7 +83,8 @@
  *		  EXIST when another is; waits for machines that still go back
  *	Return    {"use": TOKEN} → null, when all machines are what they were
  *	Ship      {"bundle": PATH} → null when every machine that runs has its
- *		  part, ready for Supervisor.Run; what one has is not sent again
+ *		  part, ready for Supervisor.Run; what one has is not sent again,
+ *		  see ship.h
  *	Status    null → {"cluster", …, "used": true when somebody has it,
  *		  "machines": [as above]}, where a
  *		  machine that has answered a Keepalive and is not STOPPED has

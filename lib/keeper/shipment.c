@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 
 #define PIECE (256u << 10)
 #define LARGEST_CHUNKS 1024
@@ -223,6 +224,10 @@ static void shipment_free(struct shipment *s)
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;
+	if (s->broadcast.sent > 0)
+		log_info("%s: %" PRIu64 " bytes were sent, of %" PRIu64
+			 " that machines got", s->order.digest,
+			 s->broadcast.sent, s->order.size);
 	loop_timer_stop(s->list->loop, &s->tick);
 	cleanup_close(&s->fd);
 	cargo_put(s->cargo);
@@ -272,8 +277,12 @@ static void on_worked(uv_work_t *work, int status)
 
 void shipment_wait(struct shipment *s, struct shipment_wait *wait)
 {
-	wait->next = s->waits;
-	s->waits = wait;
+	struct shipment_wait **at = &s->waits;
+
+	while (*at)
+		at = &(*at)->next;
+	wait->next = NULL;
+	*at = wait;
 }
 
 void shipment_cancel(struct shipment *s, struct shipment_wait *wait)

@@ -34,6 +34,7 @@ struct bigm_machine {
 	struct bigm_error reason;
 	struct bigm_keepalive_info keepalive;
 	uint64_t keepalive_ns; /* when the next was due */
+	uint64_t shipped, ship_size;
 };
 
 static const char *const state_names[] = {
@@ -147,6 +148,20 @@ static int read_reason(const cJSON *json, struct bigm_error *reason,
 	return 0;
 }
 
+static int read_ship(const cJSON *json, struct machine_facts *facts,
+		     struct bigm_error *err)
+{
+	int r = 0;
+
+	if (json &&
+	    ((r = bigm_json_get_uint64(json, "have", &facts->shipped, err)) <
+		     0 ||
+	     (r = bigm_json_get_uint64(json, "size", &facts->ship_size, err)) <
+		     0))
+		return error_prefix(err, "ship");
+	return r;
+}
+
 int machine_facts_read(const cJSON *json, struct machine_facts *facts,
 		       struct bigm_error *err)
 {
@@ -173,6 +188,10 @@ int machine_facts_read(const cJSON *json, struct machine_facts *facts,
 	facts->state = (enum bigm_state)i;
 	facts->procs = (int)procs;
 	facts->keepalive = cJSON_GetObjectItemCaseSensitive(json, "keepalive");
+	r = read_ship(cJSON_GetObjectItemCaseSensitive(json, "ship"), facts,
+		      err);
+	if (r < 0)
+		return r;
 	return read_reason(cJSON_GetObjectItemCaseSensitive(json, "reason"),
 			   &facts->reason, err);
 }
@@ -212,8 +231,21 @@ void machine_keepalive(const struct bigm_machine *m,
 	pthread_mutex_unlock(lock_of(m));
 }
 
-static void learn(struct bigm_machine *m, const struct machine_facts *facts)
+bool machine_shipped(const struct bigm_machine *m, uint64_t *shipped,
+		     uint64_t *size)
 {
+	pthread_mutex_lock(lock_of(m));
+	*shipped = m->shipped;
+	*size = m->ship_size;
+	pthread_mutex_unlock(lock_of(m));
+	return *size > 0;
+}
+
+/* True when there is news of a ship. */
+static bool learn(struct bigm_machine *m, const struct machine_facts *facts)
+{
+	bool news;
+
 	if (facts->address && *facts->address && !atomic_load(&m->address)) {
 		struct connection_target target = { 0 };
 
@@ -231,7 +263,11 @@ static void learn(struct bigm_machine *m, const struct machine_facts *facts)
 		m->pid = facts->pid;
 	if (cJSON_IsObject(facts->keepalive))
 		learn_keepalive(m, facts->keepalive);
+	news = m->shipped != facts->shipped || m->ship_size != facts->ship_size;
+	m->shipped = facts->shipped;
+	m->ship_size = facts->ship_size;
 	pthread_mutex_unlock(&m->lock);
+	return news;
 }
 
 /* False when it is in that state already, or past it. */
@@ -317,8 +353,8 @@ bool machine_update(struct bigm_machine *m, const struct machine_facts *facts,
 		    struct tls_context *tls, const char *cluster)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
+	bool news = learn(m, facts);
 
-	learn(m, facts);
 	if (facts->state == BIGM_STOPPED)
 		return machine_stop(m, &facts->reason);
 	/* Opened first: who sees RUNNING finds the client open. */
@@ -328,7 +364,7 @@ bool machine_update(struct bigm_machine *m, const struct machine_facts *facts,
 		error_prefix(&err, "%s", m->name);
 		return machine_stop(m, &err);
 	}
-	return advance(m, facts->state, NULL);
+	return advance(m, facts->state, NULL) || news;
 }
 
 /* ------------------------------------------------------------------ */

@@ -208,6 +208,36 @@ static void test_times_are_short(void **state)
 		assert_string_equal(progress_time(cases[i].ns, text), cases[i].text);
 }
 
+static void test_what_is_shipped_is_told(void **state)
+{
+	const struct progress_style style = { .columns = 80, .rows = 24 };
+	struct progress_view view;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out;
+
+	fill(&view);
+	assert_false(progress_view_ships(&view));
+	progress_view_ship(&view, "m2", 2500000, 25000000, 12 * S);
+	progress_view_ship(&view, "m0", 25000000, 25000000, 13 * S);
+	progress_view_ship(&view, "m2", 10000000, 25000000, 16 * S);
+	progress_view_ship(&view, "m0", 0, 0, 16 * S);
+	out = open_memstream(&text, &len);
+	progress_view_print(&view, &style, 17 * S, out);
+	fclose(out);
+	if (!strstr(text, "\nshipping: 35.0 of 50.0 MB, 7.0 MB/s, 1 of 2 "
+			  "done\n"))
+		fail_msg("%s", text);
+	free(text);
+	/* All that came up, but not all is there. */
+	progress_view_set(&view, "m2", BIGM_RUNNING, "https://h:1/", 17 * S);
+	assert_false(progress_view_settled(&view));
+	progress_view_ship(&view, "m2", 0, 0, 18 * S);
+	assert_false(progress_view_ships(&view));
+	assert_true(progress_view_settled(&view));
+	progress_view_release(&view);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_settled_is_when_none_is_awaited),
 		cmocka_unit_test(test_machines_that_come_later_are_awaited_anew),
 		cmocka_unit_test(test_times_are_short),
+		cmocka_unit_test(test_what_is_shipped_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
