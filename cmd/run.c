@@ -147,11 +147,14 @@ static int find_dir(struct run_order *order, struct bigm_error *err)
 		: bigm_error_set(err, BIGM_EINVALID, "%s is no folder", wanted);
 }
 
-static const char *fixed_settings(const struct run_options *o)
+/* "n,procs,system": what options have settled. */
+static char *fixed_settings(const struct run_options *o)
 {
-	if (o->machines > 0)
-		return o->procs > 0 ? "n,procs" : "n";
-	return o->procs > 0 ? "procs" : "";
+	AUTO_FREE char *all = xasprintf("%s%s%s", o->machines > 0 ? ",n" : "",
+					o->procs > 0 ? ",procs" : "",
+					o->system != NULL ? ",system" : "");
+
+	return xstrdup(*all == ',' ? all + 1 : all);
 }
 
 int run_order_init(struct run_order *order, const struct invocation *in,
@@ -181,6 +184,7 @@ void run_order_release(struct run_order *order)
 	free(order->path);
 	bundle_release(&order->bundle);
 	free(order->dir);
+	free(order->fixed);
 	json_strings_free(order->env);
 }
 

@@ -103,7 +103,7 @@ struct run_order {
 			       * it is none */
 	char **env;  /* whole, for machines */
 	char *dir;   /* of the program */
-	const char *fixed; /* settings that options have settled: "n,procs" */
+	char *fixed; /* settings that options have settled: "n,procs,system" */
 };
 
 /* Puts options and settings together.  To be released, also after an error. */

@@ -1,4 +1,5 @@
 /* bigm run DRIVER: the program runs once, here, and calls its machines. */
+#include <ctype.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -50,42 +51,73 @@ static int choose_machines(const struct session *s, struct bigm_error *err)
 				  : count_running(s->cluster, err);
 }
 
+/* Variables; the list ends with NULL. */
+struct variables {
+	char **items;
+	size_t n;
+};
+
+static void add(struct variables *v, char *item)
+{
+	v->items = xrealloc(v->items, (v->n + 2) * sizeof(*v->items));
+	v->items[v->n++] = item;
+	v->items[v->n] = NULL;
+}
+
+/* "ec2-type=m5.large" is BIGM_EC2_TYPE=m5.large; a bare name is a switch. */
+static void add_setting(struct variables *v, const char *setting)
+{
+	const char *equals = strchrnul(setting, '=');
+	char *item = xasprintf("BIGM_%.*s=%s", (int)(equals - setting), setting,
+			       *equals != '\0' ? equals + 1 : "1");
+
+	for (char *p = item; *p != '='; p++)
+		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+	add(v, item);
+}
+
+/* Options that say what makes machines hold for all clusters that the driver
+ * makes, not just for its first, which we have made. */
+static void add_system(struct variables *v, const struct run_options *said)
+{
+	if (said->system != NULL)
+		add(v, xasprintf("BIGM_SYSTEM=%s", said->system));
+	if (said->ship)
+		add_setting(v, "ship");
+	for (size_t i = 0; i < said->set.n; i++)
+		add_setting(v, said->set.items[i]);
+}
+
+static void add_bundle(struct variables *v, const char *path,
+		       const struct cluster_info *info)
+{
+	add(v, xasprintf("BIGM_BUNDLE=%s", path));
+	add(v, xasprintf(IMAGE_FILES_ENV "=%s/driver", info->record));
+}
+
 static int launch(struct session *s, struct bigm_error *err)
 {
 	struct driver *driver = s->data;
-	const struct run_options *options = &driver->order->options;
+	const struct run_order *order = driver->order;
 	const struct cluster_info *info = cluster_info(s->cluster);
-	int machines = choose_machines(s, err);
-	AUTO_FREE char *control = xasprintf("BIGM_CONTROL=%s", info->socket_path);
-	AUTO_FREE char *n = xasprintf("BIGM_N=%d", machines);
-	AUTO_FREE char *procs = xasprintf("BIGM_PROCS=%d", options->procs);
-	AUTO_FREE char *fixed = xasprintf("BIGM_FIXED=%s", driver->order->fixed);
-	AUTO_FREE char *bundle = xasprintf("BIGM_BUNDLE=%s",
-					   driver->order->bundle.path);
-	AUTO_FREE char *files = xasprintf(IMAGE_FILES_ENV "=%s/driver",
-					  info->record);
-	AUTO_FREE char *use = xasprintf("BIGM_USE=%s", s->borrow ? s->token : "");
-	char **ours = run_expand_env(&options->env);
-	AUTO_FREE char **env = xcalloc(options->env.n + 8, sizeof(*env));
-	size_t count = 0;
-	int code;
+	int machines = choose_machines(s, err), code = machines;
+	struct variables v = { .items = run_expand_env(&order->options.env) };
 
-	for (; ours[count] != NULL; count++)
-		env[count] = ours[count];
-	env[count++] = control;
-	env[count++] = fixed;
-	env[count++] = use;
-	if (driver->order->bundle.path != NULL) {
-		env[count++] = bundle;
-		env[count++] = files;
-	}
+	while (v.items[v.n] != NULL)
+		v.n++;
+	add(&v, xasprintf("BIGM_CONTROL=%s", info->socket_path));
+	add(&v, xasprintf("BIGM_FIXED=%s", order->fixed));
+	add(&v, xasprintf("BIGM_USE=%s", s->borrow ? s->token : ""));
+	add_system(&v, order->in->options);
+	if (order->bundle.path != NULL)
+		add_bundle(&v, order->bundle.path, info);
 	if (machines > 0)
-		env[count++] = n;
-	if (options->procs > 0)
-		env[count++] = procs;
-	code = machines < 0 ? machines
-			    : sentinel_start(driver->sentinel, env, err);
-	json_strings_free(ours);
+		add(&v, xasprintf("BIGM_N=%d", machines));
+	if (order->options.procs > 0)
+		add(&v, xasprintf("BIGM_PROCS=%d", order->options.procs));
+	if (machines >= 0)
+		code = sentinel_start(driver->sentinel, v.items, err);
+	json_strings_free(v.items);
 	return code;
 }
 

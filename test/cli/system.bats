@@ -58,3 +58,22 @@ state_is() {
 	[ "$status" -eq 0 ]
 	[[ $output == *3.* ]]
 }
+
+# systems_are LIST: those of all clusters.
+systems_are() {
+	[ "$("$BIGM" status --json --all 2>/dev/null | grep -o '"system":"[a-z]*"' | tr '\n' ' ')" = "$1" ]
+}
+
+@test "a driver's second cluster is of the same system as its first" {
+	"$BIGM" run --system nice "$abs_top_builddir/examples/multisys" -- 1000000000000 >/dev/null 2>err 3>&- &
+	client=$!
+	eventually 20 systems_are '"system":"nice" "system":"nice" '
+	kill -TERM $client
+	wait $client || :
+	# What is nearer to bigm wins.
+	"$BIGM" run --system nice "$abs_top_builddir/examples/multisys" -- -bigm.system=local 1000000000000 >/dev/null 2>err 3>&- &
+	client=$!
+	eventually 20 systems_are '"system":"nice" "system":"nice" '
+	kill -TERM $client
+	wait $client || :
+}
