@@ -229,12 +229,6 @@ static int check_options(const struct run_order *order, int as,
 				      "settings of EC2 and the times of "
 				      "keepalive", o->cluster,
 				      as == RUN_JOB ? "-n, " : "");
-	if (o->cluster != NULL && order->bundle.path != NULL && as == RUN_DRIVER)
-		return bigm_error_set(err, BIGM_EINVALID,
-				      "--cluster %s: its machines can be lent to "
-				      "programs, not to drivers in bundles: leave "
-				      "%s to machines of its own", o->cluster,
-				      order->bundle.path);
 	if (as == RUN_DRIVER && (o->min != 0 || o->keep_going))
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s is a driver: --min and --keep-going are "

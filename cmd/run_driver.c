@@ -1,11 +1,13 @@
 /* bigm run DRIVER: the program runs once, here, and calls its machines. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "bundle/unpack.h"
 #include "cmd/program.h"
 #include "cmd/run.h"
 #include "cmd/run_unpacked.h"
@@ -20,6 +22,7 @@
 struct driver {
 	struct sentinel *sentinel; /* NULL once stopped */
 	const struct run_order *order;
+	char *files; /* where one from a bundle is unpacked; NULL: nowhere yet */
 };
 
 /* How many machines of a cluster that is there run. */
@@ -88,11 +91,17 @@ static void add_system(struct variables *v, const struct run_options *said)
 		add_setting(v, said->set.items[i]);
 }
 
-static void add_bundle(struct variables *v, const char *path,
-		       const struct cluster_info *info)
+/* It is unpacked into the cluster's record, which goes with the cluster.  In one
+ * that stays a run that was killed may have left it. */
+static void add_bundle(struct variables *v, struct session *s)
 {
-	add(v, xasprintf("BIGM_BUNDLE=%s", path));
-	add(v, xasprintf(IMAGE_FILES_ENV "=%s/driver", info->record));
+	struct driver *driver = s->data;
+
+	driver->files = xasprintf("%s/driver", cluster_info(s->cluster)->record);
+	if (s->borrow)
+		bundle_intake.discard(driver->files);
+	add(v, xasprintf("BIGM_BUNDLE=%s", driver->order->bundle.path));
+	add(v, xasprintf(IMAGE_FILES_ENV "=%s", driver->files));
 }
 
 static int launch(struct session *s, struct bigm_error *err)
@@ -110,7 +119,7 @@ static int launch(struct session *s, struct bigm_error *err)
 	add(&v, xasprintf("BIGM_USE=%s", s->borrow ? s->token : ""));
 	add_system(&v, order->in->options);
 	if (order->bundle.path != NULL)
-		add_bundle(&v, order->bundle.path, info);
+		add_bundle(&v, s);
 	if (machines > 0)
 		add(&v, xasprintf("BIGM_N=%d", machines));
 	if (order->options.procs > 0)
@@ -238,5 +247,8 @@ int run_driver(const struct run_order *order)
 	status = session_run(&session);
 	stop(&session);
 	process_kill_descendants(ORPHANS_MS);
+	if (session.borrow && driver.files != NULL)
+		bundle_intake.discard(driver.files);
+	free(driver.files);
 	return status;
 }

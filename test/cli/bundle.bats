@@ -219,10 +219,69 @@ foreign() {
 	run_bigm run --cluster calm other.bigm
 	[ "$status" -eq 125 ]
 	[[ $output == *"has nothing for linux/"* ]]
+}
+
+# Where a driver of a cluster that stays would be unpacked.
+no_driver_left() {
+	! find "$XDG_STATE_HOME" -name driver | grep .
+}
+
+@test "run --cluster lends machines to a driver from a bundle, whatever they are" {
 	"$BIGM" bundle "$abs_top_builddir/examples/bigpi" -o pi.bigm
-	run_bigm run --cluster calm pi.bigm
-	[ "$status" -eq 2 ]
-	[[ $output == *"not to drivers in bundles"* ]]
+	"$BIGM" start -n 2 --name bare
+	"$BIGM" start -n 2 --name program "$abs_top_builddir/examples/diskbench"
+	for cluster in bare program program; do
+		run_bigm run --cluster $cluster pi.bigm -- --samples 1000000
+		[ "$status" -eq 0 ]
+		[[ $output == *"π = 3.14"* ]]
+		[ "$("$BIGM" call --cluster $cluster m1 | tr '\n' ' ')" = \
+			"$([ $cluster = bare ] && echo 'Supervisor ' || echo 'Supervisor DiskBench ')" ]
+		no_driver_left
+	done
+	# One that was killed is in nobody's way.
+	"$BIGM" run --cluster bare pi.bigm -- --samples 1000000000000 >out 2>&1 3>&- &
+	client=$!
+	eventually 20 sh -c 'find "$XDG_STATE_HOME" -path "*/driver/*" | grep -q .'
+	kill -KILL $client
+	wait $client || :
+	run_bigm run --cluster bare pi.bigm -- --samples 1000000
+	[ "$status" -eq 0 ]
+	no_driver_left
+}
+
+@test "machines get PROGRAM.bigm where they cannot run the program" {
+	cat >driver.c <<-'END'
+		#include <bigm.h>
+		#include <stdio.h>
+
+		int main(int argc, char **argv)
+		{
+			const struct bigm_service services[] = { { "PI", NULL, NULL }, { 0 } };
+			const struct bigm_start_options options = { .size = sizeof(options), .program = "./other" };
+			struct bigm_error err = BIGM_ERROR_INIT;
+			struct bigm *b = bigm_init(&argc, &argv, NULL, &err);
+			struct cJSON *arg = bigm_json("{\"seed\": 1, \"begin\": 0, \"end\": 0}");
+			struct bigm_machine **m;
+
+			if (!b || bigm_start(b, 1, services, &options, &m, &err) < 0 ||
+			    bigm_call(m[0], "PI.Sample", arg, NULL, &err) < 0 || bigm_shutdown(b, &err) < 0) {
+				fprintf(stderr, "%s\n", err.text);
+				return 1;
+			}
+			return 0;
+		}
+	END
+	# shellcheck disable=SC2046,SC2086 # commands and options
+	${CC:?} ${sanitizer_flags?} -Wall -I"$abs_top_srcdir/lib" driver.c -o driver \
+		"$abs_top_builddir/libbigm.a" $(pkg-config --libs libuv openssl libnghttp2 libcjson inih) -pthread
+	foreign "$abs_top_builddir/examples/bigpi" other
+	run ./driver
+	[ "$status" -eq 1 ]
+	echo "$output"
+	"$BIGM" bundle "$abs_top_builddir/examples/bigpi" -o other.bigm
+	run ./driver
+	echo "$output"
+	[ "$status" -eq 0 ]
 }
 
 @test "machines that are a user's program cannot unpack, and say so" {
