@@ -42,7 +42,7 @@ image() {
 
 # launch COUNT [OPTION...]: instances that power off to be terminated.
 launch() {
-    aws_cli ec2 run-instances --image-id "$(image)" --instance-type m3.medium --count "$@" --query 'Instances[].InstanceId'
+    aws_cli ec2 run-instances --image-id "$(image)" --count "$@" --query 'Instances[].InstanceId'
 }
 
 # shows STATE COUNT: so many instances are in that state.
@@ -84,11 +84,13 @@ runcmd:
 - systemctl start mark.service
 END
     cloud up
-    id=$(launch 1 --user-data file://user-data --instance-initiated-shutdown-behavior terminate \
+    id=$(launch 1 --instance-type m5.large --user-data file://user-data --instance-initiated-shutdown-behavior terminate \
         --block-device-mappings 'DeviceName=/dev/sdb,Ebs={VolumeSize=16,VolumeType=gp3}')
     address=$(of "$id" private)
     eventually 150 in_instance "$address" test -s /var/mark
-    in_instance "$address" 'sudo mkfs.ext4 -q /dev/xvdb && sudo mount /dev/xvdb /mnt && sudo touch /mnt/x'
+    in_instance "$address" 'sudo mkfs.ext4 -q /dev/nvme1n1 && sudo mount /dev/nvme1n1 /mnt && sudo touch /mnt/x'
+    run in_instance "$address" 'cd /sys/block && echo * && cat nvme1n1/size nvme1n1/device/serial nvme1n1/device/model'
+    [[ $output == $'nvme1n1\n33554432\nvol'*$'\nAmazon Elastic Block Store'* ]]
     is "$id" state running
     [[ $(aws_cli ec2 get-console-output --instance-id "$id" --query Output) == *"Reached target"*multi-user.target* ]]
     in_instance "$address" sudo systemctl poweroff || :
@@ -99,7 +101,7 @@ END
 @test "instances end when they are told to, by a spot interruption, and with their host" {
     cloud up
     # shellcheck disable=SC2046 # three ids
-    set -- $(launch 3 --instance-market-options MarketType=spot)
+    set -- $(launch 3 --instance-type m3.medium --instance-market-options MarketType=spot)
     eventually 100 shows running 3
     cloud control lose "{\"instance\": \"$1\"}"
     cloud control interrupt "{\"instance\": \"$2\", \"after\": 1}"
@@ -119,7 +121,7 @@ is_booting() {
 # kill_cloud NAME: the guard or the first process of the namespaces, once an instance boots.
 kill_cloud() {
     cloud up
-    id=$(launch 1 --block-device-mappings 'DeviceName=/dev/sdb,Ebs={VolumeSize=16,VolumeType=gp3}')
+    id=$(launch 1 --instance-type m3.medium --block-device-mappings 'DeviceName=/dev/sdb,Ebs={VolumeSize=16,VolumeType=gp3}')
     eventually 100 is_booting "$id"
     kill -KILL "$(cat "$DIR/cloud/$1")"
 }

@@ -85,9 +85,8 @@ static void another_secret_is_refused(void **state)
 static void another_token_is_refused(void **state)
 {
 	int status;
-	AUTO_FREE char *text =
-		post(DESCRIBE, EC2_SERVICE_SECRET_KEY, "token", &status);
 
+	free(post(DESCRIBE, EC2_SERVICE_SECRET_KEY, "token", &status));
 	assert_int_equal(status, 401);
 	assert_why("the session token");
 }

@@ -30,10 +30,13 @@ Before=cloud-init-local.service
 Type=oneshot
 ExecStart=/bin/sh -c 'mount -o remount,rw /sys && mkdir -p /sys/hypervisor && \\
   echo ec2e1916-9099-7caf-fd21-012345abcdef >/sys/hypervisor/uuid'
+ExecStart=mount --bind /{block} /sys/block
 
 [Install]
 WantedBy=cloud-init-local.service
 """
+# Of the instance's own disks, whose devices are loops of this host; see machine.py.
+BLOCK = "var/lib/look-like-ec2/block"
 UNIT = "etc/systemd/system/look-like-ec2.service"
 
 
@@ -44,7 +47,7 @@ def cache():
 
 def recipe():
     """Another recipe makes another tree."""
-    text = PACKAGES + CLOUD_CONFIG + IDENTITY_UNIT
+    text = PACKAGES + CLOUD_CONFIG + IDENTITY_UNIT + BLOCK
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -113,7 +116,8 @@ def finish(tree):
         write(tree, name, "")
     write(tree, "etc/hostname", "localhost\n")
     write(tree, "etc/cloud/cloud.cfg.d/99-testbed.cfg", CLOUD_CONFIG)
-    write(tree, UNIT, IDENTITY_UNIT)
+    write(tree, UNIT, IDENTITY_UNIT.replace("{block}", BLOCK))
+    os.makedirs(os.path.join(tree, BLOCK))
     wants = os.path.join(tree, "etc/systemd/system/cloud-init-local.service.wants")
     os.makedirs(wants, exist_ok=True)
     os.symlink("/" + UNIT, os.path.join(wants, os.path.basename(UNIT)))

@@ -45,10 +45,8 @@ class Desk:
     def start(self, instance):
         with open(os.path.join(self.hosts_folder, instance.id), "w") as file:
             file.write(f"{instance.mac},{instance.private_address}\n")
-        root = instance.spec.image.root
-        volumes = [(v.id, v.device, v.ebs["VolumeSize"]) for v in instance.attachments.values() if v.device != root]
         self.count += 1
-        self.machines[instance.id] = Machine(self.count, instance, volumes, self.base, self.folder, self.cgroups, self.gone)
+        self.machines[instance.id] = Machine(self.count, instance, self.base, self.folder, self.cgroups, self.gone)
 
     def stop(self, instance):
         machine = self.machines.get(instance.id)

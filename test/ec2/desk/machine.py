@@ -7,6 +7,7 @@ import threading
 import time
 
 from . import cgroup, loop
+from .base import BLOCK
 
 # An instance that is told to stop and does not is killed, as EC2 pulls the plug at last; in seconds.
 STOP_SECONDS = 30
@@ -31,20 +32,32 @@ def call(*command):
         raise RuntimeError(f"{' '.join(command)}: {result.stderr.strip() or result.returncode}")
 
 
-def device_name(name):
-    """What the kernel calls the device of a mapping: /dev/sdb is xvdb."""
-    return "/dev/" + os.path.basename(name).replace("sd", "xvd", 1) if "/sd" in name else name
+def disk_name(number, device, nitro):
+    """What the kernel calls the disk of a mapping: under Xen /dev/sdb is xvdb, on Nitro they are counted."""
+    return f"nvme{number}n1" if nitro else os.path.basename(device).replace("sd", "xvd", 1)
+
+
+def describe_disk(folder, volume_id, gib):
+    """What /sys/block says of a disk, for who looks for volumes by size, model and serial number."""
+    os.makedirs(os.path.join(folder, "device"))
+    os.mkdir(os.path.join(folder, "holders"))
+    for name, text in (("size", str(gib << 21)), ("device/model", "Amazon Elastic Block Store".ljust(40)),
+                       ("device/serial", volume_id.replace("-", ""))):
+        with open(os.path.join(folder, name), "w") as file:
+            file.write(text + "\n")
 
 
 class Machine:
     """gone(machine) is called once, from a thread, when nothing of the instance is left but its console's output."""
 
-    def __init__(self, number, instance, volumes, base, folder, cgroups, gone):
+    def __init__(self, number, instance, base, folder, cgroups, gone):
         self.number = number
         self.instance_id = instance.id
         self.mac = instance.mac
         self.user = next((user for name, user in USERS.items() if instance.spec.image.name.startswith(name)), None)
-        self.volumes = volumes
+        volumes = [v for v in instance.attachments.values() if v.device != instance.spec.image.root]
+        self.volumes = [(v.id, disk_name(i, v.device, instance.spec.type.nitro), v.ebs["VolumeSize"])
+                        for i, v in enumerate(volumes, 1)]
         self.base = base
         self.folder = os.path.join(folder, instance.id)
         self.cgroup = os.path.join(cgroups, instance.id)
@@ -93,7 +106,8 @@ class Machine:
         for volume_id, name, gib in self.volumes:
             device, descriptor = loop.attach(self.path("volumes/" + volume_id), gib)
             self.descriptors.append(descriptor)
-            options.append(f"--bind={device}:{device_name(name)}")
+            options.append(f"--bind={device}:/dev/{name}")
+            describe_disk(os.path.join(self.path("root"), BLOCK, name), volume_id, gib)
         return options
 
     def run(self):
