@@ -620,7 +620,7 @@ static void certify(struct member *m)
 			   .marker = k->marker,
 			   .procs = m->procs,
 			   .lease_ms = k->keepalive.first_ms },
-		.limit_ms = k->keepalive.first_ms,
+		.limit_ms = k->keepalive.timeout_ms,
 		.sign = keeper_sign,
 		.keeper = k,
 	};

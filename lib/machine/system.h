@@ -34,7 +34,7 @@ struct system_order {
 /* Told to the keeper; `data` is what system_ops.start got. */
 struct system_events {
 	/* The address is known and may be dialled; what is not served there yet
-	 * is dialled again, for as long as the first lease.  pid: of the
+	 * is dialled again, until keepalive's time-out.  pid: of the
 	 * machine's process, where this host has it; else 0. */
 	void (*address)(void *data, const char *address, int procs, pid_t pid);
 	/* How far one that has no address yet has come, in a word for people:

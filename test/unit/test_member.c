@@ -413,6 +413,22 @@ static void test_is_certified_first(void **state)
 	assert_int_equal(f->registers, 0);
 }
 
+/* Nobody serves there, however often it is dialled. */
+static void test_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	char address[64];
+
+	close(listen_on_loopback(address, sizeof(address)));
+	f->k.ops = &bootstrapping_ops;
+	f->k.keepalive.timeout_ms = 300;
+	member_launch(f->m);
+	f->events.address(f->m, address, 1, 0);
+	run_until(f, is_stopped);
+	expect_reason(f, BIGM_EUNAVAILABLE,
+		      "could not be certified within 300ms: ");
+}
+
 static bool kept_alive(struct fixture *f)
 {
 	return f->keepalives >= 5;
@@ -724,6 +740,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_runs),
 		TEST(test_is_certified_first),
+		TEST(test_is_waited_for),
 		TEST(test_keepalive_goes_on),
 		TEST(test_one_miss_is_forgiven),
 		TEST(test_silence_stops),
