@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "cmd/attach.h"
 #include "cmd/command.h"
+#include "cmd/stale.h"
 
 /* How long the last of a cluster may take to be gone. */
 #define GONE_MS 5000
@@ -10,6 +11,8 @@ struct shutdown_options {
 	const char *cluster;
 	bool all;
 	bool now;
+	bool stale;
+	struct stale_options which;
 };
 
 static const struct option_spec table[] = {
@@ -20,6 +23,14 @@ static const struct option_spec table[] = {
 	  .offset = offsetof(struct shutdown_options, all) },
 	{ .name = "now", .help = "do not wait for machines to end in good order",
 	  .offset = offsetof(struct shutdown_options, now) },
+	{ .name = "stale", .help = "end instances that have lost their keeper",
+	  .offset = offsetof(struct shutdown_options, stale) },
+	{ .name = "yes", .letter = 'y', .help = "with --stale, do not ask",
+	  .offset = offsetof(struct shutdown_options, which.yes) },
+	{ .name = "all-hosts", .help = "with --stale, those of other hosts too",
+	  .offset = offsetof(struct shutdown_options, which.all_hosts) },
+	{ .name = "all-users", .help = "with --stale, those of other users too",
+	  .offset = offsetof(struct shutdown_options, which.all_users) },
 	{ 0 },
 };
 
@@ -67,6 +78,16 @@ static int run(const struct invocation *in)
 	struct bigm_error err = BIGM_ERROR_INIT;
 	int code;
 
+	if (options->stale && (options->all || name != NULL))
+		return command_fail(in, STATUS_USAGE,
+				    "--stale is for what no cluster has");
+	if (!options->stale && (options->which.yes || options->which.all_hosts ||
+				options->which.all_users))
+		return command_fail(in, STATUS_USAGE,
+				    "--yes, --all-hosts and --all-users belong "
+				    "to --stale");
+	if (options->stale)
+		return stale_shutdown(in, &options->which);
 	if (options->all && name != NULL)
 		return command_fail(in, STATUS_USAGE,
 				    "--all is every cluster; %s is one too many",
@@ -85,7 +106,7 @@ static int run(const struct invocation *in)
 
 const struct command command_shutdown = {
 	.name = "shutdown",
-	.synopsis = "[CLUSTER | --all] [--now]",
+	.synopsis = "[CLUSTER | --all | --stale] [--now]",
 	.summary = "End a cluster and all that belongs to it",
 	.table = table,
 	.size = sizeof(struct shutdown_options),

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "cmd/attach.h"
+#include "cmd/stale.h"
 #include "cmd/table.h"
 
 static const struct status_options defaults = { .interval_ms = 1000 };
@@ -132,9 +133,15 @@ void status_print(const cJSON *clusters, size_t width, bool colour, FILE *out)
 	const cJSON *cluster;
 
 	cJSON_ArrayForEach(cluster, clusters) {
+		const cJSON *strays = cJSON_GetObjectItemCaseSensitive(
+			cluster, "strays");
+
 		if (cluster != clusters->child)
 			fputc('\n', out);
-		print_cluster(cluster, width, colour, out);
+		if (strays != NULL)
+			stale_print(strays, width, out);
+		else
+			print_cluster(cluster, width, colour, out);
 	}
 }
 
@@ -187,15 +194,42 @@ cJSON *status_fetch(const char *name, bool all, struct bigm_error *err)
 
 /* ------------------------------------------------------------------ */
 
+/* What no keeper has, behind the clusters.  What cannot be found out about
+ * that leaves them as they are. */
+static int add_strays(const struct invocation *in, cJSON *list)
+{
+	const struct status_options *options = in->options;
+	char *argv[] = { (char *)"bigm", (char *)"status", (char *)"--all",
+			 options->json ? (char *)"--json" : NULL, NULL };
+	struct bigm_error err = BIGM_ERROR_INIT;
+	cJSON *strays = stale_status(argv, &err), *facts;
+	int status = 0;
+
+	if (strays != NULL)
+		cJSON_AddItemToArray(list, strays);
+	else if (err.code != 0)
+		return command_fail(in, STATUS_FAILED, "%s", err.text);
+	cJSON_ArrayForEach(facts, cJSON_GetObjectItem(strays, "strays"))
+		if (cJSON_HasObjectItem(facts, "error"))
+			status = command_fail(in, STATUS_FAILED, "%s",
+					      cJSON_GetStringValue(
+						      cJSON_GetObjectItem(
+							      facts, "error")));
+	return status;
+}
+
 static int show(const struct invocation *in)
 {
 	const struct status_options *options = in->options;
 	struct bigm_error err = BIGM_ERROR_INIT;
 	AUTO_JSON cJSON *list = status_fetch(options->cluster, options->all, &err);
 	AUTO_FREE char *text = NULL;
+	int status = 0;
 
 	if (list == NULL)
 		return command_fail(in, STATUS_FAILED, "%s", err.text);
+	if (options->all)
+		status = add_strays(in, list);
 	if (options->json) {
 		text = json_print(list);
 		puts(text);
@@ -203,7 +237,7 @@ static int show(const struct invocation *in)
 		status_print(list, table_width(),
 			     table_wants_colour(STDOUT_FILENO), stdout);
 	}
-	return command_finish_output(in, 0);
+	return command_finish_output(in, status);
 }
 
 static int run(const struct invocation *in)

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "ec2/metadata.h"
+#include "ec2/strays.h"
 #include "ec2/system_private.h"
 
 /* EC2 takes its time, and may have to be asked several times. */
@@ -282,6 +283,7 @@ const struct system_ops system_ec2 = {
 	.arch = system_arch,
 	.end = system_end,
 	.free = system_free,
+	.strays = &strays_of_ec2,
 	.kill_ms = KILL_MS,
 	.end_ms = END_MS,
 	.keepalive = { .period_ms = 60000, .timeout_ms = 600000,

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "loop/loop.h"
 #include "machine/keepalive.h"
+#include "machine/strays.h"
 #include "rpc/tls.h"
 
 struct system;	      /* one system at work, for one cluster */
@@ -129,6 +130,8 @@ struct system_ops {
 	void (*end)(struct system *system, void (*done)(void *data),
 		    void *data);
 	void (*free)(struct system *system);
+	/* For machines that outlive their keeper; NULL: none does. */
+	const struct system_strays *strays;
 	/* How long machines may take to be gone after kill, and `end` after
 	 * that, on top of what it takes on this host. */
 	unsigned kill_ms, end_ms;

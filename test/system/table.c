@@ -1,11 +1,13 @@
-/* lib/machine/systems.c, with a line more: bigm as it is with that system. */
+/* lib/machine/systems.c, with a line more for each: bigm as it is with those systems. */
 #include "config.h"
 
 #include "machine/local.h"
+#include "test/system/lost.h"
 #include "test/system/nice.h"
 
 const struct system_ops *const system_table[] = {
 	&system_local,
 	&system_nice,
+	&system_lost,
 	NULL,
 };
