@@ -52,9 +52,8 @@ static void the_defaults_are_those_of_the_manual(void **state)
 
 static void the_nearer_source_wins(void **state)
 {
-	char folder[] = "/tmp/settings.XXXXXX";
 	const char *tmp = getenv("TMPDIR");
-	AUTO_FREE char *dir = xasprintf("%s/config.XXXXXX", tmp ? tmp : folder);
+	AUTO_FREE char *dir = xasprintf("%s/config.XXXXXX", tmp ? tmp : "/tmp");
 	AUTO_FREE char *bigm = NULL, *path = NULL, *place = NULL;
 	struct ec2_settings s;
 	FILE *file;
