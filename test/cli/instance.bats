@@ -48,14 +48,14 @@ prepare() {
 
 @test "data volumes are known by model, serial and size, not by name" {
 	disk nvme0n1 40 "$local_disk" AWS0123
-	disk nvme1n1 40 "$ebs" vol0a
-	disk nvme2n1 250 "$ebs" vol0root
-	disk nvme3n1 40 "$ebs" vol0b
-	disk nvme4n1 40 "$ebs" local0c
+	disk nvme1n1 40 "$ebs" local0c
+	disk nvme2n1 40 "$ebs" vol0a
+	disk nvme3n1 250 "$ebs" vol0root
+	disk nvme4n1 40 "$ebs" vol0b
 	disk sda 40
 	prepare 2 40
 	[ "$status" -eq 0 ]
-	grep -qx "mdadm --create $PWD/dev/md0 --run --quiet --level=0 --chunk=256 --raid-devices=2 $PWD/dev/nvme1n1 $PWD/dev/nvme3n1" calls
+	grep -qx "mdadm --create $PWD/dev/md0 --run --quiet --level=0 --chunk=256 --raid-devices=2 $PWD/dev/nvme2n1 $PWD/dev/nvme4n1" calls
 	grep -qx "mkfs.ext4 -q -F -m 0 -E nodiscard,lazy_itable_init=1 -L bigm-data $PWD/dev/md0" calls
 	grep -qx "mount -o noatime $PWD/dev/md0 $PWD/data" calls
 }
