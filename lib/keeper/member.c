@@ -478,20 +478,6 @@ static char **env_changes(char *const *from, char *const *to)
 	return changes;
 }
 
-/* How many machines get that, too: those that were started together, and those
- * that a borrower takes. */
-static size_t fellows(const struct member *m)
-{
-	const struct keeper *k = m->keeper;
-	size_t n = 0;
-
-	for (size_t i = 0; i < k->nmembers; i++)
-		n += k->members[i]->image == m->image &&
-		     k->members[i]->state != BIGM_STOPPED;
-	return n < (size_t)m->image->n && m->state == BIGM_STARTING ?
-		       (size_t)m->image->n : n;
-}
-
 /* What is sent on the way to its image: that, or the bare worker first, since
  * nobody else can take cargo. */
 static struct ship_order ship_order_of(const struct member *m)
@@ -504,7 +490,8 @@ static struct ship_order ship_order_of(const struct member *m)
 		.shipments = &m->keeper->shipments,
 		.stock = m->stock,
 		.address = m->address,
-		.expected = fellows(m),
+		/* Those that were started, or are lent, together. */
+		.expected = (size_t)image->n,
 		.source = { .program = own ? image->program :
 					     keeper_worker(m->keeper),
 			    .fd = own ? image->program_fd : -1,

@@ -13,7 +13,9 @@
 #define CHUNK (256u << 10)
 #define LINE_MAX_LEN 4096
 #define HOLD_STEP_MS 10
-#define EVERY_MS 100 /* how often a machine tells how far it is */
+/* How often a machine tells how far it is: of many, each more seldom. */
+#define EVERY_MS 100
+#define SELDOM_MS 250
 
 enum step { HAS, FETCH, ARGS, ENV, EXEC, N_STEPS };
 
@@ -360,7 +362,8 @@ static void write_order(struct ship *s)
 	AUTO_FREE char *text = NULL;
 
 	order.offset = s->stock->leg.have;
-	order.every_ms = EVERY_MS;
+	order.every_ms = s->expected < SELDOM_MS - EVERY_MS ?
+				 EVERY_MS + s->expected : SELDOM_MS;
 	if (from) {
 		order.name = (char *)from->leg.name;
 		order.address = from->address;
