@@ -318,8 +318,8 @@ static void the_group_goes_with_the_last(void **state)
 static void rules_of_other_hosts_stay(void **state)
 {
 	struct world *w = *state;
-	AUTO_FREE char *group = prepare(w, "dead");
 
+	free(prepare(w, "dead"));
 	w->options.host = "another-host";
 	assert_int_equal(strays_sweep(&w->options, w->ec2.client,
 				      &w->ec2.failure), 0);
