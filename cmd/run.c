@@ -160,21 +160,19 @@ static char *fixed_settings(const struct run_options *o)
 int run_order_init(struct run_order *order, const struct invocation *in,
 		   const struct run_options *options, struct bigm_error *err)
 {
-	struct settings settings = { 0 };
 	char **more = run_expand_env(&options->env);
 	int code;
 
 	*order = (struct run_order){ .in = in, .options = *options,
 				     .argv = program_argv(&in->words),
 				     .fixed = fixed_settings(options) };
-	code = add_settings(&order->options, &settings, err);
+	code = add_settings(&order->options, &order->settings, err);
 	if (code == 0) {
-		order->env = settings_env(&settings, environ,
+		order->env = settings_env(&order->settings, environ,
 					  (const char *const *)more);
 		code = find_dir(order, err);
 	}
 	json_strings_free(more);
-	settings_release(&settings);
 	return code;
 }
 
@@ -186,6 +184,7 @@ void run_order_release(struct run_order *order)
 	free(order->dir);
 	free(order->fixed);
 	json_strings_free(order->env);
+	settings_release(&order->settings);
 }
 
 int run_open_bundle(struct run_order *order, struct bigm_error *err)

@@ -7,7 +7,7 @@
 #include "bundle/bundle.h"
 #include "cmd/command.h"
 #include "ec2/settings_table.h"
-#include "machine/keepalive.h"
+#include "machine/settings.h"
 
 /* As many as a keeper starts at once. */
 #define RUN_MOST_MACHINES 4096
@@ -97,6 +97,7 @@ enum run_kind { RUN_GUESS, RUN_DRIVER, RUN_JOB };
 struct run_order {
 	const struct invocation *in;
 	struct run_options options;
+	struct settings settings; /* what options have from them points here */
 	char **argv; /* argv[0] is the program as the user wrote it, */
 	char *path;  /* and this is where it is; NULL: not looked for yet */
 	struct bundle bundle; /* or it is that, by its whole path; path NULL:

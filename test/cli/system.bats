@@ -32,6 +32,15 @@ state_is() {
 	done <quoted
 }
 
+@test "the environment and the configuration choose it, too" {
+	mkdir "$XDG_CONFIG_HOME/bigm"
+	echo "cluster = chosen" >"$XDG_CONFIG_HOME/bigm/config"
+	BIGM_SYSTEM="nice" run_bigm start -n 1
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(of_status "c['system'], c['cluster']")" = "('nice', 'chosen')" ]
+}
+
 @test "its machines start, are of low priority, answer, and end" {
 	run_bigm start --system nice -n 2
 	echo "$output"
