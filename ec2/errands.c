@@ -343,11 +343,14 @@ static void run_closing(struct errand *errand)
 static void finish_closing(struct errand *errand)
 {
 	struct system *s = errand->system;
+	void (*done)(void *data) = s->on_ended;
 
 	if (errand->failure.kind != EC2_OK)
 		log_error("not everything could be put away: %s",
 			  errand->failure.error.text);
-	s->on_ended(s->ended_data);
+	s->closing = false;
+	s->on_ended = NULL;
+	done(s->ended_data);
 }
 
 /* When nothing else is under way. */

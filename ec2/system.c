@@ -210,9 +210,9 @@ static struct system_launch *system_start(struct system *s,
 	l->data = data;
 	l->name = xstrdup(order->name);
 	l->marker = xstrdup(order->marker);
-	l->program = order->program	      ? xstrdup(order->program)
-		     : order->argv ? xstrdup(order->argv[0])
-				   : NULL;
+	if (order->program || (order->argv && order->argv[0]))
+		l->program = xstrdup(order->program ? order->program
+						    : order->argv[0]);
 	l->argv = copy_strings(order->argv);
 	l->procs = order->procs;
 	l->doom = none;

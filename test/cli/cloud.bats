@@ -1,37 +1,14 @@
 # The cloud on one's desk (test/ec2/cloud), whose instances really boot, by awscli and ssh alone.
 load common
+load ../ec2/cloud
 
 setup_file() {
-    [ "${sanitizer:-no}" = no ] || skip "nothing compiled is in it"
+    need_cloud
     [ -x /usr/bin/aws ] || skip "awscli is not installed"
-    local reason
-    reason=$("$abs_top_srcdir/test/ec2/cloud" check 2>&1) || skip "$reason"
-    # Some seconds on a host that has nothing else to do: awscli, systemd and cloud-init all take their time.
-    export BATS_TEST_TIMEOUT=300
-}
-
-clean_up() {
-    [ -d "$DIR/cloud" ] && grep -h cloud: "$DIR"/cloud/*.console
-    cloud down && nothing_of_cloud
-}
-
-cloud() {
-    "$abs_top_srcdir/test/ec2/cloud" --dir "$DIR/cloud" "$@" 3>&-
 }
 
 aws_cli() {
     cloud run -- timeout 60 /usr/bin/aws --endpoint-url http://10.77.0.1:4566 --no-cli-pager --output text "$@"
-}
-
-# No folder, lock, cgroup or loop device. What processes are left is seen by the test's teardown.
-nothing_of_cloud() {
-    [ ! -e "$DIR/cloud" ] && [ ! -e "$DIR/cloud.lock" ] && ! losetup -a | grep -F "$DIR" && ! cgroup_of_cloud
-}
-
-cgroup_of_cloud() {
-    local place
-    place=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-    ls -d "$place/bigm-cloud-$(printf %s "$DIR/cloud" | sha256sum | cut -c1-12)" 2>/dev/null
 }
 
 # The newest image of Ubuntu, whose id is made of its name (test/ec2/aws/catalog.py).
@@ -48,18 +25,6 @@ launch() {
 # shows STATE COUNT: so many instances are in that state.
 shows() {
     [ "$(cloud status | grep -cw -- "$1")" -eq "$2" ]
-}
-
-# of ID KEY: what the service knows of an instance.
-of() {
-    cloud control state | python3 -c "import json, sys
-for instance in json.load(sys.stdin)['regions']['us-west-2']['instances']:
-    if instance['id'] == '$1':
-        print(instance['$2'])"
-}
-
-is() {
-    [ "$(of "$1" "$2")" = "$3" ]
 }
 
 in_instance() {

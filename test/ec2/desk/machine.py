@@ -14,7 +14,7 @@ STOP_SECONDS = 30
 
 
 # Who logs in, by the beginning of an image's name; Debian's cloud-init knows its own user only.
-USERS = {"ubuntu": "ubuntu", "al2023": "ec2-user", "amzn2": "ec2-user", "Flatcar": "core"}
+USERS = {"ubuntu": "ubuntu", "debian": "admin", "al2023": "ec2-user", "amzn2": "ec2-user", "Flatcar": "core"}
 USER_CONFIG = """\
 system_info:
   default_user:

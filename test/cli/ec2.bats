@@ -1,0 +1,66 @@
+# bigm on EC2, end to end: instances that really boot (test/ec2/cloud), and nothing of bigm's that knows it.
+load common
+load ../ec2/cloud
+
+# Terminating takes its time.
+# shellcheck disable=SC2034 # common.bash reads it
+LEAK_GRACE=60
+
+setup_file() {
+    need_cloud
+    export BIGM_SYSTEM=ec2 BIGM_EC2_FLAVOR=debian BIGM_EC2_ALLOW=10.77.0.0/16
+}
+
+# Of what bigm makes nothing is left, but the group of this user, without rules.
+nothing_is_left() {
+    cloud control state | python3 -c "import json, sys
+r = json.load(sys.stdin)['regions']['us-west-2']
+left = [i for i in r['instances'] if i['state'] not in ('terminated', 'shutting-down')] + r['templates']
+for group in r['groups']:
+    if group['name'].startswith('bigm-'):
+        left += group['rules']
+sys.exit(f'left: {left}' if left else 0)"
+}
+
+bigm_there() {
+    cloud run -- "$BIGM" "$@"
+}
+
+@test "bigpi on two instances computes what it does here" {
+    cloud up
+    bigm_there run "$abs_top_builddir/examples/bigpi" -n 2 -- --samples 1000000 --seed 7 >there 2>log ||
+        { cat log; return 1; }
+    BIGM_SYSTEM=local "$BIGM" run "$abs_top_builddir/examples/bigpi" -n 2 -- --samples 1000000 --seed 7 >here 2>/dev/null
+    cmp there here
+    grep -q '^m[01]: ' log
+    nothing_is_left
+}
+
+@test "a cluster of instances from a script: start, status, call, exec, tail, shutdown" {
+    cloud up
+    bigm_there start -n 1 --name desk "$abs_top_builddir/examples/bigpi" 2>log || { cat log; return 1; }
+    "$BIGM" status --json | python3 -c "import json, sys
+machine = json.load(sys.stdin)[0]['machines'][0]
+assert machine['state'] == 'RUNNING' and machine['market'] == 'spot' and machine['usd_per_hour'] > 0, machine
+assert machine['type'] == 'm5.large' and machine['zone'].startswith('us-west-2'), machine
+assert machine['instance'].startswith('i-') and machine['procs'] == 2, machine"
+    [ "$(bigm_there call m0 PI.Sample '{"seed": 7, "begin": 0, "end": 1000}' | wc -l)" -eq 1 ]
+    [ "$(bigm_there exec m0 -- sh -c 'echo out; cat /etc/hostname; exit 3' | head -n 1)" = out ]
+    bigm_there tail --no-follow m0 | grep -q 'm0\|1000'
+    bigm_there shutdown desk
+    nothing_is_left
+}
+
+@test "instances whose keeper is killed power off when their lease is over" {
+    cloud up
+    bigm_there start -n 1 --name lost-desk --lease 20s --lease-first 2m --keepalive-period 4s --keepalive-timeout 15s --keepalive-call 5s 2>log ||
+        { cat log; return 1; }
+    # Guard and keeper at a blow.
+    pkill -KILL -f -- '--keeper .*--name lost-desk'
+    eventually 120 shows_terminated
+    "$BIGM" status # removes the record
+}
+
+shows_terminated() {
+    [ "$(cloud status | grep -cw terminated)" -eq 1 ]
+}

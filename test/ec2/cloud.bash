@@ -1,0 +1,43 @@
+# The cloud on one's desk (test/ec2/cloud), for bats files: `load ../ec2/cloud` after `load common`.
+# shellcheck shell=bash
+
+# For setup_file: skips all tests where instances cannot boot.
+need_cloud() {
+    [ "${sanitizer:-no}" = no ] || skip "what runs on instances cannot be instrumented"
+    local reason
+    reason=$("$abs_top_srcdir/test/ec2/cloud" check 2>&1) || skip "$reason"
+    # Some seconds on a host that has nothing else to do: systemd and cloud-init take their time.
+    export BATS_TEST_TIMEOUT=300
+}
+
+clean_up() {
+    [ -d "$DIR/cloud" ] && grep -h cloud: "$DIR"/cloud/*.console
+    cloud down && nothing_of_cloud
+}
+
+cloud() {
+    "$abs_top_srcdir/test/ec2/cloud" --dir "$DIR/cloud" "$@" 3>&-
+}
+
+# No folder, lock, cgroup or loop device. What processes are left is seen by the test's teardown.
+nothing_of_cloud() {
+    [ ! -e "$DIR/cloud" ] && [ ! -e "$DIR/cloud.lock" ] && ! losetup -a | grep -F "$DIR" && ! cgroup_of_cloud
+}
+
+cgroup_of_cloud() {
+    local place
+    place=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+    ls -d "$place/bigm-cloud-$(printf %s "$DIR/cloud" | sha256sum | cut -c1-12)" 2>/dev/null
+}
+
+# of ID KEY: what the service knows of an instance.
+of() {
+    cloud control state | python3 -c "import json, sys
+for instance in json.load(sys.stdin)['regions']['us-west-2']['instances']:
+    if instance['id'] == '$1':
+        print(instance['$2'])"
+}
+
+is() {
+    [ "$(of "$1" "$2")" = "$3" ]
+}
