@@ -179,9 +179,14 @@ void store_trim(struct store *store)
 	uint64_t total;
 	size_t n = 0;
 	DIR *dir;
+	int fd;
 
 	pthread_mutex_lock(&store->lock);
-	dir = store->dir ? opendir(store->dir) : NULL;
+	/* ThreadSanitizer does not know of the descriptor that opendir()
+	 * makes. */
+	fd = store->dir ? open(store->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) :
+			  -1;
+	dir = fd < 0 ? NULL : fdopendir(fd);
 	total = dir ? list_files(dir, &list, &n) : 0;
 	if (n > 0)
 		qsort(list, n, sizeof(*list), by_use);
