@@ -26,11 +26,20 @@ bigm_there() {
     cloud run -- "$BIGM" "$@"
 }
 
-@test "bigpi on two instances computes what it does here" {
+# The README's command, in this test's cloud.
+readme_command() {
+    sed -n 's/^test\/ec2\/cloud run -- .\/bigm //p' "$abs_top_srcdir/README.md" | sed "s,examples/,$abs_top_builddir/&,"
+}
+
+@test "the README's bigpi on EC2 computes what it does here" {
+    local -a there here
+    local command
+    command=$(readme_command)
+    read -ra there <<<"$command"
+    read -ra here <<<"${command/--system ec2/}"
     cloud up
-    bigm_there run "$abs_top_builddir/examples/bigpi" -n 2 -- --samples 1000000 --seed 7 >there 2>log ||
-        { cat log; return 1; }
-    BIGM_SYSTEM=local "$BIGM" run "$abs_top_builddir/examples/bigpi" -n 2 -- --samples 1000000 --seed 7 >here 2>/dev/null
+    bigm_there "${there[@]}" >there 2>log || { cat log; return 1; }
+    BIGM_SYSTEM="local" "$BIGM" "${here[@]}" >here 2>/dev/null
     cmp there here
     grep -q '^m[01]: ' log
     nothing_is_left
