@@ -288,19 +288,31 @@ static void run_ending(struct errand *errand)
 		      &errand->failure);
 }
 
+/* Where no answer came it is tried again, until the keeper gives up. */
+static void report_ending(struct system *s, const struct ec2_ending *ending,
+			  const struct ec2_failure *f)
+{
+	if (ending->kind == EC2_OK) {
+		log_info("%s is %s", ending->id,
+			 ec2_state_name(ending->state));
+	} else if (ending->kind == EC2_NETWORK) {
+		log_warn("%s is still to be terminated: %s", ending->id,
+			 f->error.text);
+		errands_terminate(s, ending->id);
+	} else {
+		log_error("%s could not be terminated (it powers off when its "
+			  "lease is over): %s", ending->id, f->error.text);
+	}
+}
+
 static void finish_ending(struct errand *errand)
 {
 	struct ending *job = (struct ending *)errand;
 
 	errand->system->ending = false;
 	for (size_t i = 0; i < job->n; i++) {
-		if (job->endings[i].kind == EC2_OK)
-			log_info("%s is %s", job->ids[i],
-				 ec2_state_name(job->endings[i].state));
-		else
-			log_error("%s could not be terminated (it powers off "
-				  "when its lease is over): %s", job->ids[i],
-				  errand->failure.error.text);
+		report_ending(errand->system, &job->endings[i],
+			      &errand->failure);
 		free(job->ids[i]);
 	}
 	free(job->ids);
