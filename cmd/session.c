@@ -54,8 +54,11 @@ static void begin_thread(struct session *s, void *(*fn)(void *))
 		s->nthreads++;
 		return;
 	}
-	/* Nothing but this process holds the cluster: it goes with us. */
+	/* Nothing but this process holds the cluster: it goes with us.  Who has
+	 * failed already has said why. */
 	error_set_errno(&err, rc, "cannot make a thread");
+	if (s->status > 0)
+		_exit(s->status);
 	command_fail(s->in, 0, "%s", err.text);
 	_exit(STATUS_BIGM);
 }
