@@ -45,6 +45,11 @@ readme_command() {
     nothing_is_left
 }
 
+# has_printed TEXT: by way of journald and SSH.
+has_printed() {
+    "$BIGM" tail --no-follow m0 | grep -qF -- "$1"
+}
+
 @test "a cluster of instances from a script: start, status, call, exec, tail, shutdown" {
     cloud up
     bigm_there start -n 1 --name desk "$abs_top_builddir/examples/bigpi" 2>log || { cat log; return 1; }
@@ -55,7 +60,7 @@ assert machine['type'] == 'm5.large' and machine['zone'].startswith('us-west-2')
 assert machine['instance'].startswith('i-') and machine['procs'] == 2, machine"
     [ "$(bigm_there call m0 PI.Sample '{"seed": 7, "begin": 0, "end": 1000}' | wc -l)" -eq 1 ]
     [ "$(bigm_there exec m0 -- sh -c 'echo out; cat /etc/hostname; exit 3' | head -n 1)" = out ]
-    bigm_there tail --no-follow m0 | grep -q 1000
+    eventually 30 has_printed /1000
     bigm_there shutdown desk
     nothing_is_left
 }
