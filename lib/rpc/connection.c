@@ -270,6 +270,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct connection *c = stream->data;
 	struct bigm_error err = BIGM_ERROR_INIT;
+	bool handshaking = c->state != READY;
 	int rc;
 
 	if (c->state == CLOSING || n == 0)
@@ -286,6 +287,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	}
 	rc = c->tls ? input_tls(c, buf->base, (size_t)n, &err) :
 		      input_plain(c, buf->base, (size_t)n, &err);
+	/* Of many handshakes at once each goes on at the other side, too, while
+	 * we work on the next. */
+	if (rc == 0 && handshaking)
+		flush(c);
 	if (rc < 0 && c->state != CLOSING)
 		fail_after_flush(c, &err);
 }
