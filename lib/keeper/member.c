@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "keeper/core.h"
-#include "loop/process.h"
+#include "keeper/member_private.h"
 
 /* Between the loss of a connection and word of the process's end. */
 #define LOST_MS 1000
@@ -107,6 +107,11 @@ static void kill_launch(struct member *m)
 static void on_end_timer(struct loop_timer *timer)
 {
 	kill_launch(loop_container(timer, struct member, end_timer));
+}
+
+void member_await_end(struct member *m)
+{
+	loop_timer_start(m->keeper->loop, &m->end_timer, LOST_MS, on_end_timer);
 }
 
 /* No calls any more; pending ones get the reason. */
@@ -362,9 +367,7 @@ static void on_register_done(struct bigm_call *call, void *data)
 		m->registered = true;
 		check_running(m);
 	} else if (rc == BIGM_EUNAVAILABLE) {
-		/* It died, most likely; how is told by its process. */
-		loop_timer_start(m->keeper->loop, &m->end_timer, LOST_MS,
-				 on_end_timer);
+		member_await_end(m);
 	} else {
 		leave_out(&why, "Supervisor.Register: ");
 		member_fail(m, &why, INIT_FAILED_MS);
@@ -398,154 +401,11 @@ static void register_services(struct member *m)
 /* ------------------------------------------------------------------ */
 /* The beginning                                                       */
 
-/* The image that will serve is there, or about to be: calls wait for it.  A
- * Keepalive to the bare worker before it tells nothing. */
-static void greet(struct member *m)
+void member_greet(struct member *m)
 {
 	m->alive = m->registered = false;
 	pulse_start(&m->pulse);
 	register_services(m);
-}
-
-/* The borrower cannot have it; it is still its own. */
-static void not_lent(struct member *m, const struct bigm_error *why)
-{
-	error_copy(&m->loan_reason, why);
-	error_prefix(&m->loan_reason, "%s", m->name);
-	m->use = MEMBER_OWN;
-	m->image = m->order;
-	m->least = m->incarnation;
-	keeper_member_changed(m->keeper, m);
-}
-
-static void ship(struct member *m, const struct start_request *before);
-
-/* The bare worker is there. */
-static void ship_on(struct member *m)
-{
-	m->hop = false;
-	ship(m, m->image);
-}
-
-static void on_shipped(void *data, const struct bigm_error *why)
-{
-	struct member *m = data;
-	bool untouched = ship_is_loading(m->ship);
-	bool unwanted = m->use == MEMBER_RETURNING && m->image != m->order;
-	struct bigm_error how = BIGM_ERROR_INIT;
-
-	error_copy(&how, why ? why : &how);
-	ship_free(m->ship);
-	m->ship = NULL;
-	if (how.code == BIGM_EUNAVAILABLE)
-		loop_timer_start(m->keeper->loop, &m->end_timer, LOST_MS,
-				 on_end_timer);
-	else if (unwanted)
-		member_change(m, m->order);
-	else if (m->hop && how.code == 0)
-		ship_on(m);
-	else if (how.code && m->use == MEMBER_TAKING && untouched)
-		not_lent(m, &how);
-	else if (how.code)
-		member_fail(m, &how, 0);
-	else
-		greet(m);
-}
-
-/* The environment's changes on the way from one image to another: all that it
- * shall have, and what it shall not have any more. */
-static char **env_changes(char *const *from, char *const *to)
-{
-	size_t n = 0, count = 0;
-	char **changes;
-
-	for (char *const *e = from; *e; e++)
-		n++;
-	for (char *const *e = to; *e; e++)
-		n++;
-	changes = xcalloc(n + 1, sizeof(*changes));
-	for (char *const *e = to; *e; e++)
-		changes[count++] = xstrdup(*e);
-	for (; *from; from++) {
-		size_t len = strcspn(*from, "=") + 1;
-		char *const *e = to;
-
-		while (*e && strncmp(*e, *from, len) != 0)
-			e++;
-		if (!*e)
-			changes[count++] = xstrndup(*from, len - 1);
-	}
-	return changes;
-}
-
-/* What is sent on the way to its image: that, or the bare worker first, since
- * nobody else can take cargo. */
-static struct ship_order ship_order_of(const struct member *m)
-{
-	static char *const bare[] = { (char *)"bigm", NULL };
-	const struct start_request *image = m->image;
-	bool own = !m->hop && (image->program || image->cargo);
-
-	return (struct ship_order){
-		.shipments = &m->keeper->shipments,
-		.stock = m->stock,
-		.address = m->address,
-		/* Those that were started, or are lent, together. */
-		.expected = (size_t)image->n,
-		.source = { .program = own ? image->program :
-					     keeper_worker(m->keeper),
-			    .fd = own ? image->program_fd : -1,
-			    .cargo = own ? image->cargo : NULL },
-		.exec = !own || !image->cargo || image->exec,
-		.argv = own ? image->argv : bare,
-	};
-}
-
-static void on_progress(void *data)
-{
-	struct member *m = data;
-
-	keeper_member_alive(m->keeper, m);
-}
-
-/* An upload may take longer than the first lease. */
-static void ship(struct member *m, const struct start_request *before)
-{
-	const struct start_request *image = m->image;
-	static const struct ship_ops ops = {
-		.done = on_shipped,
-		.progress = on_progress,
-	};
-	struct ship_order order = ship_order_of(m);
-	char **ours = process_env(NULL, NULL);
-	char **env = env_changes(before->env ? before->env : ours,
-				 image->env ? image->env : ours);
-
-	order.env = before == image && !image->env ? NULL : env;
-	if (order.exec)
-		m->least = (m->incarnation > 0 ? m->incarnation : 1) + 1;
-	m->splitter.begins = m->least > 0 ? m->least : 1;
-	/* For Run, if it is not to become that. */
-	snprintf(m->cargo, sizeof(m->cargo), "%s",
-		 order.exec ? "" : order.source.cargo->digest);
-	pulse_start(&m->pulse);
-	m->ship = ship_start(&order, &ops, m);
-	json_strings_free(env);
-	json_strings_free(ours);
-}
-
-void member_change(struct member *m, const struct start_request *image)
-{
-	const struct start_request *before = m->image;
-
-	ship_free(m->ship);
-	bigm_call_free(m->reg);
-	m->ship = NULL;
-	m->reg = NULL;
-	m->alive = m->registered = false;
-	m->image = image;
-	m->hop = image->cargo != NULL;
-	ship(m, before);
 }
 
 /* Its certificate is its own now, and is checked. */
@@ -574,9 +434,9 @@ static void dial(struct member *m)
 	if (rpc_client_open(m->client, &target, &why) < 0)
 		member_fail(m, &why, 0);
 	else if (m->order->cargo || (m->order->exec && is_sent(m)))
-		ship(m, m->order);
+		member_ship(m, m->order);
 	else
-		greet(m);
+		member_greet(m);
 }
 
 static void on_certified(void *data, const struct bigm_error *why)
