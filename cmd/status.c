@@ -41,7 +41,7 @@ static const char *text_of(const cJSON *json, const char *name, char *buf,
 	if (cJSON_IsString(item))
 		snprintf(buf, len, "%s", item->valuestring);
 	else if (cJSON_IsNumber(item) && item->valuedouble != 0)
-		snprintf(buf, len, "%.0f", item->valuedouble);
+		snprintf(buf, len, "%.10g", item->valuedouble);
 	return buf;
 }
 
@@ -85,6 +85,8 @@ static const char *colour_of(const char *state, bool failed)
 static void add_machine(struct table *t, const cJSON *machine, bool colour)
 {
 	static const char *const columns[] = { "procs", "pid" };
+	static const char *const bought[] = { "instance", "type", "zone",
+					      "market", "usd_per_hour" };
 	const cJSON *reason = cJSON_GetObjectItemCaseSensitive(machine, "reason");
 	char buf[512], phase[32];
 
@@ -99,7 +101,31 @@ static void add_machine(struct table *t, const cJSON *machine, bool colour)
 	table_add(t, "%s", boot_time(machine, buf, sizeof(buf)));
 	table_add(t, "%s", use_of(machine, buf, sizeof(buf)));
 	table_add(t, "%s", text_of(machine, "address", buf, sizeof(buf)));
+	for (size_t i = 0; i < sizeof(bought) / sizeof(*bought); i++)
+		table_add(t, "%s", text_of(machine, bought[i], buf, sizeof(buf)));
 	table_add(t, "%s", text_of(reason, "message", buf, sizeof(buf)));
+}
+
+/* What those that are there cost together; "" where nothing is bought. */
+static const char *cost_of(const cJSON *machines, char *buf, size_t len)
+{
+	const cJSON *machine;
+	double usd = 0;
+	char state[32];
+
+	cJSON_ArrayForEach(machine, machines) {
+		const cJSON *price = cJSON_GetObjectItemCaseSensitive(
+			machine, "usd_per_hour");
+
+		if (cJSON_IsNumber(price) &&
+		    strcmp(text_of(machine, "state", state, sizeof(state)),
+			   "STOPPED") != 0)
+			usd += price->valuedouble;
+	}
+	*buf = '\0';
+	if (usd > 0)
+		snprintf(buf, len, ", %.4f USD an hour", usd);
+	return buf;
 }
 
 static void print_cluster(const cJSON *cluster, size_t width, bool colour,
@@ -107,16 +133,19 @@ static void print_cluster(const cJSON *cluster, size_t width, bool colour,
 {
 	static const char *const headers[] = { "MACHINE", "STATE", "PROCS", "PID",
 					       "BOOT", "USE", "ADDRESS",
-					       "REASON", NULL };
+					       "INSTANCE", "TYPE", "ZONE",
+					       "MARKET", "USD/H", "REASON",
+					       NULL };
 	const cJSON *machines = cJSON_GetObjectItemCaseSensitive(cluster, "machines");
 	const cJSON *machine;
-	char name[64], system[64];
+	char name[64], system[64], cost[64];
 	int n = cJSON_GetArraySize(machines);
 	struct table t;
 
-	fprintf(out, "cluster %s: %d machine%s, %s%s\n",
+	fprintf(out, "cluster %s: %d machine%s, %s%s%s\n",
 		text_of(cluster, "cluster", name, sizeof(name)), n,
 		n == 1 ? "" : "s", text_of(cluster, "system", system, sizeof(system)),
+		cost_of(machines, cost, sizeof(cost)),
 		cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(cluster, "used"))
 			? ", in use" : "");
 	if (n == 0)
