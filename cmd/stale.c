@@ -94,7 +94,10 @@ void stale_print(const cJSON *strays, size_t width, FILE *out)
 		table_add(&t, "%s", text_of(facts, "market"));
 		table_add(&t, "%s", text_of(facts, "state"));
 		add_age(&t, number_of(facts, "launched"));
-		table_add(&t, price > 0 ? "%.4f" : "", price);
+		if (price > 0)
+			table_add(&t, "%.4f", price);
+		else
+			table_add(&t, "%s", "");
 		table_add(&t, "%s@%s", text_of(facts, "user"),
 			  text_of(facts, "host"));
 		table_add(&t, "%s", text_of(facts, "cluster"));
