@@ -3,8 +3,8 @@ load common
 load ../ec2/service
 
 setup_file() {
-    [ -x /usr/bin/aws ] || skip "awscli is not installed"
-    [ "${sanitizer:-no}" = no ] || skip "nothing compiled is in it"
+    [ -x /usr/bin/aws ] || skip_all "awscli is not installed"
+    [ "${sanitizer:-no}" = no ] || skip_all "nothing compiled is in it"
 }
 
 clean_up() {

@@ -8,7 +8,7 @@ clean_up() {
 
 setup_file() {
 	# shellcheck disable=SC2154 # of make check
-	[ "$sanitizer" = no ] || skip "a sanitizer has a memory of its own"
+	[ "$sanitizer" = no ] || skip_all "a sanitizer has a memory of its own"
 }
 
 # A machine of plain bigm, and a pipe that stays open and that nobody reads.

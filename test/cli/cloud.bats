@@ -4,7 +4,7 @@ load ../ec2/cloud
 
 setup_file() {
     need_cloud
-    [ -x /usr/bin/aws ] || skip "awscli is not installed"
+    [ -x /usr/bin/aws ] || skip_all "awscli is not installed"
 }
 
 aws_cli() {

@@ -3,9 +3,9 @@
 
 # For setup_file: skips all tests where instances cannot boot.
 need_cloud() {
-    [ "${sanitizer:-no}" = no ] || skip "what runs on instances cannot be instrumented"
+    [ "${sanitizer:-no}" = no ] || skip_all "what runs on instances cannot be instrumented"
     local reason
-    reason=$("$abs_top_srcdir/test/ec2/cloud" check 2>&1) || skip "$reason"
+    reason=$("$abs_top_srcdir/test/ec2/cloud" check 2>&1) || skip_all "$reason"
     # Some seconds on a host that has nothing else to do: systemd and cloud-init take their time.
     export BATS_TEST_TIMEOUT=300
 }
