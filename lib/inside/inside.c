@@ -4,13 +4,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "keeper/core.h"
 
 struct inside {
@@ -33,13 +33,8 @@ static void *keeper_thread(void *data)
 
 static int start_thread(struct inside *in, struct bigm_error *err)
 {
-	sigset_t all, before;
-	int r;
+	int r = thread_start(&in->thread, NULL, keeper_thread, in);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&in->thread, NULL, keeper_thread, in);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r == 0 ? 0 : error_set_errno(err, r, "a thread for the keeper");
 }
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "machine/host_file.h"
 #include "machine/provision.h"
 #include "supervisor/worker.h"
@@ -174,13 +174,8 @@ static void announce(struct loop_task *task)
 
 static int start_thread(struct system_launch *l, struct bigm_error *err)
 {
-	sigset_t all, before;
-	int r;
+	int r = thread_start(&l->thread, NULL, machine_thread, l);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&l->thread, NULL, machine_thread, l);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)
 		return error_set_errno(err, r, "a thread for %s", l->name);
 	l->joinable = true;

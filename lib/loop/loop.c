@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "loop/loop.h"
 #include "loop/turns.h"
 
@@ -481,15 +481,11 @@ static void *thread_main(void *data)
 int loop_start_thread(struct loop *loop, const char *name,
 		      struct bigm_error *err)
 {
-	sigset_t all, saved;
 	char short_name[16] = "";
 	int rc;
 
 	set_running(loop, true);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &saved);
-	rc = pthread_create(&loop->joined, NULL, thread_main, loop);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	rc = thread_start(&loop->joined, NULL, thread_main, loop);
 	if (rc != 0) {
 		set_running(loop, false);
 		return error_set_errno(err, rc, "cannot start the I/O thread");

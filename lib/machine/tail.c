@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "base/wait.h"
 #include "machine/cluster_private.h"
 
@@ -199,18 +200,6 @@ static void *print_thread(void *data)
 	return NULL;
 }
 
-static int start_thread(struct cluster *c)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&c->printer, NULL, print_thread, c);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
 static void close_fds(struct cluster *c)
 {
 	if (c->print.fd >= 0)
@@ -239,7 +228,7 @@ int cluster_print_start(struct cluster *c,
 		return error_set_errno(err, r, "the output of the machines");
 	}
 	c->tail = begin(c, &what, c->use);
-	r = start_thread(c);
+	r = thread_start(&c->printer, NULL, print_thread, c);
 	if (r == 0) {
 		pthread_mutex_lock(&c->print_lock);
 		c->printing = true;

@@ -2,11 +2,11 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "rpc/bell.h"
 #include "rpc/workers.h"
 
@@ -134,16 +134,12 @@ static void *worker_thread(void *data)
 static int start_thread(struct worker *w)
 {
 	pthread_attr_t attr;
-	sigset_t all, saved;
 	pthread_t thread;
 	int rc;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &saved);
-	rc = pthread_create(&thread, &attr, worker_thread, w);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	rc = thread_start(&thread, &attr, worker_thread, w);
 	pthread_attr_destroy(&attr);
 	/* It cannot end before it has the lock. */
 	if (rc == 0)

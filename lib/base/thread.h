@@ -1,0 +1,17 @@
+/*
+ * thread: threads that no signal interrupts.
+ *
+ * Signals are the main thread's, which is often the user's: every other thread
+ * of ours has them all blocked from its first moment.
+ */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <pthread.h>
+
+/* As pthread_create(), with all signals blocked in the new thread: attr may be
+ * NULL; 0 or an errno. */
+int thread_start(pthread_t *thread, const pthread_attr_t *attr,
+		 void *(*fn)(void *data), void *data);
+
+#endif
