@@ -185,18 +185,6 @@ static struct system *system_new(const struct system_keeper *keeper,
 	return NULL;
 }
 
-static char **copy_strings(char *const *strings)
-{
-	size_t n = 0;
-
-	while (strings && strings[n])
-		n++;
-	char **copy = xcalloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; i < n; i++)
-		copy[i] = xstrdup(strings[i]);
-	return copy;
-}
-
 static struct system_launch *system_start(struct system *s,
 					  const struct system_order *order,
 					  const struct system_events *events,
@@ -213,7 +201,7 @@ static struct system_launch *system_start(struct system *s,
 	if (order->program || (order->argv && order->argv[0]))
 		l->program = xstrdup(order->program ? order->program
 						    : order->argv[0]);
-	l->argv = copy_strings(order->argv);
+	l->argv = json_strings_copy(order->argv);
 	l->procs = order->procs;
 	l->doom = none;
 	TAILQ_INSERT_TAIL(&s->launches, l, entry);

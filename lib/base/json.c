@@ -400,6 +400,19 @@ cJSON *json_strings(const char *const *strings)
 	return array;
 }
 
+char **json_strings_copy(char *const *strings)
+{
+	size_t n = 0;
+	char **copy;
+
+	while (strings && strings[n])
+		n++;
+	copy = strings ? xcalloc(n + 1, sizeof(*copy)) : NULL;
+	while (n-- > 0)
+		copy[n] = xstrdup(strings[n]);
+	return copy;
+}
+
 void json_strings_free(char **strings)
 {
 	for (char **s = strings; s && *s; s++)

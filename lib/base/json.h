@@ -32,6 +32,8 @@ char **json_get_strings(const cJSON *json, const char *name, const char *what,
 /* An array of JSON strings from a NULL-terminated list (NULL: empty). */
 cJSON *json_strings(const char *const *strings);
 void json_strings_free(char **strings);
+/* A copy of such a list, to be freed like that; NULL of NULL. */
+char **json_strings_copy(char *const *strings);
 
 /* As the public getters, but a missing member, or null, leaves *value as it is. */
 int json_opt_int64(const cJSON *json, const char *name, int64_t *value,

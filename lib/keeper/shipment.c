@@ -332,19 +332,6 @@ static char *key_of(const struct shipment *s)
 			 s->expected >= BROADCAST_LEAST ? "chunks" : "whole");
 }
 
-static char **copy_strings(char *const *strings)
-{
-	size_t n = 0;
-	char **copy;
-
-	while (strings && strings[n])
-		n++;
-	copy = strings ? xcalloc(n + 1, sizeof(*copy)) : NULL;
-	while (n-- > 0)
-		copy[n] = xstrdup(strings[n]);
-	return copy;
-}
-
 static int open_source(struct shipment *s, const struct shipment_source *source,
 		       struct bigm_error *err)
 {
@@ -380,7 +367,7 @@ static struct shipment *make(struct shipment_list *list,
 	s->next = list->first;
 	list->first = s;
 	s->index = index;
-	s->lacks = source->cargo ? copy_strings(lacks) : NULL;
+	s->lacks = source->cargo ? json_strings_copy(lacks) : NULL;
 	s->expected = expected;
 	s->why = (struct bigm_error)BIGM_ERROR_INIT;
 	if (open_source(s, source, err) < 0) {

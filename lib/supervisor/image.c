@@ -33,24 +33,15 @@ static char **append(char **to, char *const *strings)
 	return to;
 }
 
-static char **copy_strings(char *const *strings)
-{
-	char **copy = strings ? xcalloc(count(strings) + 1, sizeof(*copy)) :
-				NULL;
-
-	append(copy, strings);
-	return copy;
-}
-
 struct image *image_copy(const struct image *from)
 {
 	struct image *image = image_plain(from->path);
 
 	free(image->program);
 	image->program = xstrdup(from->program);
-	image->head = copy_strings(from->head);
+	image->head = json_strings_copy(from->head);
 	image->named = from->named;
-	image->tail = copy_strings(from->tail);
+	image->tail = json_strings_copy(from->tail);
 	image->dir = from->dir ? xstrdup(from->dir) : NULL;
 	return image;
 }
