@@ -19,6 +19,7 @@
 #include "ec2/api_types.h"
 #include "ec2/network.h"
 #include "ec2/plan.h"
+#include "ec2/strays.h"
 #include "ec2/userdata.h"
 
 #define TEMPLATE_NAME_MAX 128
@@ -28,7 +29,7 @@ struct launcher {
 	bool prepared;
 	const char *architecture;
 	double spent; /* USD an hour that the instances launched so far cost */
-	char *user, host[256];
+	char *user, host[STRAYS_HOST_MAX];
 	struct network network;
 	struct ec2_images images;
 	struct ec2_types types;
@@ -45,8 +46,7 @@ struct launcher *launcher_new(const struct launcher_options *options)
 	l->options = *options;
 	l->network = no_network;
 	l->user = xstrdup(user ? user : pw ? pw->pw_name : "nobody");
-	if (gethostname(l->host, sizeof(l->host) - 1) < 0)
-		strcpy(l->host, "unknown");
+	strays_host(l->host);
 	return l;
 }
 

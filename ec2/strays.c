@@ -11,6 +11,7 @@
 #include "ec2/api_instances.h"
 #include "ec2/api_types.h"
 #include "ec2/aws_config.h"
+#include "ec2/plan.h"
 #include "ec2/types.h"
 
 #define AT_ONCE 8 /* regions */
@@ -89,9 +90,9 @@ static cJSON *facts_of(const struct ec2_instance *i, const char *region,
 		{ "state", ec2_state_name(i->state) },
 		{ "market", i->spot ? "spot" : "on-demand" },
 		{ "name", ec2_tag_value(i->tags, "Name") },
-		{ "cluster", ec2_tag_value(i->tags, "bigm:cluster") },
-		{ "user", ec2_tag_value(i->tags, "bigm:user") },
-		{ "host", ec2_tag_value(i->tags, "bigm:host") },
+		{ "cluster", ec2_tag_value(i->tags, EC2_TAG_CLUSTER) },
+		{ "user", ec2_tag_value(i->tags, EC2_TAG_USER) },
+		{ "host", ec2_tag_value(i->tags, EC2_TAG_HOST) },
 	};
 	cJSON *facts = cJSON_CreateObject();
 
