@@ -352,7 +352,8 @@ static void on_event(struct session *s, const struct event *event)
 	}
 }
 
-static void signal_all(struct session *s, int signal)
+/* No rank begins any more; those that run get the signal, or, for 0, are ended. */
+static void end_all(struct session *s, int signal)
 {
 	struct ranks *all = s->data;
 
@@ -360,24 +361,21 @@ static void signal_all(struct session *s, int signal)
 	all->stop = true;
 	pthread_cond_broadcast(&all->changed);
 	for (int i = 0; i < all->threads; i++) {
-		if (all->places[i].rank.call != NULL)
-			rank_signal(&all->places[i].rank, signal);
+		struct rank *rank = &all->places[i].rank;
+
+		if (rank->call == NULL)
+			continue;
+		if (signal != 0)
+			rank_signal(rank, signal);
+		else
+			rank_cancel(rank);
 	}
 	pthread_mutex_unlock(&all->lock);
 }
 
 static void stop(struct session *s)
 {
-	struct ranks *all = s->data;
-
-	pthread_mutex_lock(&all->lock);
-	all->stop = true;
-	pthread_cond_broadcast(&all->changed);
-	for (int i = 0; i < all->threads; i++) {
-		if (all->places[i].rank.call != NULL)
-			rank_cancel(&all->places[i].rank);
-	}
-	pthread_mutex_unlock(&all->lock);
+	end_all(s, 0);
 }
 
 /* A thread may hang in a write that nobody reads. */
@@ -408,7 +406,7 @@ int ranks_run(struct session *session, const struct ranks_order *order)
 	static const struct session_work work = {
 		.launch = launch,
 		.event = on_event,
-		.signal = signal_all,
+		.signal = end_all,
 		.stop = stop,
 		.idle = idle,
 	};
