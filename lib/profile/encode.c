@@ -1,0 +1,185 @@
+#include "config.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "profile/arena.h"
+#include "profile/gzip.h"
+#include "profile/profile.h"
+#include "profile/profile.pb-c.h"
+
+/* Of the messages before they are packed. */
+#define MEMORY_MAX ((size_t)4 << 30)
+
+/*
+ * Makes a list of n messages and of pointers to them, which is what protobuf-c
+ * wants.  All of it is in the arena, which ends the process when memory is
+ * gone: the profile is ours, and has limits.
+ */
+static void *get(struct arena *a, size_t n, size_t size)
+{
+	void *p = arena_get(a, n, size);
+
+	if (!p)
+		alloc_failed();
+	return p;
+}
+
+#define LIST(a, n, init, type, var, pointers)                         \
+	type *var = get(a, n, sizeof(*var));                          \
+	type **pointers = get(a, n, sizeof(*pointers));               \
+	for (uint32_t var##_i = 0; var##_i < (n); var##_i++) {        \
+		var[var##_i] = (type)init;                            \
+		pointers[var##_i] = &var[var##_i];                    \
+	}
+
+static void put_types(const struct profile *p, Pb__Profile *pb, struct arena *a)
+{
+	LIST(a, p->n_types + 1, PB__VALUE_TYPE__INIT, Pb__ValueType, t, list)
+	Pb__ValueType *period = &t[p->n_types];
+
+	for (uint32_t i = 0; i < p->n_types; i++) {
+		t[i].type = p->types[i].type;
+		t[i].unit = p->types[i].unit;
+	}
+	pb->n_sample_type = p->n_types;
+	pb->sample_type = list;
+	period->type = p->period_type.type;
+	period->unit = p->period_type.unit;
+	if (p->period_type.type > 0)
+		pb->period_type = period;
+}
+
+static void put_mappings(const struct profile *p, Pb__Profile *pb,
+			 struct arena *a)
+{
+	LIST(a, p->n_mappings, PB__MAPPING__INIT, Pb__Mapping, to, list)
+
+	for (uint32_t i = 0; i < p->n_mappings; i++) {
+		const struct profile_mapping *m = &p->mappings[i];
+
+		to[i].id = (uint64_t)i + 1;
+		to[i].memory_start = m->start;
+		to[i].memory_limit = m->limit;
+		to[i].file_offset = m->offset;
+		to[i].filename = m->filename;
+		to[i].build_id = m->build_id;
+		to[i].has_functions = m->has_functions;
+		to[i].has_filenames = m->has_filenames;
+		to[i].has_line_numbers = m->has_lines;
+		to[i].has_inline_frames = m->has_inlines;
+	}
+	pb->n_mapping = p->n_mappings;
+	pb->mapping = list;
+}
+
+static void put_functions(const struct profile *p, Pb__Profile *pb,
+			  struct arena *a)
+{
+	LIST(a, p->n_functions, PB__FUNCTION__INIT, Pb__Function, to, list)
+
+	for (uint32_t i = 0; i < p->n_functions; i++) {
+		to[i].id = (uint64_t)i + 1;
+		to[i].name = p->functions[i].name;
+		to[i].system_name = p->functions[i].system_name;
+		to[i].filename = p->functions[i].filename;
+		to[i].start_line = p->functions[i].start_line;
+	}
+	pb->n_function = p->n_functions;
+	pb->function = list;
+}
+
+static void put_locations(const struct profile *p, Pb__Profile *pb,
+			  struct arena *a)
+{
+	LIST(a, p->n_locations, PB__LOCATION__INIT, Pb__Location, to, list)
+	LIST(a, p->n_lines, PB__LINE__INIT, Pb__Line, line, lines)
+
+	for (uint32_t i = 0; i < p->n_lines; i++) {
+		line[i].function_id = (uint64_t)p->lines[i].function + 1;
+		line[i].line = p->lines[i].line;
+	}
+	for (uint32_t i = 0; i < p->n_locations; i++) {
+		const struct profile_location *l = &p->locations[i];
+
+		to[i].id = (uint64_t)i + 1;
+		to[i].mapping_id = l->mapping == PROFILE_NONE ?
+					   0 :
+					   (uint64_t)l->mapping + 1;
+		to[i].address = l->address;
+		to[i].n_line = l->lines;
+		to[i].line = lines + l->first_line;
+	}
+	pb->n_location = p->n_locations;
+	pb->location = list;
+}
+
+static void put_samples(const struct profile *p, Pb__Profile *pb,
+			struct arena *a)
+{
+	uint64_t *ids = get(a, p->n_stacks, sizeof(*ids));
+	LIST(a, p->n_samples, PB__SAMPLE__INIT, Pb__Sample, to, list)
+	LIST(a, p->n_labels, PB__LABEL__INIT, Pb__Label, label, labels)
+
+	for (uint32_t i = 0; i < p->n_stacks; i++)
+		ids[i] = (uint64_t)p->stacks[i] + 1;
+	for (uint32_t i = 0; i < p->n_labels; i++) {
+		label[i].key = p->labels[i].key;
+		label[i].str = p->labels[i].text;
+		label[i].num = p->labels[i].number;
+		label[i].num_unit = p->labels[i].unit;
+	}
+	for (uint32_t i = 0; i < p->n_samples; i++) {
+		const struct profile_sample *s = &p->samples[i];
+
+		to[i].n_location_id = s->locations;
+		to[i].location_id = ids + s->first_location;
+		to[i].n_value = p->n_types;
+		to[i].value = p->values + (size_t)i * p->n_types;
+		to[i].n_label = s->labels;
+		to[i].label = labels + s->first_label;
+	}
+	pb->n_sample = p->n_samples;
+	pb->sample = list;
+}
+
+static void put_head(const struct profile *p, Pb__Profile *pb, struct arena *a)
+{
+	pb->n_string_table = p->n_strings;
+	pb->string_table = p->strings;
+	pb->time_nanos = p->time;
+	pb->duration_nanos = p->duration;
+	pb->period = p->period;
+	pb->default_sample_type = p->default_type;
+	pb->drop_frames = p->drop_frames;
+	pb->keep_frames = p->keep_frames;
+	pb->n_comment = p->n_comments;
+	pb->comment = get(a, p->n_comments, sizeof(*pb->comment));
+	for (uint32_t i = 0; i < p->n_comments; i++)
+		pb->comment[i] = p->comments[i];
+}
+
+int profile_encode(const struct profile *p, struct buffer *out,
+		   struct bigm_error *err)
+{
+	AUTO_ARENA struct arena arena = ARENA_INIT(MEMORY_MAX);
+	struct buffer plain = BUFFER_INIT(PROFILE_MAX_PLAIN);
+	Pb__Profile pb = PB__PROFILE__INIT;
+	uint8_t *to;
+	size_t size;
+	int rc = BIGM_EEXHAUSTED;
+
+	put_head(p, &pb, &arena);
+	put_types(p, &pb, &arena);
+	put_mappings(p, &pb, &arena);
+	put_functions(p, &pb, &arena);
+	put_locations(p, &pb, &arena);
+	put_samples(p, &pb, &arena);
+	size = pb__profile__get_packed_size(&pb);
+	to = buffer_reserve(&plain, size, err);
+	if (to) {
+		buffer_commit(&plain, pb__profile__pack(&pb, to));
+		rc = gzip_pack(buffer_data(&plain), plain.len, out, err);
+	}
+	buffer_release(&plain);
+	return rc < 0 ? error_prefix(err, "profile") : 0;
+}

@@ -1,0 +1,115 @@
+#include "config.h"
+
+#include "profile/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define LEAST_SLOTS 64
+
+void table_release(struct table *t)
+{
+	free(t->slots);
+	*t = (struct table){ 0 };
+}
+
+uint32_t table_find(const struct table *t, uint32_t hash, table_equal_fn *equal,
+		    const void *list, const void *key)
+{
+	if (!t->slots)
+		return TABLE_NONE;
+	for (uint32_t i = hash & t->mask; t->slots[i].at > 0;
+	     i = (i + 1) & t->mask)
+		if (t->slots[i].hash == hash &&
+		    equal(list, t->slots[i].at - 1, key))
+			return t->slots[i].at - 1;
+	return TABLE_NONE;
+}
+
+static void put(struct table *t, struct table_slot slot)
+{
+	uint32_t i = slot.hash & t->mask;
+
+	while (t->slots[i].at > 0)
+		i = (i + 1) & t->mask;
+	t->slots[i] = slot;
+}
+
+static bool grow(struct table *t)
+{
+	uint32_t n = t->slots ? 2 * (t->mask + 1) : LEAST_SLOTS;
+	struct table old = *t;
+
+	if (n == 0)
+		return false;
+	t->slots = calloc(n, sizeof(*t->slots));
+	if (!t->slots) {
+		*t = old;
+		return false;
+	}
+	t->mask = n - 1;
+	for (uint32_t i = 0; old.slots && i <= old.mask; i++)
+		if (old.slots[i].at > 0)
+			put(t, old.slots[i]);
+	free(old.slots);
+	return true;
+}
+
+bool table_add(struct table *t, uint32_t hash, uint32_t at)
+{
+	/* At most half full: a search that fails ends soon. */
+	if ((!t->slots || t->used > t->mask / 2) && !grow(t))
+		return false;
+	put(t, (struct table_slot){ hash, at + 1 });
+	t->used++;
+	return true;
+}
+
+uint64_t table_seed(void)
+{
+	uint64_t seed;
+	struct timespec now;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == sizeof(seed))
+		return seed;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15u + (uintptr_t)&now;
+}
+
+/* Both halves of the product: every bit of either has a say in each. */
+__extension__ typedef unsigned __int128 wide;
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	wide product = (wide)(a ^ 0xa0761d6478bd642fu) *
+		       (b ^ 0xe7037ed1a0b428dbu);
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t table_hash_number(uint64_t seed, uint64_t number)
+{
+	return mix(seed, number);
+}
+
+uint64_t table_hash(uint64_t seed, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint64_t word, hash = mix(seed, len);
+
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		hash = mix(hash, word);
+	}
+	word = 0;
+	if (len > 0)
+		memcpy(&word, p, len);
+	return mix(hash, word);
+}
+
+uint32_t table_fold(uint64_t hash)
+{
+	return (uint32_t)(hash ^ (hash >> 32));
+}
