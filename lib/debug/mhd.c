@@ -1,0 +1,44 @@
+#include "config.h"
+
+#include "debug/mhd.h"
+
+#include <dlfcn.h>
+#include <sys/auxv.h>
+
+#include "base/error.h"
+
+/* What the headers describe. */
+#define SONAME "libmicrohttpd.so.12"
+
+/* A static program has a C library of its own, beside which no other works. */
+static bool is_static(void)
+{
+	return getauxval(AT_BASE) == 0;
+}
+
+int mhd_load(struct mhd *mhd, struct bigm_error *err)
+{
+#define MHD_SYMBOL(name) { "MHD_" #name, (void **)&mhd->name },
+	const struct {
+		const char *name;
+		void **to;
+	} symbols[] = { MHD_FUNCTIONS(MHD_SYMBOL) };
+#undef MHD_SYMBOL
+	void *library;
+
+	if (is_static())
+		return bigm_error_set(err, BIGM_EUNSUPPORTED,
+				      "a static program cannot load " SONAME);
+	library = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
+	if (!library)
+		return bigm_error_set(err, BIGM_EUNSUPPORTED,
+				      "%s (Debian package libmicrohttpd12)",
+				      dlerror());
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(*symbols); i++) {
+		*symbols[i].to = dlsym(library, symbols[i].name);
+		if (!*symbols[i].to)
+			return bigm_error_set(err, BIGM_EUNSUPPORTED, "%s",
+					      dlerror());
+	}
+	return 0;
+}
