@@ -16,7 +16,8 @@
  *
  *   1. units marked `early`, in the order of the document (with cloud-init
  *	before anything else, while files and users are still missing; with
- *	flatcar after the files, which it writes first)
+ *	flatcar after the files, which it writes first); what the flavor would
+ *	update by itself is switched off, before any of it has begun
  *   2. files, in the order of the document; users; keys.  A file belongs to
  *	root until its owner is sure to be there, which is before the units
  *   3. mounts; the units are masked and enabled, and their commands given, in the
@@ -24,6 +25,11 @@
  *	(systemctl --no-block), and on flatcar those come behind the others
  *   4. commands, in the order of the document, each after the one before has
  *	ended, whatever its status
+ *
+ * cloud-init comes to 3. when nearly all of the boot is over.  A unit marked
+ * `soon` does not wait for that: it is told to systemd with the early ones, and
+ * waits by its own text, After=CLOUDCONFIG_AFTER_FILES, until 2. is done.  With
+ * flatcar it is as any other.
  *
  * Not thread-safe.  All texts are copied.  Functions that add return 0 or, with
  * *err set and the document as it was, BIGM_EINVALID: for a path that is not
@@ -81,7 +87,13 @@ struct cloudconfig_unit {
 	bool sync;  /* what follows waits until the command has been carried out */
 	bool mask;  /* cannot be started by anybody; not with content */
 	bool early; /* before all else; needs content */
+	bool soon;  /* as soon as files and users are there; needs content, and
+		     * cannot have sync */
 };
+
+/* The units of cloud-init that write files and make users, by their old and new
+ * name. */
+#define CLOUDCONFIG_AFTER_FILES "cloud-init.service cloud-init-network.service"
 
 /* A unit of the same name is replaced, in its place. */
 int cloudconfig_add_unit(struct cloudconfig *c,

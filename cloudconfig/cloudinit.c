@@ -54,27 +54,57 @@ static void set_up_unit(const struct cloudconfig_unit *unit,
 	give_command(unit, y);
 }
 
-/* bootcmd comes before write_files, and so writes the files itself. */
-static void emit_bootcmd(const struct cloudconfig *c, struct yaml_out *y)
+/* What bootcmd tells systemd of. */
+static bool comes_first(const struct cloudconfig_unit *unit)
 {
-	bool any = false;
+	return unit->early || unit->soon;
+}
 
-	for (size_t i = 0; i < c->nunits && !any; i++)
-		any = c->units[i].early;
-	if (!any)
+static bool has_first_units(const struct cloudconfig *c)
+{
+	for (size_t i = 0; i < c->nunits; i++)
+		if (comes_first(&c->units[i]))
+			return true;
+	return false;
+}
+
+static bool has_unit_file(const struct cloudconfig_unit *unit)
+{
+	return unit->content && !comes_first(unit);
+}
+
+static bool has_unit_files(const struct cloudconfig *c)
+{
+	for (size_t i = 0; i < c->nunits; i++)
+		if (has_unit_file(&c->units[i]))
+			return true;
+	return false;
+}
+
+/* bootcmd comes before write_files, and so writes the files itself; and before
+ * timers, so that what is masked here never begins. */
+static void emit_bootcmd(const struct cloudconfig *c,
+			 enum cloudconfig_flavor flavor, struct yaml_out *y)
+{
+	if (!has_first_units(c) && !c->stop_updates)
 		return;
 	yaml_key(y, "bootcmd");
 	yaml_list(y);
 	for (size_t i = 0; i < c->nunits; i++)
-		if (c->units[i].early)
+		if (comes_first(&c->units[i]))
 			yaml_words(y, WORDS("sh", "-c",
 					    "printf %s \"$1\" "
 					    ">" UNIT_FOLDER "\"$0\"",
 					    c->units[i].name,
 					    c->units[i].content));
+	if (c->stop_updates)
+		yaml_more_words(y, WORDS("sh", "-c",
+					 "for u; do ln -sf /dev/null "
+					 UNIT_FOLDER "\"$u\"; done", "sh"),
+				updates_of(flavor));
 	yaml_words(y, WORDS("systemctl", "daemon-reload"));
 	for (size_t i = 0; i < c->nunits; i++)
-		if (c->units[i].early)
+		if (comes_first(&c->units[i]))
 			set_up_unit(&c->units[i], y);
 	yaml_end_list(y);
 }
@@ -84,7 +114,7 @@ static bool has_runcmd(const struct cloudconfig *c)
 	if (c->ncommands > 0 || c->stop_updates)
 		return true;
 	for (size_t i = 0; i < c->nunits; i++)
-		if (!c->units[i].early)
+		if (!comes_first(&c->units[i]))
 			return true;
 	for (size_t i = 0; i < c->nfiles; i++)
 		if (c->files[i].owner)
@@ -103,13 +133,15 @@ static void emit_runcmd(const struct cloudconfig *c,
 		if (c->files[i].owner)
 			yaml_words(y, WORDS("chown", c->files[i].owner,
 					    c->files[i].path));
-	yaml_words(y, WORDS("systemctl", "daemon-reload"));
+	/* Each takes systemd a while, in which it does nothing else. */
+	if (has_unit_files(c))
+		yaml_words(y, WORDS("systemctl", "daemon-reload"));
+	/* Where one was faster than bootcmd. */
 	if (c->stop_updates)
-		for (const char *const *u = updates_of(flavor); *u; u++)
-			yaml_words(y, WORDS("systemctl", "--no-block", "mask",
-					    "--now", *u));
+		yaml_more_words(y, WORDS("systemctl", "--no-block", "stop"),
+				updates_of(flavor));
 	for (size_t i = 0; i < c->nunits; i++)
-		if (!c->units[i].early)
+		if (!comes_first(&c->units[i]))
 			set_up_unit(&c->units[i], y);
 	for (size_t i = 0; i < c->ncommands; i++)
 		yaml_words(y, (const char *const *)c->commands[i]);
@@ -131,18 +163,9 @@ static void emit_unit_file(const struct cloudconfig_unit *unit,
 	emit_file(&file, y);
 }
 
-static bool has_unit_file(const struct cloudconfig_unit *unit)
-{
-	return unit->content && !unit->early;
-}
-
 static void emit_files(const struct cloudconfig *c, struct yaml_out *y)
 {
-	bool any = c->nfiles > 0;
-
-	for (size_t i = 0; i < c->nunits && !any; i++)
-		any = has_unit_file(&c->units[i]);
-	if (!any)
+	if (c->nfiles == 0 && !has_unit_files(c))
 		return;
 	yaml_key(y, "write_files");
 	yaml_list(y);
@@ -228,7 +251,7 @@ static void emit_no_updates(const struct cloudconfig *c,
 void emit_cloudinit(const struct cloudconfig *c,
 		    enum cloudconfig_flavor flavor, struct yaml_out *y)
 {
-	emit_bootcmd(c, y);
+	emit_bootcmd(c, flavor, y);
 	emit_users(c, y);
 	emit_host_key(c, y);
 	emit_no_updates(c, flavor, y);

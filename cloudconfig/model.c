@@ -119,9 +119,13 @@ static int check_unit(const struct cloudconfig_unit *unit,
 	if (unit->mask && unit->content)
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "one that is masked has no content");
-	if (unit->early && !unit->content)
+	if ((unit->early || unit->soon) && !unit->content)
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "an early one needs its content");
+	if (unit->soon && unit->sync)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "nobody can wait for one that begins "
+				      "soon");
 	return 0;
 }
 

@@ -155,10 +155,20 @@ void yaml_flag(struct yaml_out *y, const char *name, bool on)
 	yaml_word(y, "true");
 }
 
-void yaml_words(struct yaml_out *y, const char *const *words)
+void yaml_more_words(struct yaml_out *y, const char *const *words,
+		     const char *const *more)
 {
 	begin_list(y, YAML_FLOW_SEQUENCE_STYLE);
 	for (; *words; words++)
 		yaml_text(y, *words);
+	for (; *more; more++)
+		yaml_text(y, *more);
 	yaml_end_list(y);
+}
+
+void yaml_words(struct yaml_out *y, const char *const *words)
+{
+	static const char *const none[] = { NULL };
+
+	yaml_more_words(y, words, none);
 }

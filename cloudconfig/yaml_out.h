@@ -43,5 +43,8 @@ void yaml_pair(struct yaml_out *y, const char *name, const char *text);
 void yaml_flag(struct yaml_out *y, const char *name, bool on);
 /* A list of texts in one line, NULL-terminated. */
 void yaml_words(struct yaml_out *y, const char *const *words);
+/* The same, of the one and then the other list. */
+void yaml_more_words(struct yaml_out *y, const char *const *words,
+		     const char *const *more);
 
 #endif

@@ -19,6 +19,10 @@
 #define SECOND_NS 1000000000ull
 /* Instances that seem to be well are looked at so often. */
 #define LOOK_NS (60 * SECOND_NS)
+/* Those that are on their way: as often as that is a part of the time since
+ * their launch. */
+#define URGENT_LEAST_NS (SECOND_NS / 4)
+#define URGENT_PART 10
 /* For ids that EC2 may not know yet. */
 #define PATIENCE_MS 60000
 #define CONSOLE_LINES 8
@@ -221,6 +225,17 @@ static bool is_urgent(const struct system_launch *l)
 	return !l->host || l->suspect;
 }
 
+static uint64_t look_step_ns(const struct system_launch *l, uint64_t now)
+{
+	uint64_t step = (now - l->launched_ns) / URGENT_PART;
+
+	if (!is_urgent(l))
+		return LOOK_NS;
+	if (l->suspect || step > SECOND_NS)
+		return SECOND_NS;
+	return step < URGENT_LEAST_NS ? URGENT_LEAST_NS : step;
+}
+
 static void on_look_timer(struct loop_timer *timer)
 {
 	errands_wake(loop_container(timer, struct system, look_timer));
@@ -253,9 +268,10 @@ static void look(struct system *s)
 	struct looking *job;
 
 	TAILQ_FOREACH(l, &s->launches, entry) {
-		if (is_there(l) && (due == 0 || is_urgent(l)))
-			due = s->looked_ns +
-			      (is_urgent(l) ? SECOND_NS : LOOK_NS);
+		uint64_t next = s->looked_ns + look_step_ns(l, now);
+
+		if (is_there(l) && (due == 0 || next < due))
+			due = next;
 	}
 	if (s->looking || due == 0)
 		return;

@@ -21,6 +21,15 @@
 #include "ec2/userdata.h"
 
 #define SSH_MS 20000
+/* How long it may take to connect, and how long to wait until the next try, as
+ * parts of the time since the launch: so that what is known late is so by a part
+ * of what it took, and what is slow is not tried all the time. */
+#define CONNECT_PART 4
+#define CONNECT_MS 500
+#define CONNECT_MOST_MS 10000
+#define RETRY_PART 20
+#define RETRY_MS 100
+#define RETRY_MOST_MS 5000
 /* How long the last lines may take to come, when systemd says that the worker
  * is gone, and when the instance is. */
 #define EXIT_DRAIN_MS 300
@@ -49,6 +58,7 @@ void instance_maybe_free(struct system_launch *l)
 	if (!l->released || l->launching || l->checking)
 		return;
 	TAILQ_REMOVE(&s->launches, l, entry);
+	s->nlaunches--;
 	loop_timer_stop(s->keeper.loop, &l->deadline);
 	loop_timer_stop(s->keeper.loop, &l->timer);
 	ssh_free(l->ssh);
@@ -262,14 +272,8 @@ static void push(struct system_launch *l)
 	ssh_run(l->ssh, command, fd, &events, l);
 }
 
-static void on_ssh_ready(void *data)
+static void go_on(struct system_launch *l)
 {
-	struct system_launch *l = data;
-
-	backoff_reset(&l->retry);
-	follow(l);
-	if (l->announced)
-		return;
 	instance_set_phase(l, "reachable");
 	if (l->system->settings.binary_url || l->pushed)
 		announce(l);
@@ -277,9 +281,39 @@ static void on_ssh_ready(void *data)
 		push(l);
 }
 
+static void on_ssh_ready(void *data)
+{
+	struct system_launch *l = data;
+
+	backoff_reset(&l->retry);
+	if (!l->announced)
+		go_on(l);
+	if (l->ssh) /* what was told may have ended it */
+		follow(l);
+}
+
 static void on_retry(struct loop_timer *timer)
 {
 	connect_by_ssh(loop_container(timer, struct system_launch, timer));
+}
+
+static uint64_t between(uint64_t least, uint64_t n, uint64_t most)
+{
+	return n < least ? least : n > most ? most : n;
+}
+
+static uint64_t age_ms(const struct system_launch *l)
+{
+	return (loop_now_ns() - l->launched_ns) / 1000000;
+}
+
+/* The more there are, the less often each is tried. */
+static uint64_t retry_ms(struct system_launch *l)
+{
+	if (l->announced)
+		return backoff_next(&l->retry);
+	return between(RETRY_MS + 4 * l->system->nlaunches,
+		       age_ms(l) / RETRY_PART, RETRY_MOST_MS);
 }
 
 static void on_ssh_closed(void *data, const struct bigm_error *why)
@@ -296,7 +330,7 @@ static void on_ssh_closed(void *data, const struct bigm_error *why)
 	l->suspect = l->announced;
 	errands_wake(l->system);
 	loop_timer_start(l->system->keeper.loop, &l->timer,
-			 backoff_next(&l->retry), on_retry);
+			 retry_ms(l), on_retry);
 }
 
 static void connect_by_ssh(struct system_launch *l)
@@ -312,6 +346,10 @@ static void connect_by_ssh(struct system_launch *l)
 		.user = ec2_settings_login(&s->settings),
 		.key = &s->login_key,
 		.host_key = s->host_key.public_text,
+		.connect_ms = l->announced ? SSH_MS
+					   : between(CONNECT_MS,
+						     age_ms(l) / CONNECT_PART,
+						     CONNECT_MOST_MS),
 		.timeout_ms = SSH_MS,
 	};
 	struct bigm_error why = BIGM_ERROR_INIT;

@@ -300,6 +300,21 @@ void ssh_wake(struct ssh *ssh)
 	loop_defer(ssh->loop, &ssh->task);
 }
 
+static void on_timeout(struct loop_timer *timer)
+{
+	static const char *const steps[] = {
+		[SSH_CONNECTING] = "connecting",
+		[SSH_GREETING] = "SSH handshake",
+		[SSH_LOGIN] = "SSH login",
+	};
+	struct ssh *ssh = loop_container(timer, struct ssh, timer);
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	bigm_error_set(&why, BIGM_EDEADLINE, "%s: %s takes too long",
+		       ssh->where, steps[ssh->state]);
+	lose(ssh, &why);
+}
+
 static void on_connect(uv_connect_t *req, int status)
 {
 	struct ssh *ssh = req->data;
@@ -312,6 +327,7 @@ static void on_connect(uv_connect_t *req, int status)
 		lose_errno(ssh, status, "cannot connect");
 		return;
 	}
+	loop_timer_start(ssh->loop, &ssh->timer, ssh->timeout_ms, on_timeout);
 	uv_tcp_keepalive(&ssh->tcp, 1, KEEPALIVE_S);
 	if (uv_fileno((uv_handle_t *)&ssh->tcp, &fd) == 0)
 		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
@@ -335,6 +351,8 @@ static void on_resolved(uv_getaddrinfo_t *req, int status,
 		uv_tcp_init(loop_uv(ssh->loop), &ssh->tcp);
 		ssh->tcp.data = ssh;
 		ssh->tcp_open = true;
+		loop_timer_start(ssh->loop, &ssh->timer, ssh->connect_ms,
+				 on_timeout);
 		status = uv_tcp_connect(&ssh->connect, &ssh->tcp, list->ai_addr,
 					on_connect);
 		if (status < 0)
@@ -343,22 +361,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status,
 	uv_freeaddrinfo(list);
 }
 
-static void on_timeout(struct loop_timer *timer)
-{
-	static const char *const steps[] = {
-		[SSH_CONNECTING] = "connecting",
-		[SSH_GREETING] = "SSH handshake",
-		[SSH_LOGIN] = "SSH login",
-	};
-	struct ssh *ssh = loop_container(timer, struct ssh, timer);
-	struct bigm_error why = BIGM_ERROR_INIT;
-
-	bigm_error_set(&why, BIGM_EDEADLINE, "%s: %s takes too long",
-		       ssh->where, steps[ssh->state]);
-	lose(ssh, &why);
-}
-
-static void begin(struct ssh *ssh, uint64_t timeout_ms)
+static void begin(struct ssh *ssh)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	char port[16];
@@ -373,7 +376,7 @@ static void begin(struct ssh *ssh, uint64_t timeout_ms)
 		lose_errno(ssh, rc, "cannot find the host");
 		return;
 	}
-	loop_timer_start(ssh->loop, &ssh->timer, timeout_ms, on_timeout);
+	loop_timer_start(ssh->loop, &ssh->timer, ssh->timeout_ms, on_timeout);
 }
 
 static int make_session(struct ssh *ssh, struct bigm_error *err)
@@ -425,6 +428,8 @@ struct ssh *ssh_open(struct loop *loop, const struct ssh_target *target,
 	TAILQ_INIT(&ssh->runs);
 	buffer_init(&ssh->in, MOST_BUFFERED);
 	buffer_init(&ssh->out, MOST_BUFFERED);
-	begin(ssh, target->timeout_ms);
+	ssh->connect_ms = target->connect_ms;
+	ssh->timeout_ms = target->timeout_ms;
+	begin(ssh);
 	return ssh;
 }

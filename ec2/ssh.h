@@ -30,7 +30,10 @@ struct ssh_target {
 	const char *user;
 	const struct ssh_key *key; /* ours */
 	const char *host_key;	   /* its public line */
-	uint64_t timeout_ms;	   /* until READY */
+	uint64_t connect_ms;	   /* until it is connected: a host that is not
+				    * there yet does not answer, and the kernel
+				    * asks it again ever later */
+	uint64_t timeout_ms;	   /* from then until READY */
 };
 
 struct ssh_events {

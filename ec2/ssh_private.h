@@ -66,6 +66,7 @@ struct ssh {
 	uv_connect_t connect;
 	uv_getaddrinfo_t resolve;
 	struct loop_timer timer;
+	uint64_t connect_ms, timeout_ms; /* as in struct ssh_target */
 	struct loop_task task;
 	int writes;    /* under way */
 	size_t unsent; /* their bytes */

@@ -205,6 +205,7 @@ static struct system_launch *system_start(struct system *s,
 	l->procs = order->procs;
 	l->doom = none;
 	TAILQ_INSERT_TAIL(&s->launches, l, entry);
+	s->nlaunches++;
 	errands_wake(s);
 	return l;
 }

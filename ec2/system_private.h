@@ -70,6 +70,7 @@ struct system {
 	char *worker; /* ec2boot, for this host's architecture */
 	char worker_digest[DIGEST_SIZE];
 	TAILQ_HEAD(, system_launch) launches;
+	size_t nlaunches;
 
 	struct loop_task errands; /* those that are due */
 	struct loop_timer look_timer;

@@ -186,12 +186,14 @@ static int add_files(struct cloudconfig *c, const struct ec2_userdata *u,
 	return r;
 }
 
+enum when { EARLY, SOON, IN_TURN }; /* as of cloudconfig.h */
+
 static int add_unit(struct cloudconfig *c, const char *name, char *content,
-		    const char *command, bool early, struct bigm_error *err)
+		    const char *command, enum when when, struct bigm_error *err)
 {
 	int r = cloudconfig_add_unit(c, &(struct cloudconfig_unit){
 		.name = name, .content = content, .command = command,
-		.early = early }, err);
+		.early = when == EARLY, .soon = when == SOON }, err);
 
 	free(content);
 	return r;
@@ -203,44 +205,60 @@ static int add_ends(struct cloudconfig *c, const struct ec2_settings *s,
 	static const char unless[] = "ConditionPathExists=!" EC2_ALIVE_PATH "\n";
 	int r = add_unit(c, EC2_DEADMAN ".service",
 			 ec2_poweroff_unit("No keeper has kept this machine "
-					   "alive", unless), NULL, true, err);
+					   "alive", unless), NULL, EARLY, err);
 
 	if (r == 0)
 		r = add_unit(c, EC2_DEADMAN ".timer",
 			     ec2_timer_unit(EC2_DEADMAN, "Wait for a keeper",
 					    "OnBootSec",
 					    (double)s->dead_man_ms / 1000),
-			     "start", true, err);
+			     "start", EARLY, err);
 	if (r == 0)
 		r = add_unit(c, EC2_POWEROFF ".service",
 			     ec2_poweroff_unit("The worker has ended", ""), NULL,
-			     true, err);
+			     EARLY, err);
 	if (r == 0)
 		r = add_unit(c, EC2_POWEROFF ".timer",
 			     ec2_timer_unit(EC2_POWEROFF,
 					    "Time to read the journal",
-					    "OnActiveSec", EC2_POWEROFF_S), NULL, true, err);
+					    "OnActiveSec", EC2_POWEROFF_S), NULL,
+			     EARLY, err);
 	return r;
+}
+
+/* A file belongs to its owner, and a unit of the user's begins, in runcmd. */
+static bool worker_waits_for_runcmd(const struct ec2_settings *s)
+{
+	struct ec2_file_spec spec;
+	bool waits = s->units[0] != NULL;
+
+	for (char **file = s->files; *file && !waits; file++) {
+		waits = ec2_file_spec_parse(&spec, *file, NULL) == 0 &&
+			spec.owner;
+		ec2_file_spec_release(&spec);
+	}
+	return waits;
 }
 
 static int add_units(struct cloudconfig *c, const struct ec2_userdata *u,
 		     struct bigm_error *err)
 {
 	const struct ec2_settings *s = u->settings;
+	enum when worker = worker_waits_for_runcmd(s) ? IN_TURN : SOON;
 	int r = add_ends(c, s, err);
 
 	if (r == 0)
 		r = add_unit(c, "bigm-prepare.service", ec2_prepare_unit(u),
-			     NULL, false, err);
+			     NULL, SOON, err);
 	if (r == 0)
 		r = add_unit(c, EC2_NOTICES ".service", ec2_notices_unit(),
-			     "start", false, err);
+			     "start", SOON, err);
 	for (char **unit = s->units; *unit && r == 0; unit++)
 		r = add_user_unit(c, *unit, err);
 	/* The last: on flatcar whatever the user waits for comes before. */
 	if (r == 0)
 		r = add_unit(c, EC2_WORKER_UNIT, ec2_worker_unit(u), "start",
-			     false, err);
+			     worker, err);
 	return r;
 }
 
@@ -300,6 +318,8 @@ char *ec2_push_command(const char *digest)
 			 "echo \"%s  " EC2_BOOT_PATH ".part\" | "
 			 "sha256sum -c --quiet -; "
 			 "chmod 755 " EC2_BOOT_PATH ".part; "
-			 "mv " EC2_BOOT_PATH ".part " EC2_BOOT_PATH "'",
+			 "mv " EC2_BOOT_PATH ".part " EC2_BOOT_PATH "; "
+			 "[ ! -p " EC2_BOOT_PATH ".bell ] || "
+			 "echo 1<>" EC2_BOOT_PATH ".bell'",
 			 digest);
 }

@@ -20,7 +20,10 @@
  *			  rebalance JSON", SYSLOG_IDENTIFIER EC2_NOTICES: the
  *			  keeper follows that by SSH
  *   the user's units
- *   bootmachine.service  ec2/instance/fetch.sh brings EC2_BOOT_PATH there, or
+ *   bootmachine.service  as soon as cloud-init has written the files, unless
+ *			  the user has units, or files with an owner, which come
+ *			  before it and are cloud-init's last work.
+ *			  ec2/instance/fetch.sh brings EC2_BOOT_PATH there, or
  *			  waits for the keeper to do so (ec2_push_command()); then
  *			  it runs, with the bootstrap identity.  When it has
  *			  ended, however, the instance powers off 30 s later,
@@ -71,8 +74,8 @@ int ec2_userdata(const struct ec2_userdata *u, struct buffer *out,
 		 struct bigm_error *err);
 
 /* The shell command that takes ec2boot from its standard input, checks its
- * digest ("sha256:…" or 64 digits), and puts it where it belongs, all at once;
- * for the login user of any flavor.  malloc'ed. */
+ * digest ("sha256:…" or 64 digits), and puts it where it belongs, all at once,
+ * and wakes who waits for it; for the login user of any flavor.  malloc'ed. */
 char *ec2_push_command(const char *digest);
 
 #endif

@@ -40,8 +40,8 @@ char *ec2_prepare_unit(const struct ec2_userdata *u)
 	return xasprintf("[Unit]\n"
 			 "Description=Volumes and limits for bigm\n"
 			 "Wants=network-online.target\n"
-			 "After=network-online.target\n"
-			 "%s"
+			 "After=network-online.target " CLOUDCONFIG_AFTER_FILES
+			 "\n%s"
 			 "[Service]\n"
 			 "Type=oneshot\n"
 			 "RemainAfterExit=yes\n"
@@ -58,7 +58,9 @@ char *ec2_notices_unit(void)
 	return xstrdup("[Unit]\n"
 		       "Description=Notices of AWS about this instance\n"
 		       "Wants=network-online.target\n"
-		       "After=network-online.target\n"
+		       /* The boot is in a hurry, they are not. */
+		       "After=network-online.target " CLOUDCONFIG_AFTER_FILES
+		       " " EC2_WORKER_UNIT "\n"
 		       "[Service]\n"
 		       "ExecStart=" EC2_NOTICES_PATH "\n"
 		       "Restart=always\n"
@@ -76,7 +78,7 @@ char *ec2_worker_unit(const struct ec2_userdata *u)
 		"[Unit]\n"
 		"Description=bigm's worker\n"
 		"Requires=bigm-prepare.service\n"
-		"After=bigm-prepare.service\n"
+		"After=bigm-prepare.service " CLOUDCONFIG_AFTER_FILES "\n"
 		"%s"
 		"[Service]\n"
 		"EnvironmentFile=" EC2_INSTANCE_PATH "\n"

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Brings ec2boot here: from BINARY_URL, where it must have the digest BINARY_SHA256, or by waiting until the keeper has sent
-# it. It is complete as soon as it is there. BOOT is its path; WAIT is for tests.
+# it. It is complete as soon as it is there. BOOT is its path; who has sent it says so in the pipe BOOT.bell, when that is
+# there (ec2_push_command()). WAIT is for tests.
 set -eu
 
-boot=${BOOT:?} url=${BINARY_URL:-} part=${BOOT}.part
+boot=${BOOT:?} url=${BINARY_URL:-} part=${BOOT}.part bell=${BOOT}.bell
 
 get() {
     if command -v curl >/dev/null; then
@@ -13,14 +14,17 @@ get() {
     fi
 }
 
+mkdir -p "$(dirname "$boot")"
 if [ -z "$url" ]; then
+    [ -p "$bell" ] || mkfifo -m 600 "$bell"
+    # Both ways, so that neither side waits for the other to open it. It is open before one looks.
+    exec 3<>"$bell"
     until [ -x "$boot" ]; do
-        sleep "${WAIT:-1}"
+        read -r _ <&3
     done
     exit 0
 fi
 
-mkdir -p "$(dirname "$boot")"
 tries=5
 until get; do
     tries=$((tries - 1))

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Makes an instance ready for bigm's worker: data volumes, limits of the kernel, and a boot target that ends it. Run once, as
-# root, by bigm-prepare.service, with DATA_COUNT, DATA_GIB and DATA_DIR in the environment. SYS_BLOCK, DEV, MOUNTS and
-# PATIENCE are for tests.
+# root, by bigm-prepare.service, with DATA_COUNT, DATA_GIB and DATA_DIR in the environment. SYS_BLOCK, DEV, MOUNTS, SYSTEMD
+# and PATIENCE are for tests.
 set -eu
 
 sys=${SYS_BLOCK:-/sys/block}
 dev=${DEV:-/dev}
 mounts=${MOUNTS:-/proc/mounts}
+systemd=${SYSTEMD:-/etc/systemd/system}
 patience=${PATIENCE:-120}
 count=${DATA_COUNT:?} gib=${DATA_GIB:?} dir=${DATA_DIR:?}
 label=bigm-data
@@ -97,7 +98,9 @@ mkdir -p "$dir/tmp" "$dir/cache"
 chmod 1777 "$dir/tmp"
 
 # Not everywhere may all of them be set; a machine is good without.
-sysctl -q --system || say "not all of the kernel's limits could be set"
+sysctl -q -p /etc/sysctl.d/90-bigm.conf || say "not all of the kernel's limits could be set"
 
-# Whatever boots this instance again ends it.
-systemctl set-default poweroff.target
+# Whatever boots this instance again ends it. As systemctl set-default does, which has systemd read all units again.
+for folder in /usr/lib/systemd/system /lib/systemd/system; do
+    [ ! -e "$folder/poweroff.target" ] || ln -sf "$folder/poweroff.target" "$systemd/default.target"
+done

@@ -220,7 +220,8 @@ struct certify *certify_start(const struct certify_order *order,
 	c->order = *order;
 	copy_facts(c);
 	c->client = rpc_client_new(order->loop, c->name);
-	c->backoff = (struct backoff){ .first_ms = 200, .factor = 1.5,
+	/* It serves a moment after it has been told of. */
+	c->backoff = (struct backoff){ .first_ms = 25, .factor = 1.2,
 				       .max_ms = 2000 };
 	c->end_ns = loop_now_ns() + order->limit_ms * 1000000u;
 	c->done = done;

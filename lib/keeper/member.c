@@ -85,6 +85,12 @@ bool member_is_over(const struct member *m)
 	return m->gone && m->output_over;
 }
 
+/* For who wants to know what takes the time. */
+static void note_phase(const struct member *m)
+{
+	log_debug("%s: %s", m->name, member_phase(m));
+}
+
 static void become(struct member *m, enum bigm_state state)
 {
 	if (state <= m->state)
@@ -437,6 +443,8 @@ static void dial(struct member *m)
 		member_ship(m, m->order);
 	else
 		member_greet(m);
+	if (m->state == BIGM_STARTING)
+		note_phase(m);
 }
 
 static void on_certified(void *data, const struct bigm_error *why)
@@ -473,7 +481,9 @@ static void certify(struct member *m)
 	};
 
 	m->certify = certify_start(&order, on_certified, m, &why);
-	if (!m->certify)
+	if (m->certify)
+		note_phase(m);
+	else
 		member_fail(m, &why, 0);
 }
 
@@ -498,6 +508,7 @@ static void on_phase(void *data, const char *phase)
 	struct member *m = data;
 
 	m->launch_phase = phase;
+	note_phase(m);
 }
 
 void member_launch(struct member *m)

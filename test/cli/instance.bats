@@ -29,7 +29,7 @@ absent() {
 
 # prepare COUNT GIB: prepare.sh, where nothing but the false disks and mounts is.
 prepare() {
-	mkdir -p bin sys dev
+	mkdir -p bin sys dev units
 	touch mounts calls
 	local name
 	for name in mkfs.ext4 mount mdadm sysctl systemctl apt-get sleep; do
@@ -40,7 +40,8 @@ prepare() {
 	# shellcheck disable=SC2016
 	stub blockdev 'cat "$2"'
 	ln -sf "$PWD/calls" "$DIR/calls"
-	run env PATH="$PWD/bin:$PATH" SYS_BLOCK="$PWD/sys" DEV="$PWD/dev" MOUNTS="$PWD/mounts" PATIENCE=2 DATA_COUNT="$1" \
+	run env PATH="$PWD/bin:$PATH" SYS_BLOCK="$PWD/sys" DEV="$PWD/dev" MOUNTS="$PWD/mounts" SYSTEMD="$PWD/units" PATIENCE=2 \
+		DATA_COUNT="$1" \
 		DATA_GIB="$2" DATA_DIR="$PWD/data" FORMATTED="${FORMATTED:-}" sh "$abs_top_srcdir/ec2/instance/prepare.sh"
 	echo "$output"
 	cat calls
@@ -98,8 +99,11 @@ prepare() {
 	[ "$status" -eq 0 ]
 	[ "$(stat -c %a data/tmp)" = 1777 ]
 	[ -d data/cache ]
-	grep -qx "systemctl set-default poweroff.target" calls
-	grep -qx "sysctl -q --system" calls
+	[ "$(basename "$(readlink units/default.target)")" = poweroff.target ]
+	[ -e units/default.target ]
+	grep -qx "sysctl -q -p /etc/sysctl.d/90-bigm.conf" calls
+	# systemd would read all units again.
+	absent systemctl
 	absent "mkfs|mdadm|mount"
 }
 
@@ -129,12 +133,17 @@ fetch() {
 @test "without a URL it is waited for" {
 	mkdir opt
 	fetch "" "" &
+	eventually 20 test -p opt/ec2boot.bell
 	# Half of it is not enough.
 	echo wor >opt/ec2boot
+	echo 1<>opt/ec2boot.bell
 	sleep 0.3
 	kill -0 $!
 	chmod +x opt/ec2boot
+	echo 1<>opt/ec2boot.bell
 	wait $!
+	# It was there before.
+	fetch "" ""
 }
 
 # A metadata service: a request without its token is refused; notices are files that come and go.

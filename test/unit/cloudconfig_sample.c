@@ -58,6 +58,8 @@ static void add_units(struct cloudconfig *c)
 		  .command = "restart", .sync = true },
 		{ .name = "first.timer", .content = timer, .command = "start",
 		  .early = true },
+		{ .name = "soon.service", .content = service,
+		  .command = "start", .soon = true },
 		{ .name = "theirs.service", .mask = true, .command = "stop" },
 	};
 

@@ -183,6 +183,7 @@ struct ssh_target sshd_target(const struct sshd *s)
 		.user = getpwuid(geteuid())->pw_name,
 		.key = &s->client,
 		.host_key = s->host.public_text,
+		.connect_ms = 20000,
 		.timeout_ms = 20000,
 	};
 }

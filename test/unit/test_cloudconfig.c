@@ -126,13 +126,25 @@ static void cloud_init_is_told_by_files_and_commands(void **state)
 					"systemctl restart waits.service"));
 	assert_true(yaml_tree_has_words(&t, "runcmd",
 					"systemctl mask theirs.service"));
-	assert_true(yaml_tree_has_words(&t, "runcmd", "systemctl --no-block "
-					"mask --now apt-daily.timer"));
+	assert_true(yaml_tree_has_words(
+		&t, "runcmd", "systemctl --no-block stop apt-daily.timer "
+			      "apt-daily-upgrade.timer "
+			      "unattended-upgrades.service "
+			      "snapd.refresh.timer fwupd-refresh.timer"));
+	assert_string_equal(yaml_tree_text(&t, "bootcmd.2.4"),
+			    "apt-daily.timer");
+	assert_true(yaml_tree_has_words(&t, "bootcmd",
+					"systemctl daemon-reload"));
 	assert_true(yaml_tree_has_words(&t, "runcmd",
 					"chown daemon:daemon /opt/odd"));
 	assert_string_equal(yaml_tree_text(&t, "bootcmd.0.3"), "first.timer");
 	assert_true(yaml_tree_has_words(&t, "bootcmd", "systemctl --no-block "
 					"start first.timer"));
+	assert_string_equal(yaml_tree_text(&t, "bootcmd.1.3"), "soon.service");
+	assert_true(yaml_tree_has_words(&t, "bootcmd", "systemctl --no-block "
+					"start soon.service"));
+	assert_false(yaml_tree_has_words(&t, "runcmd", "systemctl --no-block "
+					 "start soon.service"));
 	assert_int_equal(yaml_tree_search(&t, "write_files", "path",
 					  "/etc/systemd/system/first.timer"),
 			 -1);
@@ -180,6 +192,8 @@ static void flatcar_is_told_by_units(void **state)
 	/* One that nobody waits for has no command of coreos-cloudinit's. */
 	assert_non_null(strstr(text, "\"--no-block\" \"start\" "
 				     "\"plain.service\""));
+	assert_non_null(strstr(text, "\"--no-block\" \"start\" "
+				     "\"soon.service\""));
 	assert_non_null(strstr(text, "\"echo \\\"$$HOME\\\" 100%% \\\\ >/x\\n\""));
 	assert_non_null(strstr(text, "chown \"daemon:daemon\" \"/opt/odd\""));
 	assert_null(strstr(text, "waits.service"));
@@ -315,6 +329,11 @@ static void what_cannot_be_is_refused(void **state)
 	REFUSED(add_unit(c, "a.service", "\x01", NULL, false), "no text");
 	REFUSED(add_unit(c, "a.service", NULL, "kill", false), "kill");
 	REFUSED(add_unit(c, "a.service", "x", NULL, true), "masked");
+	REFUSED(cloudconfig_add_unit(c, &(struct cloudconfig_unit){
+			.name = "a.service", .soon = true }, &err), "content");
+	REFUSED(cloudconfig_add_unit(c, &(struct cloudconfig_unit){
+			.name = "a.service", .content = "x", .soon = true,
+			.sync = true }, &err), "wait");
 	REFUSED(add_mount(c, "/dev/a b", "/m"), "blanks");
 	REFUSED(add_mount(c, "/dev/a", "m"), "mount of /dev/a");
 	REFUSED(add_mount(c, "/dev/a", "/m x"), "blanks");

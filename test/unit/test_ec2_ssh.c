@@ -8,10 +8,12 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -319,6 +321,38 @@ static void test_a_silent_host_is_given_up(void **state)
 	assert_int_equal(w->why.code, BIGM_EDEADLINE);
 }
 
+/* What a host does that is not there yet: its queue is full, and the kernel asks
+ * again after a second. */
+static void test_a_connection_that_is_not_taken_is_given_up(void **state)
+{
+	struct world *w = world_of(state);
+	struct ssh_target target = sshd_target(w->sshd);
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int others[3];
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	getsockname(fd, (struct sockaddr *)&addr, &len);
+	for (int i = 0; i < 3; i++) {
+		others[i] = socket(AF_INET,
+				   SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+				   0);
+		connect(others[i], (struct sockaddr *)&addr, len);
+	}
+	target.port = ntohs(addr.sin_port);
+	target.connect_ms = 100;
+	open_to(w, &target);
+	loop_run(w->loop);
+	assert_int_equal(w->why.code, BIGM_EDEADLINE);
+	assert_non_null(strstr(w->why.text, "connecting takes too long"));
+	for (int i = 0; i < 3; i++)
+		close(others[i]);
+	close(fd);
+}
+
 static void test_nobody_there_is_said(void **state)
 {
 	struct world *w = world_of(state);
@@ -438,6 +472,7 @@ int main(void)
 		TEST(another_hosts_key_is_refused),
 		TEST(another_key_of_ours_is_refused),
 		TEST(a_silent_host_is_given_up),
+		TEST(a_connection_that_is_not_taken_is_given_up),
 		TEST(nobody_there_is_said),
 		TEST(a_lost_connection_ends_commands),
 		TEST(it_may_be_freed_in_a_callback),

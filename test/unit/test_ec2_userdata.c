@@ -120,12 +120,60 @@ static void the_worker_is_what_the_contract_says(void **state)
 	assert_has(file_text(&t, "/etc/sysctl.d/90-bigm.conf"),
 		   "fs.nr_open = 33554432\n");
 	assert_has(file_text(&t, "/opt/bigm/prepare"), "#!/bin/sh\n");
-	assert_has(file_text(&t, "/opt/bigm/prepare"),
-		   "systemctl set-default poweroff.target\n");
+	assert_has(file_text(&t, "/opt/bigm/prepare"), "poweroff.target");
 	assert_has(yaml_tree_text(&t, "ssh_authorized_keys.0"), " session");
 	/* The last order is the worker's. */
 	text = unit_text(&t, "cloudconfig-commands.service");
 	assert_has(text, "\"start\" \"bootmachine.service\"\n");
+	yaml_tree_release(&t);
+}
+
+/* In a folder of the test's. */
+static char *write_file(const char *name, const char *text)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *path = xasprintf("%s/%d.%s", tmp ? tmp : "/tmp", (int)getpid(),
+			       name);
+	AUTO_FCLOSE FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	fputs(text, file);
+	return path;
+}
+
+/* In bootcmd, and then waits for the files; or in runcmd. */
+static bool worker_begins_soon(const char *const *set)
+{
+	static const char words[] = "systemctl --no-block start "
+				    EC2_WORKER_UNIT;
+	struct yaml_tree t;
+	bool soon;
+
+	emit(set, CLOUDCONFIG_DEBIAN, &t);
+	soon = yaml_tree_has_words(&t, "bootcmd", words);
+	assert_int_equal(yaml_tree_has_words(&t, "runcmd", words), !soon);
+	yaml_tree_release(&t);
+	return soon;
+}
+
+static void the_worker_waits_for_what_the_user_has_only(void **state)
+{
+	AUTO_FREE char *unit = write_file("y.service", "[Service]\n"
+						       "ExecStart=/bin/true\n");
+	AUTO_FREE char *unit_set = xasprintf("ec2-unit=%s,command=start", unit);
+	AUTO_FREE char *file_set = xasprintf("ec2-file=%s:/etc/y:0600", unit);
+	AUTO_FREE char *own_set = xasprintf("ec2-file=%s:/etc/y::admin", unit);
+	struct yaml_tree t;
+
+	assert_true(worker_begins_soon(LIST("ec2-dataspace=17")));
+	assert_true(worker_begins_soon(LIST(file_set)));
+	assert_false(worker_begins_soon(LIST(own_set)));
+	assert_false(worker_begins_soon(LIST(unit_set)));
+	unlink(unit);
+	emit(LIST("ec2-dataspace=17"), CLOUDCONFIG_FLATCAR, &t);
+	assert_has(unit_text(&t, EC2_WORKER_UNIT),
+		   "After=bigm-prepare.service cloud-init.service ");
+	assert_has(unit_text(&t, "bigm-prepare.service"), " cloud-init.service ");
 	yaml_tree_release(&t);
 }
 
@@ -142,19 +190,6 @@ static void an_immortal_one_stays(void **state)
 	assert_has(file_text(&t, "/etc/bigm/instance"),
 		   "BINARY_URL=\"https://x/y\"\nBINARY_SHA256=" DIGEST "\n");
 	yaml_tree_release(&t);
-}
-
-/* In a folder of the test's. */
-static char *write_file(const char *name, const char *text)
-{
-	const char *tmp = getenv("TMPDIR");
-	char *path = xasprintf("%s/%d.%s", tmp ? tmp : "/tmp", (int)getpid(),
-			       name);
-	AUTO_FCLOSE FILE *file = fopen(path, "we");
-
-	assert_non_null(file);
-	fputs(text, file);
-	return path;
 }
 
 static void the_users_things_are_there(void **state)
@@ -258,6 +293,7 @@ static void pushing_checks_the_digest(void **state)
 
 	assert_has(command, "echo \"" DIGEST "  /opt/bigm/ec2boot.part\" | "
 			    "sha256sum -c");
+	assert_has(command, "echo 1<>/opt/bigm/ec2boot.bell'");
 }
 
 int main(void)
@@ -265,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_dead_mans_timer_comes_first),
 		cmocka_unit_test(the_worker_is_what_the_contract_says),
+		cmocka_unit_test(the_worker_waits_for_what_the_user_has_only),
 		cmocka_unit_test(an_immortal_one_stays),
 		cmocka_unit_test(the_users_things_are_there),
 		cmocka_unit_test(what_cannot_be_read_is_named),
