@@ -1,8 +1,12 @@
 #include "base/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/alloc.h"
 
 uint64_t files_limit(void)
 {
@@ -42,4 +46,26 @@ int files_write(int fd, const void *data, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+const char *files_temporary_folder(void)
+{
+	const char *dir = getenv("TMPDIR");
+
+	return dir && *dir ? dir : "/tmp";
+}
+
+int files_temporary(void)
+{
+	const char *dir = files_temporary_folder();
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	AUTO_FREE char *name = NULL;
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd;
+	name = xasprintf("%s/bigm-XXXXXX", dir); /* NFS, old overlays */
+	fd = mkostemp(name, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(name);
+	return fd;
 }

@@ -1,5 +1,6 @@
 /*
- * files: how many files this process may have open, and writing to one.
+ * files: how many files this process may have open, writing to one, and files
+ * without a name.
  *
  * The soft limit is often 1024, for the sake of programs that use select();
  * one that needs more raises it.  Its children inherit that, unless they are
@@ -21,5 +22,13 @@ uint64_t files_allow(uint64_t n);
 /* Writes all of it, however many write() it takes.  Blocks.  0, or -1 with
  * errno. */
 int files_write(int fd, const void *data, size_t len);
+
+/* Opens a file for reading and writing that has no name, so that nothing is
+ * left of it when it is closed, in $TMPDIR or /tmp; close-on-exec.  The
+ * descriptor, or -1 with errno. */
+int files_temporary(void);
+
+/* The folder that it is in. */
+const char *files_temporary_folder(void);
 
 #endif

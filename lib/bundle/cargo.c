@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "bundle/bundle.h"
 #include "bundle/elf_file.h"
 #include "bundle/make.h"
@@ -109,15 +110,11 @@ static const struct cargo_ops reduced_ops = {
 
 static int temporary(struct bigm_error *err)
 {
-	const char *dir = getenv("TMPDIR");
-	AUTO_FREE char *name = xasprintf("%s/bigm-XXXXXX",
-					 dir && *dir ? dir : "/tmp");
-	int fd = mkostemp(name, O_CLOEXEC);
+	int fd = files_temporary();
 
-	if (fd < 0)
-		return error_set_errno(err, errno, "cannot make %s", name);
-	unlink(name);
-	return fd;
+	return fd >= 0 ? fd
+		: error_set_errno(err, errno, "cannot make a file in %s",
+				  files_temporary_folder());
 }
 
 /* ---- the part as an archive ---- */

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "supervisor/worker.h"
@@ -36,11 +37,9 @@ static cJSON *add_object(cJSON *json, const char *name)
 int figures_disk(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 		 struct bigm_error *err)
 {
-	const char *path = getenv("TMPDIR");
+	const char *path = files_temporary_folder();
 	struct statvfs disk;
 
-	if (!path || !*path)
-		path = "/tmp";
 	if (statvfs(path, &disk) < 0)
 		return error_set_errno(err, errno, "the temporary folder %s",
 				       path);
