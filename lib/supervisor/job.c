@@ -31,11 +31,10 @@ struct job_stream {
 };
 
 struct job {
-	struct job *next;
 	struct job_list *jobs;
 	struct bigm_request *req; /* NULL once ended */
 	struct process_watch *watch;
-	pid_t pid; /* group, too; 0 when there is no process.  Under jobs->lock */
+	struct group group;
 	struct job_stream streams[STREAMS];
 	struct buffer in;  /* frames from the caller */
 	size_t taken;	   /* into input, of the first 'i' frame's payload */
@@ -61,40 +60,21 @@ void job_list_init(struct job_list *jobs, struct loop *loop, char *const *env,
 	jobs->loop = loop;
 	jobs->env = env;
 	jobs->binaries = binaries;
-	jobs->first = NULL;
-	pthread_mutex_init(&jobs->lock, NULL);
+	groups_init(&jobs->groups);
 }
 
 static void kill_group(struct job *job, int sig)
 {
-	if (job->pid > 0)
-		kill(-job->pid, sig);
+	groups_signal(&job->jobs->groups, &job->group, sig);
 }
 
 void job_list_kill(struct job_list *jobs)
 {
-	pthread_mutex_lock(&jobs->lock);
-	for (struct job *job = jobs->first; job; job = job->next)
-		kill_group(job, SIGKILL);
-	pthread_mutex_unlock(&jobs->lock);
-}
-
-static void set_pid(struct job *job, pid_t pid)
-{
-	pthread_mutex_lock(&job->jobs->lock);
-	job->pid = pid;
-	pthread_mutex_unlock(&job->jobs->lock);
+	groups_kill_all(&jobs->groups);
 }
 
 static void job_free(struct job *job)
 {
-	struct job **at;
-
-	pthread_mutex_lock(&job->jobs->lock);
-	for (at = &job->jobs->first; *at != job; at = &(*at)->next)
-		;
-	*at = job->next;
-	pthread_mutex_unlock(&job->jobs->lock);
 	buffer_release(&job->in);
 	buffer_release(&job->input);
 	buffer_release(&job->out);
@@ -399,7 +379,7 @@ static void process_ended(pid_t pid, int wait_status, void *data)
 
 	(void)pid;
 	kill_group(job, SIGKILL); /* what it left behind */
-	set_pid(job, 0);
+	groups_remove(&job->jobs->groups, &job->group);
 	process_watch_free(job->watch);
 	job->watch = NULL;
 	job->wait_status = wait_status;
@@ -418,7 +398,7 @@ static int start_process(struct job *job, const struct job_order *order,
 
 	if (pid < 0)
 		return pid;
-	set_pid(job, pid);
+	groups_add(&job->jobs->groups, &job->group, pid);
 	watch_streams(job, ours);
 	job->watch = process_watch(job->jobs->loop, pid, process_ended, job,
 				   err);
@@ -426,7 +406,7 @@ static int start_process(struct job *job, const struct job_order *order,
 		return 0;
 	kill_group(job, SIGKILL);
 	waitpid(pid, NULL, 0);
-	set_pid(job, 0);
+	groups_remove(&job->jobs->groups, &job->group);
 	return BIGM_EIO;
 }
 
@@ -568,10 +548,6 @@ void job_start(struct job_list *jobs, struct bigm_request *req)
 	buffer_init(&job->out, 2 * (RUN_HEADER + RUN_MAX_PAYLOAD));
 	for (int i = 0; i < STREAMS; i++)
 		job->streams[i].fd = -1;
-	pthread_mutex_lock(&jobs->lock);
-	job->next = jobs->first;
-	jobs->first = job;
-	pthread_mutex_unlock(&jobs->lock);
 	rpc_request_defer(req);
 	rpc_request_on_event(req, request_event, job);
 	job_pump(job);

@@ -12,21 +12,17 @@
 #ifndef SUPERVISOR_JOB_H
 #define SUPERVISOR_JOB_H
 
-#include <pthread.h>
-
 #include "loop/loop.h"
 #include "rpc/server.h"
 #include "supervisor/binary.h"
-
-struct job;
+#include "supervisor/groups.h"
 
 /* The jobs of one machine. */
 struct job_list {
 	struct loop *loop;
 	char *const *env; /* what Run's env amends; the machine's own */
 	struct binary_store *binaries; /* for programs that were sent */
-	pthread_mutex_t lock;
-	struct job *first;
+	struct groups groups;	       /* of what runs */
 };
 
 void job_list_init(struct job_list *jobs, struct loop *loop, char *const *env,
