@@ -116,8 +116,8 @@ static int make_pipes(bool wants_stdin, int *ours, int *theirs,
 	return 0;
 }
 
-static pid_t spawn(const struct job_order *order, const int *theirs,
-		   struct bigm_error *err)
+pid_t job_order_spawn_on(const struct job_order *order,
+			 const int streams[STREAMS], struct bigm_error *err)
 {
 	const struct image *image = order->image;
 	char **argv = image ? image_argv(image, order->argv) : NULL;
@@ -134,9 +134,9 @@ static pid_t spawn(const struct job_order *order, const int *theirs,
 	pid_t pid;
 
 	for (int i = 0; i < STREAMS; i++)
-		if (theirs[i] >= 0)
+		if (streams[i] >= 0)
 			fds[options.nfds++] = (struct process_fd){
-				.parent_fd = theirs[i], .child_fd = i,
+				.parent_fd = streams[i], .child_fd = i,
 			};
 	pid = process_spawn(&options, err);
 	json_strings_free(argv);
@@ -152,7 +152,7 @@ pid_t job_order_spawn(const struct job_order *order, int ours[STREAMS],
 
 	if (rc < 0)
 		return rc;
-	pid = spawn(order, theirs, err);
+	pid = job_order_spawn_on(order, theirs, err);
 	close_fds(theirs, STREAMS);
 	if (pid < 0)
 		close_fds(ours, STREAMS);

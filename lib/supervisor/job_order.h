@@ -34,4 +34,8 @@ char *job_order_dir(const char *wanted, const struct image *image);
 pid_t job_order_spawn(const struct job_order *order, int ours[STREAMS],
 		      struct bigm_error *err);
 
+/* The same with streams that are there, which stay ours; -1: /dev/null. */
+pid_t job_order_spawn_on(const struct job_order *order,
+			 const int streams[STREAMS], struct bigm_error *err);
+
 #endif

@@ -18,6 +18,7 @@
 #include "supervisor/fetch.h"
 #include "supervisor/figures.h"
 #include "supervisor/files.h"
+#include "supervisor/mapper.h"
 #include "supervisor/service.h"
 
 #define PIECE (256u << 10)
@@ -327,6 +328,16 @@ static int run(request *req, const cJSON *arg, cJSON **reply,
 	return 0;
 }
 
+static int map(request *req, const cJSON *arg, cJSON **reply,
+	       struct bigm_error *err)
+{
+	(void)arg;
+	(void)reply;
+	(void)err;
+	mapper_start(&worker_of(req)->jobs, req);
+	return 0;
+}
+
 static void shutdown_delayed(struct loop_timer *timer)
 {
 	worker_end(loop_container(timer, struct worker, delay), WORKER_STOP, 0);
@@ -397,6 +408,7 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 	X("Profile", figures_profile, BIGM_STREAM_REPLY, DRIVER)               \
 	X("Profiles", figures_profile, 0, DRIVER)                              \
 	X("Run", run, BIGM_INLINE | STREAMS, DRIVER)                           \
+	X("Map", map, BIGM_INLINE | STREAMS, DRIVER)                           \
 	X("Shutdown", shut_down, BIGM_INLINE, DRIVER)
 
 #define AS_METHOD(name, fn, flags, roles) { name, fn, flags },

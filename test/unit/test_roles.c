@@ -63,6 +63,7 @@ static const struct {
 	{ "Profile", "null", D, false, true },
 	{ "Profiles", "null", D, false, false },
 	{ "Run", NULL, D, true, true },
+	{ "Map", NULL, D, true, true },
 	{ "Shutdown", "{\"delay_ms\": -1}", D, false, false },
 	{ "Keepalive", "null", K, false, false },
 };

@@ -1,0 +1,234 @@
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "supervisor/map.h"
+#include "supervisor/task.h"
+
+#define PIECE 65536u
+/* After its time is up, and SIGTERM, a job has this long. */
+#define TERMINATE_MS 500
+
+struct task *task_new(const uint8_t *payload, size_t len,
+		      struct bigm_error *err)
+{
+	struct task *task = xcalloc(1, sizeof(*task));
+
+	task->failure = (struct bigm_error)BIGM_ERROR_INIT;
+	task->bytes = xmalloc(len > 0 ? len : 1);
+	memcpy(task->bytes, payload, len);
+	task->len = len;
+	for (int i = 0; i < TASK_OUTPUTS; i++)
+		task->files[i] = -1;
+	if (map_job_read(task->bytes, len, &task->number, &task->argv, err) == 0)
+		return task;
+	task_free(task);
+	return NULL;
+}
+
+void task_free(struct task *task)
+{
+	for (int i = 0; i < TASK_OUTPUTS; i++)
+		if (task->files[i] >= 0)
+			close(task->files[i]);
+	free(task->argv);
+	free(task->bytes);
+	free(task);
+}
+
+void task_signal(struct task *task, int sig)
+{
+	groups_signal(task->groups, &task->group, sig);
+}
+
+/* ------------------------------------------------------------------ */
+/* Running                                                             */
+
+static void on_ended(pid_t pid, int wait_status, void *data)
+{
+	struct task *task = data;
+
+	(void)pid;
+	task_signal(task, SIGKILL); /* what it left behind */
+	groups_remove(task->groups, &task->group);
+	process_watch_free(task->watch);
+	task->watch = NULL;
+	loop_timer_stop(task->loop, &task->limit);
+	task->wait_status = wait_status;
+	task->ended_ns = loop_now_ns();
+	task->ended(task, task->data);
+}
+
+static void kill_late(struct loop_timer *timer)
+{
+	task_signal(loop_container(timer, struct task, limit), SIGKILL);
+}
+
+static void time_is_up(struct loop_timer *timer)
+{
+	struct task *task = loop_container(timer, struct task, limit);
+
+	task->late = true;
+	task_signal(task, SIGTERM);
+	task_signal(task, SIGCONT);
+	loop_timer_start(task->loop, timer, TERMINATE_MS, kill_late);
+}
+
+static int open_files(struct task *task, struct bigm_error *err)
+{
+	for (int i = 0; i < TASK_OUTPUTS; i++) {
+		task->files[i] = files_temporary();
+		if (task->files[i] < 0)
+			return error_set_errno(err, errno,
+					       "cannot make a file for its "
+					       "output in %s",
+					       files_temporary_folder());
+	}
+	return 0;
+}
+
+/* The call's environment, and who the job is. */
+static char **task_env(const struct task *task, char *const *env, char *own[2])
+{
+	size_t n = 0;
+	char **all;
+
+	while (env[n])
+		n++;
+	all = xcalloc(n + 3, sizeof(*all));
+	memcpy(all, env, n * sizeof(*all));
+	own[0] = xasprintf("BIGM_JOB=%llu", (unsigned long long)task->number);
+	own[1] = xasprintf("BIGM_SLOT=%d", task->slot);
+	all[n++] = own[0];
+	all[n] = own[1];
+	return all;
+}
+
+static pid_t spawn(struct task *task, const struct job_order *common)
+{
+	struct job_order order = *common;
+	int streams[STREAMS] = { -1, task->files[TASK_STDOUT],
+				 task->files[TASK_STDERR] };
+	char *own[2];
+	pid_t pid;
+
+	order.argv = task->argv;
+	order.env = task_env(task, common->env, own);
+	pid = job_order_spawn_on(&order, streams, &task->failure);
+	free(order.env);
+	free(own[0]);
+	free(own[1]);
+	return pid;
+}
+
+bool task_start(struct task *task, const struct task_setting *setting,
+		int slot)
+{
+	pid_t pid;
+
+	task->loop = setting->loop;
+	task->groups = setting->groups;
+	task->ended = setting->ended;
+	task->data = setting->data;
+	task->slot = slot;
+	task->began_ns = task->ended_ns = loop_now_ns();
+	if (open_files(task, &task->failure) < 0)
+		return false;
+	pid = spawn(task, setting->order);
+	if (pid < 0)
+		return false;
+	groups_add(task->groups, &task->group, pid);
+	task->watch = process_watch(task->loop, pid, on_ended, task,
+				    &task->failure);
+	if (!task->watch) {
+		task_signal(task, SIGKILL);
+		waitpid(pid, NULL, 0);
+		groups_remove(task->groups, &task->group);
+		return false;
+	}
+	if (setting->timeout_ms > 0)
+		loop_timer_start(task->loop, &task->limit, setting->timeout_ms,
+				 time_is_up);
+	return true;
+}
+
+/* ------------------------------------------------------------------ */
+/* Telling                                                             */
+
+/* Returns the bytes appended, 0 at the file's end, or a code. */
+static ssize_t tell_piece(struct task *task, enum task_output which,
+			  struct buffer *out, struct bigm_error *err)
+{
+	static const char output_kinds[TASK_OUTPUTS] = { 'o', 'e' };
+	uint8_t *place = buffer_reserve(out, FRAME_HEADER + PIECE, err);
+	ssize_t n;
+
+	if (!place)
+		return BIGM_EEXHAUSTED;
+	do
+		n = pread(task->files[which], place + FRAME_HEADER, PIECE,
+			  task->sent[which]);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return error_set_errno(err, errno, "cannot read the output of "
+				       "job %llu",
+				       (unsigned long long)task->number);
+	if (n == 0)
+		return 0;
+	frame_header(place, output_kinds[which], (size_t)n);
+	buffer_commit(out, FRAME_HEADER + (size_t)n);
+	task->sent[which] += n;
+	return n;
+}
+
+static cJSON *describe(const struct task *task)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	json_add_uint64(json, "job", task->number);
+	if (task->dropped) {
+		cJSON_AddBoolToObject(json, "dropped", true);
+		return json;
+	}
+	cJSON_AddNumberToObject(json, "seconds",
+				(double)(task->ended_ns - task->began_ns) / 1e9);
+	if (task->late)
+		cJSON_AddBoolToObject(json, "late", true);
+	if (task->failure.code) {
+		cJSON_AddStringToObject(json, "failed", task->failure.text);
+		cJSON_AddStringToObject(json, "code",
+					bigm_code_name(task->failure.code));
+	} else if (WIFSIGNALED(task->wait_status)) {
+		json_add_uint64(json, "signal",
+				(uint64_t)WTERMSIG(task->wait_status));
+	} else {
+		json_add_uint64(json, "status",
+				(uint64_t)WEXITSTATUS(task->wait_status));
+	}
+	return json;
+}
+
+int task_tell(struct task *task, struct buffer *out, struct bigm_error *err)
+{
+	AUTO_JSON cJSON *json = NULL;
+	AUTO_FREE char *text = NULL;
+
+	for (int i = 0; i < TASK_OUTPUTS; i++) {
+		ssize_t n = task->files[i] < 0 ? 0 : tell_piece(task, i, out, err);
+
+		if (n != 0)
+			return n < 0 ? (int)n : 0;
+	}
+	json = describe(task);
+	text = json_print(json);
+	return map_frame_append(out, 'x', text, strlen(text), err) < 0
+		       ? err->code : 1;
+}

@@ -1,0 +1,74 @@
+/*
+ * task: one job of a Map, from its frame to the frames that tell of it.
+ *
+ *	QUEUED → RUNNING → ENDED
+ *
+ * Its output goes to files without a name, in the folder of temporary files:
+ * a process may print what it likes, as fast as it likes, and costs the loop
+ * nothing until it has ended.
+ *
+ * Loop thread.
+ */
+#ifndef SUPERVISOR_TASK_H
+#define SUPERVISOR_TASK_H
+
+#include "loop/process.h"
+#include "supervisor/job_order.h"
+#include "supervisor/groups.h"
+
+enum task_output { TASK_STDOUT, TASK_STDERR, TASK_OUTPUTS };
+
+struct task {
+	struct task *next; /* the owner's */
+	uint64_t number;
+	uint8_t *bytes; /* what argv points into: the frame's payload */
+	size_t len;
+	char **argv;
+	int slot; /* from 1, while it runs */
+
+	struct loop *loop;
+	struct groups *groups;
+	struct group group;
+	struct process_watch *watch;
+	struct loop_timer limit;
+	void (*ended)(struct task *task, void *data);
+	void *data;
+
+	bool late;	/* it was terminated, having run too long */
+	bool dropped;	/* it has never begun */
+	int wait_status;
+	struct bigm_error failure; /* code 0: it could be started */
+	uint64_t began_ns, ended_ns;
+	int files[TASK_OUTPUTS]; /* -1: none */
+	off_t sent[TASK_OUTPUTS];
+};
+
+/* What all tasks of a call have in common. */
+struct task_setting {
+	struct loop *loop;
+	struct groups *groups;
+	const struct job_order *order; /* argv is the task's */
+	uint64_t timeout_ms;	       /* 0: none */
+	void (*ended)(struct task *task, void *data); /* once it is ENDED */
+	void *data;
+};
+
+/* From the payload of a 'j' frame, which is copied.  NULL with *err set. */
+struct task *task_new(const uint8_t *payload, size_t len,
+		      struct bigm_error *err);
+
+/* QUEUED → RUNNING; or, when it cannot be started, ENDED, and false: then
+ * `ended` is not called. */
+bool task_start(struct task *task, const struct task_setting *setting,
+		int slot);
+
+void task_signal(struct task *task, int sig);
+
+/* Appends what comes next of an ENDED one to `out`: a piece of its output, or
+ * the frame 'x' that ends it, and then returns 1; else 0, or a code. */
+int task_tell(struct task *task, struct buffer *out, struct bigm_error *err);
+
+/* A RUNNING one is killed, and left to be reaped by the loop. */
+void task_free(struct task *task);
+
+#endif
