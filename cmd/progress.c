@@ -203,7 +203,7 @@ static struct progress_machine *take_untold(struct progress *p)
 	return NULL;
 }
 
-static bool tell_machine(struct progress *p)
+static bool tell_machine(struct progress *p, uint64_t now)
 {
 	char time[PROGRESS_TIME_SIZE];
 	const struct progress_machine *m;
@@ -212,11 +212,15 @@ static bool tell_machine(struct progress *p)
 	line_begin(&line, p);
 	pthread_mutex_lock(&p->lock);
 	m = take_untold(p);
-	if (m != NULL)
+	if (m != NULL) {
 		fprintf(line.out, "%s %s after %s%s%s", m->name,
 			bigm_state_name(m->state),
 			progress_time(m->settled_ns - m->began_ns, time),
 			m->address[0] != '\0' ? ": " : "", m->address);
+		fputs(m->nsteps > 0 ? " (" : "", line.out);
+		progress_view_phases_text(m, now, line.out);
+		fputs(m->nsteps > 0 ? ")" : "", line.out);
+	}
 	pthread_mutex_unlock(&p->lock);
 	line_end(&line, m != NULL);
 	return m != NULL;
@@ -250,7 +254,7 @@ static void show_lines(struct progress *p, uint64_t now)
 	       now >= p->ship_told_ns +
 			      (p->verbose ? SHIP_VERBOSE_NS : SHIP_NS);
 	pthread_mutex_unlock(&p->lock);
-	while (tell_machine(p))
+	while (tell_machine(p, now))
 		p->uncounted = true;
 	if (late)
 		tell_count(p, now);
@@ -444,15 +448,19 @@ struct progress *progress_new(const struct progress_options *options,
 
 void progress_machine(struct progress *p, const struct bigm_machine *machine)
 {
+	char phase[MACHINE_PHASE_SIZE];
 	uint64_t shipped, size;
 
 	if (p == NULL)
 		return;
 	machine_shipped(machine, &shipped, &size);
+	machine_phase(machine, phase);
 	pthread_mutex_lock(&p->lock);
 	progress_view_set(&p->view, bigm_machine_name(machine),
 			  bigm_machine_state(machine),
 			  bigm_machine_address(machine), loop_now_ns());
+	progress_view_phase(&p->view, bigm_machine_name(machine), phase,
+			    loop_now_ns());
 	progress_view_ship(&p->view, bigm_machine_name(machine), shipped, size,
 			   loop_now_ns());
 	pthread_mutex_unlock(&p->lock);

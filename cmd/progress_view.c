@@ -67,6 +67,20 @@ void progress_view_set(struct progress_view *view, const char *name,
 	machine->address = xstrdup(address);
 }
 
+void progress_view_phase(struct progress_view *view, const char *name,
+			 const char *phase, uint64_t now_ns)
+{
+	struct progress_machine *m = obtain(view, name, now_ns);
+	struct progress_step *step = &m->steps[m->nsteps];
+
+	if (*phase == '\0' || m->nsteps == PROGRESS_STEPS ||
+	    (m->nsteps > 0 && strcmp(step[-1].name, phase) == 0))
+		return;
+	snprintf(step->name, sizeof(step->name), "%s", phase);
+	step->began_ns = now_ns;
+	m->nsteps++;
+}
+
 bool progress_view_ships(const struct progress_view *view)
 {
 	for (size_t i = 0; i < view->n; i++)
@@ -169,6 +183,49 @@ void progress_view_count_text(const struct progress_view *view, FILE *out)
 		fprintf(out, ", %zu STOPPED", stopped);
 }
 
+/* Until when it is, or was, coming up. */
+static uint64_t until(const struct progress_machine *m, uint64_t now_ns)
+{
+	return is_settled(m) ? m->settled_ns : now_ns;
+}
+
+void progress_view_phases_text(const struct progress_machine *m,
+			       uint64_t now_ns, FILE *out)
+{
+	char time[PROGRESS_TIME_SIZE];
+
+	for (int i = 0; i < m->nsteps; i++) {
+		uint64_t end = i + 1 < m->nsteps ? m->steps[i + 1].began_ns
+						 : until(m, now_ns);
+
+		fprintf(out, "%s%s %s", i > 0 ? ", " : "", m->steps[i].name,
+			progress_time(end - m->steps[i].began_ns, time));
+	}
+}
+
+/* The same, malloc'ed. */
+static char *phases_of(const struct progress_machine *m, uint64_t now_ns)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		alloc_failed();
+	progress_view_phases_text(m, now_ns, out);
+	if (fclose(out) != 0)
+		alloc_failed();
+	return text;
+}
+
+static bool has_phases(const struct progress_view *view)
+{
+	for (size_t i = 0; i < view->n; i++)
+		if (view->machines[i].nsteps > 0)
+			return true;
+	return false;
+}
+
 static const char *colour_of(enum bigm_state state)
 {
 	if (state == BIGM_RUNNING)
@@ -177,15 +234,17 @@ static const char *colour_of(enum bigm_state state)
 }
 
 static void add_machine(struct table *table, const struct progress_machine *m,
-			bool colour, uint64_t now_ns)
+			bool colour, bool phases, uint64_t now_ns)
 {
-	uint64_t until = is_settled(m) ? m->settled_ns : now_ns;
+	AUTO_FREE char *text = phases ? phases_of(m, now_ns) : NULL;
 	char time[PROGRESS_TIME_SIZE];
 
 	table_add(table, "%s", m->name);
 	table_add(table, "%s", bigm_state_name(m->state));
 	table_colour(table, colour ? colour_of(m->state) : NULL);
-	table_add(table, "%s", progress_time(until - m->began_ns, time));
+	table_add(table, "%s", progress_time(until(m, now_ns) - m->began_ns, time));
+	if (phases)
+		table_add(table, "%s", text);
 	table_add(table, "%s", m->address);
 }
 
@@ -195,20 +254,23 @@ static size_t print_machines(const struct progress_view *view,
 			     const struct progress_style *style, size_t lines,
 			     uint64_t now_ns, FILE *out)
 {
-	static const char *const headers[] = { "MACHINE", "STATE", "TIME",
-					       "ADDRESS", NULL };
-	bool all = view->n <= lines;
+	static const char *const plain[] = { "MACHINE", "STATE", "TIME",
+					     "ADDRESS", NULL };
+	static const char *const detailed[] = { "MACHINE", "STATE", "TIME",
+						"PHASES", "ADDRESS", NULL };
+	bool all = view->n <= lines, phases = has_phases(view);
 	size_t slow = 0, shown = 0;
 	struct table table;
 
 	/* One line says how many are left out. */
 	lines = all || lines <= MOST_SLOW ? lines - !all : MOST_SLOW;
-	table_init(&table, headers);
+	table_init(&table, phases ? detailed : plain);
 	for (size_t i = 0; i < view->n; i++) {
 		slow += !is_settled(&view->machines[i]);
 		if (shown == lines || (!all && is_settled(&view->machines[i])))
 			continue;
-		add_machine(&table, &view->machines[i], style->colour, now_ns);
+		add_machine(&table, &view->machines[i], style->colour, phases,
+			    now_ns);
 		shown++;
 	}
 	if (shown > 0)

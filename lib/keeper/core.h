@@ -125,6 +125,9 @@ int keeper_sign(void *keeper, const char *request_pem, const char *name,
 		const char *host, char **certificate_pem, char **authority,
 		struct bigm_error *err);
 
+/* Its warn: told by Keeper.Watch, to all but borrowers, as {"warning": TEXT}. */
+void keeper_warn(void *keeper, const char *text);
+
 /* Its bootstrap, as find_ec2boot is ec2boot_find(). */
 char *keeper_bootstrap(void *keeper, struct bigm_error *err);
 

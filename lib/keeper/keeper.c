@@ -111,6 +111,16 @@ void keeper_member_alive(struct keeper *k, const struct member *m)
 	loan_member_alive(&k->loan, m);
 }
 
+void keeper_warn(void *keeper, const char *text)
+{
+	struct keeper *k = keeper;
+	AUTO_JSON cJSON *warning = bigm_json("{}");
+
+	cJSON_AddStringToObject(warning, "warning", text);
+	log_warn("%s", text);
+	watch_send_all(&k->watches, warning);
+}
+
 /* Members call this from callbacks of theirs, so nothing happens to them
  * before the turn's end. */
 void keeper_member_over(struct keeper *k)

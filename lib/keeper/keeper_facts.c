@@ -57,6 +57,8 @@ cJSON *keeper_status(const struct keeper *k, const char *use)
 		else if (k->members[i]->borrower && loan_is_of(&k->loan, use))
 			cJSON_AddItemToArray(machines,
 					     member_loan_facts(k->members[i]));
+	if (k->ops->describe_all)
+		k->ops->describe_all(k->system, status);
 	cJSON_AddBoolToObject(status, "used", *k->loan.token != '\0');
 	return status;
 }

@@ -31,6 +31,7 @@ static uint64_t wall_clock_ns(void)
 
 static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 		     const cJSON *reply);
+static void on_missed(struct pulse *pulse);
 static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how);
 
 struct member *member_new(struct keeper *k, int index,
@@ -56,6 +57,7 @@ struct member *member_new(struct keeper *k, int index,
 		.client = m->client,
 		.times = &k->keepalive,
 		.answered = on_pulse,
+		.missed = on_missed,
 		.failed = on_no_pulse,
 	};
 	output_splitter_init(&m->splitter, m->name, order->label, k->marker);
@@ -83,12 +85,6 @@ void member_free(struct member *m)
 bool member_is_over(const struct member *m)
 {
 	return m->gone && m->output_over;
-}
-
-/* For who wants to know what takes the time. */
-static void note_phase(const struct member *m)
-{
-	log_debug("%s: %s", m->name, member_phase(m));
 }
 
 static void become(struct member *m, enum bigm_state state)
@@ -337,9 +333,18 @@ static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 		return;
 	}
 	m->alive = true;
+	member_note_phase(m);
 	health_note(&m->health, reply);
 	check_running(m);
 	keeper_member_alive(m->keeper, m);
+}
+
+static void on_missed(struct pulse *pulse)
+{
+	struct member *m = loop_container(pulse, struct member, pulse);
+
+	if (m->keeper->ops->keepalive_missed && m->launch && !m->gone)
+		m->keeper->ops->keepalive_missed(m->launch);
 }
 
 static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how)
@@ -443,8 +448,6 @@ static void dial(struct member *m)
 		member_ship(m, m->order);
 	else
 		member_greet(m);
-	if (m->state == BIGM_STARTING)
-		note_phase(m);
 }
 
 static void on_certified(void *data, const struct bigm_error *why)
@@ -459,6 +462,7 @@ static void on_certified(void *data, const struct bigm_error *why)
 		member_fail(m, &how, 0);
 	else
 		dial(m);
+	member_note_phase(m);
 }
 
 static void certify(struct member *m)
@@ -481,9 +485,7 @@ static void certify(struct member *m)
 	};
 
 	m->certify = certify_start(&order, on_certified, m, &why);
-	if (m->certify)
-		note_phase(m);
-	else
+	if (!m->certify)
 		member_fail(m, &why, 0);
 }
 
@@ -501,6 +503,7 @@ static void on_address(void *data, const char *address, int procs, pid_t pid)
 		certify(m);
 	else
 		dial(m);
+	member_note_phase(m);
 }
 
 static void on_phase(void *data, const char *phase)
@@ -508,7 +511,7 @@ static void on_phase(void *data, const char *phase)
 	struct member *m = data;
 
 	m->launch_phase = phase;
-	note_phase(m);
+	member_note_phase(m);
 }
 
 void member_launch(struct member *m)
@@ -536,6 +539,7 @@ void member_launch(struct member *m)
 
 	m->start_ns = wall_clock_ns();
 	become(m, BIGM_STARTING);
+	member_note_phase(m);
 	m->launch = k->ops->start(k->system, &order, &events, m, &why);
 	if (m->launch)
 		return;

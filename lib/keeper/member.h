@@ -27,6 +27,14 @@
 struct keeper;
 
 /* While a machine is RUNNING; see keeper/loan.h. */
+#define MEMBER_STEPS 16
+
+/* One of the phases through which it has come. */
+struct member_step {
+	const char *phase; /* a literal */
+	uint64_t ns;	   /* when it began; wall clock */
+};
+
 enum member_use {
 	MEMBER_OWN,	  /* it is what it was started as */
 	MEMBER_TAKING,	  /* it gets the borrower's program */
@@ -50,6 +58,8 @@ struct member {
 	int procs;
 	pid_t pid;
 	uint64_t start_ns, running_ns; /* wall clock */
+	struct member_step steps[MEMBER_STEPS];
+	int nsteps;
 
 	struct system_launch *launch; /* NULL: never came, or released */
 	struct output_splitter splitter;
@@ -109,6 +119,9 @@ void member_cancel(struct member *m, const struct bigm_error *why);
  * (it gets the program), "booting" (the program does not answer yet),
  * "registering" (it makes its services). */
 const char *member_phase(const struct member *m);
+/* It may be in another phase now: notes when that began, and tells who
+ * watches. */
+void member_note_phase(struct member *m);
 
 /* As the borrower sees it. */
 cJSON *member_loan_facts(const struct member *m);

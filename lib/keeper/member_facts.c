@@ -3,6 +3,10 @@
  */
 #include "config.h"
 
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
 #include "keeper/core.h"
 #include "keeper/member.h"
 
@@ -15,6 +19,23 @@ const char *member_phase(const struct member *m)
 	if (m->ship)
 		return "shipping";
 	return m->alive ? "registering" : "booting";
+}
+
+void member_note_phase(struct member *m)
+{
+	const char *phase = member_phase(m);
+	struct timespec now;
+
+	if (m->state != BIGM_STARTING || m->nsteps == MEMBER_STEPS ||
+	    (m->nsteps > 0 && strcmp(m->steps[m->nsteps - 1].phase, phase) == 0))
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	m->steps[m->nsteps++] = (struct member_step){
+		phase, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+	};
+	log_debug("%s: %s", m->name, phase);
+	if (m->nsteps > 1)
+		keeper_member_changed(m->keeper, m);
 }
 
 void member_add_reason(cJSON *facts, const struct bigm_error *reason)
@@ -71,6 +92,19 @@ cJSON *member_facts(const struct member *m)
 	return facts;
 }
 
+static void add_steps(cJSON *facts, const struct member *m)
+{
+	cJSON *phases = cJSON_AddArrayToObject(facts, "phases");
+
+	for (int i = 0; i < m->nsteps; i++) {
+		cJSON *step = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(step, "phase", m->steps[i].phase);
+		json_add_uint64(step, "start_ns", m->steps[i].ns);
+		cJSON_AddItemToArray(phases, step);
+	}
+}
+
 cJSON *member_status(const struct member *m)
 {
 	cJSON *facts = member_facts(m);
@@ -78,6 +112,7 @@ cJSON *member_status(const struct member *m)
 	if (m->pulse.nreplies > 0 && m->state != BIGM_STOPPED)
 		cJSON_AddItemToObject(facts, "keepalive",
 				      pulse_facts(&m->pulse));
+	add_steps(facts, m);
 	if (m->launch && m->keeper->ops->describe)
 		m->keeper->ops->describe(m->launch, facts);
 	return facts;

@@ -53,6 +53,7 @@ static void on_shipped(void *data, const struct bigm_error *why)
 		member_fail(m, &how, 0);
 	else
 		member_greet(m);
+	member_note_phase(m);
 }
 
 /* The environment's changes on the way from one image to another: all that it

@@ -131,6 +131,7 @@ static int make_system(struct keeper *k, struct bigm_error *err)
 		.sign = keeper_sign,
 		.bootstrap = keeper_bootstrap,
 		.find_ec2boot = find_ec2boot,
+		.warn = keeper_warn,
 		.keeper = k,
 	};
 

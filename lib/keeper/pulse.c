@@ -100,6 +100,8 @@ static void on_failure(struct pulse *p, const struct bigm_error *how)
 		pulse_explain_lapse(&why);
 	} else if (asked_ms(p) < p->times->timeout_ms) {
 		rest(p, min(RETRY_MS, p->times->period_ms / 2));
+		if (p->missed)
+			p->missed(p);
 		return;
 	} else {
 		bigm_error_set(&why, BIGM_EUNAVAILABLE,

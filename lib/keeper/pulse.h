@@ -27,6 +27,9 @@ struct pulse {
 	 * whole of the answer; may stop the pulse. */
 	void (*answered)(struct pulse *pulse, uint64_t incarnation,
 			 const cJSON *reply);
+	/* A call has failed; the machine is asked again soon.  May stop the
+	 * pulse; may be NULL. */
+	void (*missed)(struct pulse *pulse);
 	/* It has not for too long; the pulse has stopped. */
 	void (*failed)(struct pulse *pulse, const struct bigm_error *why);
 

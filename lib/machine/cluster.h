@@ -143,8 +143,9 @@ int cluster_start(struct cluster *cluster, const struct cluster_order *order,
  * this; commands that attach call it first. */
 int cluster_watch(struct cluster *cluster, struct bigm_error *err);
 
-/* Runs fn for every machine there is, and then whenever one's state changes, or
- * how much of what is shipped it has, but for bigm_machine_cancel(), whose caller knows.  Set it once, before
+/* Runs fn for every machine there is, and then whenever its state changes, how
+ * far it has come while STARTING, or how much of what is shipped it has, but for
+ * bigm_machine_cancel(), whose caller knows.  Set it once, before
  * cluster_watch() and cluster_start(). */
 void cluster_on_machine(struct cluster *cluster,
 			void (*fn)(struct bigm_machine *machine, void *data),

@@ -35,6 +35,7 @@ struct bigm_machine {
 	struct bigm_keepalive_info keepalive;
 	uint64_t keepalive_ns; /* when the next was due */
 	uint64_t shipped, ship_size;
+	char phase[MACHINE_PHASE_SIZE];
 };
 
 static const char *const state_names[] = {
@@ -173,6 +174,7 @@ int machine_facts_read(const cJSON *json, struct machine_facts *facts,
 	*facts = (struct machine_facts){ .reason = BIGM_ERROR_INIT };
 	if ((r = bigm_json_get_string(json, "state", &state, err)) < 0 ||
 	    (r = json_opt_string(json, "address", &facts->address, err)) < 0 ||
+	    (r = json_opt_string(json, "phase", &facts->phase, err)) < 0 ||
 	    (r = json_opt_int64(json, "procs", &procs, err)) < 0 ||
 	    (r = json_opt_int64(json, "pid", &facts->pid, err)) < 0)
 		return r;
@@ -241,7 +243,24 @@ bool machine_shipped(const struct bigm_machine *m, uint64_t *shipped,
 	return *size > 0;
 }
 
-/* True when there is news of a ship. */
+void machine_phase(const struct bigm_machine *m, char phase[MACHINE_PHASE_SIZE])
+{
+	pthread_mutex_lock(lock_of(m));
+	memcpy(phase, m->phase, MACHINE_PHASE_SIZE);
+	pthread_mutex_unlock(lock_of(m));
+}
+
+/* Locked.  True when it is in another phase. */
+static bool learn_phase(struct bigm_machine *m, const char *phase)
+{
+	char before[MACHINE_PHASE_SIZE];
+
+	memcpy(before, m->phase, sizeof(before));
+	snprintf(m->phase, sizeof(m->phase), "%s", phase ? phase : "");
+	return strcmp(before, m->phase) != 0;
+}
+
+/* True when there is news of a ship, or a phase. */
 static bool learn(struct bigm_machine *m, const struct machine_facts *facts)
 {
 	bool news;
@@ -266,6 +285,7 @@ static bool learn(struct bigm_machine *m, const struct machine_facts *facts)
 	news = m->shipped != facts->shipped || m->ship_size != facts->ship_size;
 	m->shipped = facts->shipped;
 	m->ship_size = facts->ship_size;
+	news = learn_phase(m, facts->phase) || news;
 	pthread_mutex_unlock(&m->lock);
 	return news;
 }

@@ -61,6 +61,7 @@ struct machine_facts {
 	int64_t pid;
 	struct bigm_error reason; /* when STOPPED; code 0: as asked for */
 	const cJSON *keepalive;	  /* as in member_facts(); NULL: not told */
+	const char *phase; /* while STARTING: how far it is */
 	uint64_t shipped, ship_size; /* bytes that are there, of those that are
 				      * sent to it just now; 0: nothing is */
 };
@@ -68,6 +69,12 @@ struct machine_facts {
 /* Any thread.  False when nothing is sent to it just now. */
 bool machine_shipped(const struct bigm_machine *m, uint64_t *shipped,
 		     uint64_t *size);
+
+/* Any thread.  How far one that is STARTING has come, as the keeper calls it
+ * ("booting"); "": not known. */
+#define MACHINE_PHASE_SIZE 32
+void machine_phase(const struct bigm_machine *m,
+		   char phase[MACHINE_PHASE_SIZE]);
 
 /* Any thread. */
 void machine_keepalive(const struct bigm_machine *m,
@@ -81,7 +88,7 @@ int machine_facts_read(const cJSON *json, struct machine_facts *facts,
  * Any thread.  Takes new facts and wakes who waits.  A state behind the
  * present one is ignored.  RUNNING opens the client with `tls`, expecting the
  * machine of that name in `cluster`; what prevents that stops the machine
- * with the reason.  Returns true when the state has changed, or how much
+ * with the reason.  Returns true when state or phase have changed, or how much
  * is shipped.
  */
 bool machine_update(struct bigm_machine *m, const struct machine_facts *facts,

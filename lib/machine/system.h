@@ -70,6 +70,9 @@ struct system_keeper {
 	 * looked for. */
 	char *(*find_ec2boot)(void *keeper, const char *arch,
 			      struct bigm_error *err);
+	/* Tells whoever made this cluster, on the loop's thread, what is no
+	 * failure, but what somebody may have to do something about. */
+	void (*warn)(void *keeper, const char *text);
 	void *keeper; /* the first argument of these */
 };
 
@@ -91,6 +94,11 @@ struct system_ops {
 				       void *data, struct bigm_error *err);
 	/* Ends it at once, whatever it does; gone follows. */
 	void (*kill)(struct system_launch *launch);
+	/* A machine has not answered one Keepalive; it is asked again.  A
+	 * system that can find out whether it is gone does, and tells so by
+	 * `gone`, from the loop.  Comes again with each that fails.  NULL: it
+	 * knows nothing. */
+	void (*keepalive_missed)(struct system_launch *launch);
 	/* A machine that runs has not answered Keepalive for too long, and is
 	 * about to be killed for *why.  A system that knows more of its host
 	 * adds it to *why, or looks for it and logs it.  NULL: it knows
@@ -100,6 +108,8 @@ struct system_ops {
 	/* Adds what is known of the machine to what Keeper.Status tells of it;
 	 * NULL: nothing. */
 	void (*describe)(const struct system_launch *launch, cJSON *facts);
+	/* The same of the cluster as a whole, those that are gone included. */
+	void (*describe_all)(const struct system *system, cJSON *facts);
 	/* After gone and the end of output. */
 	void (*release)(struct system_launch *launch);
 	/* True when its machines begin as bare workers and the keeper sends

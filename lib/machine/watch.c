@@ -184,11 +184,26 @@ static int take_facts(struct cluster *c, const cJSON *json,
 	return 0;
 }
 
+/* Of several clients of one keeper it is who has made the cluster that passes
+ * warnings on. */
+static int take_warning(const struct cluster *c, const cJSON *json,
+			struct bigm_error *err)
+{
+	const char *text;
+	int r = bigm_json_get_string(json, "warning", &text, err);
+
+	if (r == 0 && c->status_fd >= 0)
+		log_warn("%s", text);
+	return r;
+}
+
 static int take_line(struct cluster *c, const uint8_t *line, size_t len,
 		     struct bigm_error *err)
 {
 	AUTO_JSON cJSON *json = json_parse(line, len, err);
-	int r = json ? take_facts(c, json, err) : BIGM_EPROTOCOL;
+	int r = !json ? BIGM_EPROTOCOL :
+		cJSON_HasObjectItem(json, "warning") ?
+			take_warning(c, json, err) : take_facts(c, json, err);
 
 	return r < 0 ? error_prefix(err, "Keeper.Watch") : 0;
 }

@@ -134,7 +134,7 @@ mN: hello" ]
 	"$BIGM" shutdown
 	"$BIGM" start -v -n 2 --name calm 2>err
 	cat err
-	[ "$(grep -cE '^bigm start: m[01] RUNNING after .* m?s: https://127\.0\.0\.1:[0-9]+/$' err)" -eq 2 ]
+	[ "$(grep -cE '^bigm start: m[01] RUNNING after .* m?s: https://127\.0\.0\.1:[0-9]+/ \(.*registering .*\)$' err)" -eq 2 ]
 	[ "$(grep -cE '^bigm start: 2 machines RUNNING after ' err)" -eq 1 ]
 	"$BIGM" shutdown
 	"$BIGM" start -v -q -n 2 --name calm 2>err
@@ -148,7 +148,7 @@ mN: hello" ]
 	shows " of 2 machines RUNNING, "
 	open_gate
 	ends 0
-	screen | sed 's/: https.*//' >said
+	screen 300 | sed 's/: https.*//' >said
 	# On a busy host none may run by then.
 	grep -qE "^bigm start: [01] of 2 machines RUNNING, [12] STARTING after T$" said
 	[ "$(tail -n 3 said)" = "bigm start: m1 RUNNING after T

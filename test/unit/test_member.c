@@ -48,7 +48,8 @@ struct fixture {
 	char address[64];
 	enum answer keepalive, registering, shutdown;
 	const char *answer; /* to Keepalive; NULL: null */
-	int keepalives, registers, shutdowns, kills, releases;
+	int keepalives, registers, shutdowns, kills, releases, misses;
+	struct bigm_error found_gone; /* by the system; code 0: it is not */
 	bool cannot_start;
 	uint64_t slept_ns; /* how far the member's clock has jumped */
 	struct system_events events;
@@ -137,6 +138,16 @@ static void fake_release(struct system_launch *launch)
 	f->releases++;
 }
 
+static void fake_missed(struct system_launch *launch)
+{
+	struct fixture *f = (struct fixture *)launch;
+
+	f->misses++;
+	/* As a system that has found it gone would. */
+	if (f->found_gone.code)
+		f->events.gone(f->m, &f->found_gone);
+}
+
 static bool fake_ships(const struct system *system)
 {
 	return false;
@@ -153,6 +164,7 @@ static const struct system_ops fake_ops = {
 	.kill = fake_kill,
 	.release = fake_release,
 	.ships = fake_ships,
+	.keepalive_missed = fake_missed,
 	.default_procs = 1,
 };
 
@@ -259,6 +271,7 @@ static int setup(void **state)
 	k->advance.fn = on_advance;
 	strcpy(k->marker, "the-end");
 	f->order.n = 1;
+	f->found_gone = (struct bigm_error)BIGM_ERROR_INIT;
 	f->order.services = cJSON_CreateObject();
 	make_machine(f);
 	current = f;
@@ -456,6 +469,50 @@ static void test_one_miss_is_forgiven(void **state)
 	f->keepalive = ANSWER;
 	run_until(f, kept_alive);
 	assert_int_equal(f->m->state, BIGM_RUNNING);
+}
+
+/* It need not wait for the time-out where its system knows better. */
+static void test_a_miss_is_told_to_the_system(void **state)
+{
+	struct fixture *f = *state;
+	struct bigm_error *gone = &f->found_gone;
+
+	begin_and_run(f);
+	assert_int_equal(f->misses, 0);
+	f->k.keepalive.timeout_ms = 3600000;
+	f->keepalive = REFUSE;
+	bigm_error_set(gone, BIGM_EUNAVAILABLE, "i-1 is shutting-down: spot");
+	run_until(f, is_stopped);
+	assert_int_equal(f->misses, 1);
+	expect_reason(f, BIGM_EUNAVAILABLE, "i-1 is shutting-down: spot");
+}
+
+static void test_phases_are_kept(void **state)
+{
+	static const char *const names[] = { "launching", "pending", "booting",
+					     "registering" };
+	struct fixture *f = *state;
+	AUTO_JSON cJSON *status = NULL;
+	const cJSON *step;
+	uint64_t before = 0, ns;
+	int n = 0;
+
+	member_launch(f->m);
+	f->events.phase(f->m, "pending");
+	f->events.phase(f->m, "pending");
+	f->events.address(f->m, f->address, 1, 0);
+	run_until(f, is_running);
+	status = member_status(f->m);
+	cJSON_ArrayForEach(step, cJSON_GetObjectItem(status, "phases")) {
+		assert_string_equal(cJSON_GetObjectItem(step, "phase")
+					    ->valuestring, names[n++]);
+		assert_int_equal(bigm_json_get_uint64(step, "start_ns", &ns,
+						      NULL), 0);
+		assert_true(ns >= before);
+		before = ns;
+	}
+	assert_int_equal(n, 4);
+	assert_true(before <= f->m->running_ns);
 }
 
 static void test_silence_stops(void **state)
@@ -743,6 +800,8 @@ int main(void)
 		TEST(test_is_waited_for),
 		TEST(test_keepalive_goes_on),
 		TEST(test_one_miss_is_forgiven),
+		TEST(test_a_miss_is_told_to_the_system),
+		TEST(test_phases_are_kept),
 		TEST(test_silence_stops),
 		TEST(test_reply_times),
 		TEST(test_our_sleep_is_not_its_silence),

@@ -63,6 +63,38 @@ static void test_every_machine_has_a_line(void **state)
 	progress_view_release(&view);
 }
 
+static void test_phases_have_their_times(void **state)
+{
+	struct progress_view view = { .title = "bigm start", .expected = 2,
+				      .began_ns = 10 * S };
+
+	progress_view_set(&view, "m0", BIGM_STARTING, "", 10 * S);
+	progress_view_set(&view, "m1", BIGM_STARTING, "", 10 * S);
+	progress_view_phase(&view, "m0", "", 10 * S);
+	progress_view_phase(&view, "m0", "requested", 10 * S);
+	progress_view_phase(&view, "m0", "requested", 10500 * MS);
+	progress_view_phase(&view, "m0", "booting", 11 * S);
+	progress_view_phase(&view, "m1", "requested", 10 * S);
+	progress_view_set(&view, "m0", BIGM_RUNNING, "https://h:1/", 13 * S);
+	progress_view_phase(&view, "m0", "", 13 * S);
+	assert_prints(&view, &wide, 14 * S,
+		      "bigm start: 1 of 2 machines RUNNING, 1 STARTING, 4.0 s\n"
+		      "MACHINE  STATE     TIME   PHASES  "
+		      "                        ADDRESS\n"
+		      "m0       RUNNING   3.0 s  requested 1.0 s, booting 2.0 s"
+		      "  https://h:1/\n"
+		      "m1       STARTING  4.0 s  requested 4.0 s\n");
+	/* However many there are. */
+	for (int i = 0; i < 100; i++) {
+		char phase[16];
+
+		snprintf(phase, sizeof(phase), "phase %d", i);
+		progress_view_phase(&view, "m1", phase, 14 * S);
+	}
+	free(print(&view, &wide, 15 * S));
+	progress_view_release(&view);
+}
+
 static void test_machines_not_yet_there_are_counted(void **state)
 {
 	struct progress_view view = { .title = "bigm start", .expected = 1,
@@ -242,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_machine_has_a_line),
+		cmocka_unit_test(test_phases_have_their_times),
 		cmocka_unit_test(test_machines_not_yet_there_are_counted),
 		cmocka_unit_test(test_the_state_has_a_colour),
 		cmocka_unit_test(test_no_line_reaches_the_last_column),
