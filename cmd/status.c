@@ -106,25 +106,18 @@ static void add_machine(struct table *t, const cJSON *machine, bool colour)
 	table_add(t, "%s", text_of(reason, "message", buf, sizeof(buf)));
 }
 
-/* What those that are there cost together; "" where nothing is bought. */
-static const char *cost_of(const cJSON *machines, char *buf, size_t len)
+/* What those that are there cost together, and what all have cost; "" where
+ * nothing is bought. */
+static const char *cost_of(const cJSON *cluster, char *buf, size_t len)
 {
-	const cJSON *machine;
-	double usd = 0;
-	char state[32];
+	const cJSON *cost = cJSON_GetObjectItemCaseSensitive(cluster, "cost");
+	double usd = 0, all = 0;
 
-	cJSON_ArrayForEach(machine, machines) {
-		const cJSON *price = cJSON_GetObjectItemCaseSensitive(
-			machine, "usd_per_hour");
-
-		if (cJSON_IsNumber(price) &&
-		    strcmp(text_of(machine, "state", state, sizeof(state)),
-			   "STOPPED") != 0)
-			usd += price->valuedouble;
-	}
 	*buf = '\0';
-	if (usd > 0)
-		snprintf(buf, len, ", %.4f USD an hour", usd);
+	if (bigm_json_get_double(cost, "usd_per_hour", &usd, NULL) == 0 &&
+	    bigm_json_get_double(cost, "usd", &all, NULL) == 0)
+		snprintf(buf, len, ", %.4f USD an hour, %.4f USD so far", usd,
+			 all);
 	return buf;
 }
 
@@ -138,14 +131,14 @@ static void print_cluster(const cJSON *cluster, size_t width, bool colour,
 					       NULL };
 	const cJSON *machines = cJSON_GetObjectItemCaseSensitive(cluster, "machines");
 	const cJSON *machine;
-	char name[64], system[64], cost[64];
+	char name[64], system[64], cost[96];
 	int n = cJSON_GetArraySize(machines);
 	struct table t;
 
 	fprintf(out, "cluster %s: %d machine%s, %s%s%s\n",
 		text_of(cluster, "cluster", name, sizeof(name)), n,
 		n == 1 ? "" : "s", text_of(cluster, "system", system, sizeof(system)),
-		cost_of(machines, cost, sizeof(cost)),
+		cost_of(cluster, cost, sizeof(cost)),
 		cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(cluster, "used"))
 			? ", in use" : "");
 	if (n == 0)

@@ -134,11 +134,15 @@ static char *essence(const struct watch *w)
 	const cJSON *cluster;
 	cJSON *machine;
 
-	cJSON_ArrayForEach(cluster, list)
+	cJSON_ArrayForEach(cluster, list) {
+		cJSON_DeleteItemFromObjectCaseSensitive(
+			cJSON_GetObjectItemCaseSensitive(cluster, "cost"),
+			"usd");
 		cJSON_ArrayForEach(machine, cJSON_GetObjectItemCaseSensitive(
 							cluster, "machines"))
 			cJSON_DeleteItemFromObjectCaseSensitive(machine,
 								"keepalive");
+	}
 	return json_print(list);
 }
 

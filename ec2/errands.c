@@ -138,6 +138,17 @@ static void fail_waiting(struct system *s, const struct bigm_error *why)
 			instance_end(l, why, 0);
 }
 
+/* USD an hour. */
+static double spent(const struct system *s)
+{
+	const struct system_launch *l;
+	struct bill bill = { 0 };
+
+	TAILQ_FOREACH(l, &s->launches, entry)
+		instance_bill(l, &bill);
+	return bill.usd_per_hour;
+}
+
 static void launch(struct system *s)
 {
 	size_t n = count_waiting(s);
@@ -165,7 +176,7 @@ static void launch(struct system *s)
 		job->launches[job->n++] = l;
 	}
 	job->order = (struct launcher_order){
-		.n = n, .bootstrap = bootstrap,
+		.n = n, .spent = spent(s), .bootstrap = bootstrap,
 		.program = job->launches[0]->program,
 		.argv = job->launches[0]->argv,
 	};
@@ -387,7 +398,7 @@ static void close_down(struct system *s)
 	struct errand *job;
 
 	if (!s->on_ended || s->closing || s->launching || s->looking ||
-	    s->ending)
+	    s->ending || s->asking > 0)
 		return;
 	s->closing = true;
 	job = new_errand(s, sizeof(*job), run_closing, finish_closing);
@@ -400,6 +411,7 @@ static void close_down(struct system *s)
 struct asking {
 	struct errand errand;
 	struct system_launch *launch;
+	struct bigm_error why;
 	char *id, *text;
 };
 
@@ -429,23 +441,26 @@ static void finish_asking(struct errand *errand)
 	const char *tail = job->text ? tail_of(job->text) : "";
 	struct bigm_error why = BIGM_ERROR_INIT;
 
+	errand->system->asking--;
 	l->checking = false;
-	bigm_error_set(&why, BIGM_EDEADLINE,
-		       "%s (%s) is still %s; does --allow let this host in, on "
-		       "ports 22 and 443? The console says: %s", l->is.id,
-		       l->is.type, l->phase, *tail ? tail : "nothing");
+	bigm_error_set(&why, job->why.code, "%s. Its console says: %s",
+		       job->why.text, *tail ? tail : "nothing");
 	instance_end(l, &why, 0);
 	free(job->text);
 	free(job->id);
 }
 
-void errands_console(struct system_launch *l)
+void errands_console(struct system_launch *l, const struct bigm_error *why)
 {
+	if (l->checking || l->gone)
+		return;
 	struct asking *job = new_errand(l->system, sizeof(*job), run_asking,
 					finish_asking);
 
 	l->checking = true;
+	l->system->asking++;
 	job->launch = l;
+	job->why = *why;
 	job->id = xstrdup(l->is.id);
 	dispatch(&job->errand);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/duration.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -36,8 +37,6 @@
 #define LOST_DRAIN_MS 1500
 /* EC2 does not know instances for a while after their launch. */
 #define UNKNOWN_NS (300 * 1000000000ull)
-/* From the launch to where it can be dialled. */
-#define BOOT_MS (10 * 60 * 1000)
 
 static void connect_by_ssh(struct system_launch *l);
 
@@ -46,6 +45,13 @@ void instance_set_phase(struct system_launch *l, const char *phase)
 	l->phase = phase;
 	if (!l->gone && l->events.phase)
 		l->events.phase(l->data, phase);
+}
+
+void instance_bill(const struct system_launch *l, struct bill *bill)
+{
+	if (l->is.id && !l->billed)
+		bill_add(bill, l->is.usd, loop_now_ns() - l->launched_ns,
+			 !l->gone);
 }
 
 /* ------------------------------------------------------------------ */
@@ -97,6 +103,8 @@ void instance_end(struct system_launch *l, const struct bigm_error *why,
 	if (l->gone)
 		return;
 	l->gone = true;
+	instance_bill(l, &s->bill);
+	l->billed = true;
 	loop_timer_stop(s->keeper.loop, &l->deadline);
 	if (l->is.id)
 		errands_terminate(s, l->is.id);
@@ -364,9 +372,42 @@ static void connect_by_ssh(struct system_launch *l)
 /* ------------------------------------------------------------------ */
 /* As EC2 sees it                                                      */
 
+/* What to try for one that stays in a phase. */
+static const char *advice(const char *phase)
+{
+	static const struct {
+		const char *phase, *text;
+	} table[] = {
+		{ "pending", "EC2 does not get it to run: another --ec2-type "
+			     "or --ec2-subnet may" },
+		{ "booting", "nobody logs in there: is the image of the "
+			     "--ec2-flavor, does --allow let this host in on "
+			     "ports 22 and 443, does the subnet have a way to "
+			     "here, or is it --private?" },
+		{ "reachable", "its journal may say more: log in, --ec2-ssh-key"
+			       " and --ec2-immortal" },
+		{ "sending", "the way there is slow: with --ec2-binary-url "
+			     "instances fetch ec2boot themselves" },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (strcmp(table[i].phase, phase) == 0)
+			return table[i].text;
+	return "try again";
+}
+
 static void on_deadline(struct loop_timer *timer)
 {
-	errands_console(loop_container(timer, struct system_launch, deadline));
+	struct system_launch *l =
+		loop_container(timer, struct system_launch, deadline);
+	struct bigm_error why = BIGM_ERROR_INIT;
+	char time[DURATION_TEXT];
+
+	bigm_error_set(&why, BIGM_EDEADLINE, "%s (%s in %s) is still %s after "
+		       "%s; %s", l->is.id, l->is.type, l->is.zone, l->phase,
+		       duration_text(l->system->boot_ms, time),
+		       advice(l->phase));
+	errands_console(l, &why);
 }
 
 void instance_launched(struct system_launch *l, struct launched *is)
@@ -389,13 +430,15 @@ void instance_launched(struct system_launch *l, struct launched *is)
 	journald_reader_init(&l->journal, &events, l);
 	buffer_init(&l->tail, strlen(l->marker) + 1);
 	if (l->gone) { /* it was given up meanwhile */
+		bill_add(&l->system->bill, l->is.usd, 0, false);
 		errands_terminate(l->system, l->is.id);
 		return;
 	}
 	log_info("%s: %s, %s in %s, %s", l->name, l->is.id, l->is.type,
 		 l->is.zone, l->is.spot ? "spot" : "on demand");
 	instance_set_phase(l, "pending");
-	loop_timer_start(loop, &l->deadline, BOOT_MS, on_deadline);
+	loop_timer_start(loop, &l->deadline, l->system->boot_ms,
+			 on_deadline);
 }
 
 static const char *address_of(const struct system_launch *l,
@@ -413,6 +456,18 @@ static const char *address_of(const struct system_launch *l,
 	return NULL;
 }
 
+/* It has been ended, or has ended itself, before it could be dialled. */
+static void lost_early(struct system_launch *l, struct bigm_error *why)
+{
+	struct bigm_error how = *why;
+
+	bigm_error_set(why, how.code, "%s, while it was %s; %s", how.text,
+		       l->phase, strstr(how.text, "InstanceInitiated") ?
+		       "it has powered itself off: its user data failed, or "
+		       "nobody could log in in time" : "try again");
+	errands_console(l, why);
+}
+
 static void lost(struct system_launch *l, const struct ec2_instance *i)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
@@ -421,7 +476,10 @@ static void lost(struct system_launch *l, const struct ec2_instance *i)
 		       ec2_state_name(i->state),
 		       *i->reason ? i->reason : "EC2 does not say why",
 		       *i->reason_code ? " " : "", i->reason_code);
-	instance_end(l, l->doom.code ? &l->doom : &why, LOST_DRAIN_MS);
+	if (!l->announced)
+		lost_early(l, &why);
+	else
+		instance_end(l, l->doom.code ? &l->doom : &why, LOST_DRAIN_MS);
 }
 
 void instance_seen(struct system_launch *l, const struct ec2_instance *i)

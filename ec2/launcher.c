@@ -28,7 +28,6 @@ struct launcher {
 	struct launcher_options options;
 	bool prepared;
 	const char *architecture;
-	double spent; /* USD an hour that the instances launched so far cost */
 	char *user, host[STRAYS_HOST_MAX];
 	struct network network;
 	struct ec2_images images;
@@ -250,7 +249,7 @@ static int make_plan(struct launch *a, const struct launcher_order *order,
 		.settings = l->options.settings,
 		.region = ec2_client_region(l->options.client),
 		.n = (int)order->n,
-		.spent = l->spent,
+		.spent = order->spent,
 		.cluster = l->options.cluster,
 		.host = l->host,
 		.user = l->user,
@@ -292,7 +291,6 @@ static void take(struct launch *a, const char *id, const char *type,
 		.vcpus = t->facts.vcpus,
 		.usd = spot ? t->facts.spot : t->facts.on_demand,
 	};
-	a->launcher->spent += a->launched[a->count - 1].usd;
 }
 
 /* One type in one subnet. */

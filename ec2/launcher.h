@@ -44,6 +44,7 @@ void launched_release(struct launched *launched);
 
 struct launcher_order {
 	size_t n;
+	double spent; /* USD an hour that those cost that are there already */
 	const char *bootstrap; /* a fresh identity, supervisor/bootstrap.h */
 	const char *program;   /* for the instances' names; may be NULL */
 	char *const *argv;

@@ -116,6 +116,7 @@ static int make_launcher(struct system *s, struct bigm_error *err)
 	if (ssh_key_new(&s->host_key, "bigm instance", err) < 0 ||
 	    ssh_key_new(&s->login_key, "bigm keeper", err) < 0)
 		return BIGM_EFAILED;
+	s->boot_ms = s->settings.dead_man_ms;
 	const struct launcher_options options = {
 		.client = s->client,
 		.settings = &s->settings,
@@ -134,7 +135,8 @@ static int make_launcher(struct system *s, struct bigm_error *err)
 
 static bool is_busy(const struct system *s)
 {
-	return s->launching || s->looking || s->ending || s->closing;
+	return s->launching || s->looking || s->ending || s->closing ||
+	       s->asking > 0;
 }
 
 /* The loop does not run any more; what is under way on other threads ends at
@@ -237,6 +239,23 @@ static void system_describe(const struct system_launch *l, cJSON *facts)
 		cJSON_AddNumberToObject(facts, "usd_per_hour", l->is.usd);
 }
 
+static void system_describe_all(const struct system *s, cJSON *facts)
+{
+	struct bill bill = s->bill;
+	const struct system_launch *l;
+
+	TAILQ_FOREACH(l, &s->launches, entry)
+		instance_bill(l, &bill);
+	bill_describe(&bill, s->settings.max_cost, facts);
+}
+
+/* EC2 knows whether the instance is still there. */
+static void system_keepalive_missed(struct system_launch *l)
+{
+	l->suspect = true;
+	errands_wake(l->system);
+}
+
 static void system_end(struct system *s, void (*done)(void *data), void *data)
 {
 	s->on_ended = done;
@@ -264,7 +283,9 @@ const struct system_ops system_ec2 = {
 	.new = system_new,
 	.start = system_start,
 	.kill = system_kill,
+	.keepalive_missed = system_keepalive_missed,
 	.describe = system_describe,
+	.describe_all = system_describe_all,
 	.release = system_release,
 	.ships = system_ships,
 	.bootstraps = system_ships,

@@ -17,6 +17,7 @@
 
 #include "base/digest.h"
 #include "ec2/api_instances.h"
+#include "ec2/bill.h"
 #include "ec2/credentials.h"
 #include "ec2/journald.h"
 #include "ec2/launcher.h"
@@ -45,6 +46,7 @@ struct system_launch {
 	bool announced; /* its address has been told */
 	uint64_t launched_ns; /* CLOCK_MONOTONIC */
 	struct loop_timer deadline; /* to be announced */
+	bool billed; /* it is in the system's bill */
 	const char *phase;
 	char *host;
 	struct bigm_error doom; /* known before its end: why it will come */
@@ -71,11 +73,14 @@ struct system {
 	char worker_digest[DIGEST_SIZE];
 	TAILQ_HEAD(, system_launch) launches;
 	size_t nlaunches;
+	struct bill bill; /* of those that are gone */
+	uint64_t boot_ms; /* from the launch to where it can be dialled */
 
 	struct loop_task errands; /* those that are due */
 	struct loop_timer look_timer;
 	uint64_t looked_ns;
 	bool launching, looking, ending, closing; /* under way */
+	int asking; /* for so many consoles */
 	char **doomed; /* ids of instances that are to be terminated */
 	size_t ndoomed;
 
@@ -89,8 +94,9 @@ struct system {
 void errands_wake(struct system *s);
 /* The instance shall be terminated, whoever asks. */
 void errands_terminate(struct system *s, const char *id);
-/* Asks for the console of one that did not come up, and fails it. */
-void errands_console(struct system_launch *l);
+/* One did not come up for *why: asks for its console, whose last lines are put
+ * behind that, and ends it. */
+void errands_console(struct system_launch *l, const struct bigm_error *why);
 
 /* ---- instance.c ---- */
 
@@ -102,6 +108,8 @@ void instance_seen(struct system_launch *l, const struct ec2_instance *i);
  * gone, and its output is over when it has come or `drain_ms` have passed. */
 void instance_end(struct system_launch *l, const struct bigm_error *why,
 		  uint64_t drain_ms);
+/* Adds what it has cost so far. */
+void instance_bill(const struct system_launch *l, struct bill *bill);
 /* Frees it, unless somebody needs it still. */
 void instance_maybe_free(struct system_launch *l);
 void instance_set_phase(struct system_launch *l, const char *phase);
