@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "machine/machine.h"
 
 /* After the first failure others have this long to fail by themselves too, so
  * that of many that fail together it is always the lowest rank that counts. */
@@ -31,6 +32,8 @@ struct place {
 	struct ranks *all;
 	bool absent; /* its machine does not run */
 	bool ended;
+	enum bigm_notice_kind notice; /* of its machine; 0: none */
+	bool doomed; /* its host will be taken back, which is news */
 	pthread_t thread;
 };
 
@@ -120,6 +123,8 @@ static int run_program(struct place *place, struct bigm_error *err)
 		code = bigm_error_set(err, BIGM_ECANCELED, "stopped");
 	else
 		code = rank_begin(rank, err);
+	if (code == 0 && place->doomed)
+		rank_signal(rank, SIGTERM);
 	pthread_mutex_unlock(&all->lock);
 	if (code == 0)
 		code = rank_run(rank, err);
@@ -253,7 +258,10 @@ static void init_places(struct ranks *all, struct bigm_machine **machines)
 		struct place *place = &all->places[i];
 		struct rank *rank = &place->rank;
 		const char *name = bigm_machine_name(machines[i]);
+		struct bigm_notice notice;
 
+		if (machine_notice(machines[i], &notice))
+			place->notice = notice.kind;
 		place->all = all;
 		rank->order = &all->order->rank;
 		rank->machine = machines[i];
@@ -378,6 +386,41 @@ static void stop(struct session *s)
 	end_all(s, 0);
 }
 
+/* Under the lock.  NULL: no rank of ours runs there. */
+static struct place *place_of(struct ranks *all, int machine)
+{
+	for (int i = 0; i < all->threads; i++)
+		if (machine_index(all->places[i].rank.machine) == machine &&
+		    !all->places[i].ended)
+			return &all->places[i];
+	return NULL;
+}
+
+/* A rank whose host goes is asked to end, as a container is whose node does;
+ * where the host only may go, people are told, and no more.  Who begins
+ * something on a machine that is draining already knows what he does. */
+static void on_notice(struct session *s, int machine)
+{
+	struct ranks *all = s->data;
+	struct bigm_notice notice;
+	struct place *place;
+
+	pthread_mutex_lock(&all->lock);
+	place = place_of(all, machine);
+	if (place != NULL && machine_notice(place->rank.machine, &notice) &&
+	    notice.kind > place->notice) {
+		place->notice = notice.kind;
+		place->doomed = notice.kind == BIGM_NOTICE_INTERRUPTION;
+		command_fail(s->in, 0, "%s: %s%s",
+			     bigm_machine_name(place->rank.machine), notice.text,
+			     place->doomed ? "; what runs there gets SIGTERM"
+					   : "");
+		if (place->doomed && place->rank.call != NULL)
+			rank_signal(&place->rank, SIGTERM);
+	}
+	pthread_mutex_unlock(&all->lock);
+}
+
 /* A thread may hang in a write that nobody reads. */
 static bool idle(struct session *s)
 {
@@ -408,6 +451,7 @@ int ranks_run(struct session *session, const struct ranks_order *order)
 		.event = on_event,
 		.signal = end_all,
 		.stop = stop,
+		.notice = on_notice,
 		.idle = idle,
 	};
 	struct ranks all = {

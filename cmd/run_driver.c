@@ -25,7 +25,7 @@ struct driver {
 	char *files; /* where one from a bundle is unpacked; NULL: nowhere yet */
 };
 
-/* How many machines of a cluster that is there run. */
+/* How many machines of a cluster that is there run, and are not draining. */
 static int count_running(struct cluster *cluster, struct bigm_error *err)
 {
 	AUTO_JSON cJSON *status = NULL;
@@ -38,7 +38,8 @@ static int count_running(struct cluster *cluster, struct bigm_error *err)
 	cJSON_ArrayForEach(machine, cJSON_GetObjectItemCaseSensitive(status,
 								     "machines"))
 		n += bigm_json_get_string(machine, "state", &state, NULL) == 0 &&
-		     strcmp(state, bigm_state_name(BIGM_RUNNING)) == 0;
+		     strcmp(state, bigm_state_name(BIGM_RUNNING)) == 0 &&
+		     !cJSON_HasObjectItem(machine, "notice");
 	return n;
 }
 

@@ -1,4 +1,6 @@
 /* bigm run JOB: a plain program runs on every machine, as a rank of a job. */
+#include <stdlib.h>
+
 #include "base/alloc.h"
 #include "base/json.h"
 #include "cmd/attach.h"
@@ -24,6 +26,24 @@ static int deliver(struct session *s, const char *path, struct bigm_error *err)
 	return cluster_call(s->cluster, "Ship", arg, NULL, err);
 }
 
+/* No new rank goes where the host will be taken back. */
+static int choose(struct session *s, struct bigm_machine ***machines,
+		  struct bigm_error *err)
+{
+	int all = attach_choose(s->cluster, "all", machines, err), n = 0;
+
+	for (int i = 0; i < all; i++)
+		if (!bigm_machine_draining((*machines)[i]))
+			(*machines)[n++] = (*machines)[i];
+	if (n > 0 || all < 0)
+		return all < 0 ? all : n;
+	free(*machines);
+	*machines = NULL;
+	return bigm_error_set(err, BIGM_EUNAVAILABLE,
+			      "cluster %s: all its machines are draining: bigm "
+			      "status says why", cluster_info(s->cluster)->name);
+}
+
 static int find(struct session *s, const void *data,
 		struct bigm_machine ***machines, struct bigm_error *err)
 {
@@ -40,7 +60,7 @@ static int find(struct session *s, const void *data,
 		return cluster_start(s->cluster, &order, machines, err);
 	if (run->bundle.path != NULL && deliver(s, run->bundle.path, err) != 0)
 		return err->code;
-	return attach_choose(s->cluster, "all", machines, err);
+	return choose(s, machines, err);
 }
 
 int run_ranks(const struct run_order *order)

@@ -17,6 +17,7 @@
 #include "keeper/record.h"
 #include "loop/loop.h"
 #include "loop/process.h"
+#include "machine/machine.h"
 
 /* How long a signalled job has before it is killed. */
 #define GRACE_NS (1000 * 1000000ull)
@@ -36,6 +37,7 @@
 
 /* Events; those of the work begin at 0. */
 enum {
+	EVENT_NOTICE = -15, /* value: the machine's index */
 	EVENT_LAUNCHED = -14,
 	EVENT_COLLECTED = -13,
 	EVENT_LOST = -12,
@@ -93,6 +95,18 @@ static void on_machine(struct bigm_machine *machine, void *data)
 		session_explain(s, why.text);
 }
 
+static void on_notice(struct bigm_machine *machine,
+		      const struct bigm_notice *notice, void *data)
+{
+	struct session *s = data;
+
+	if (s->work->notice)
+		events_post(&s->events, EVENT_NOTICE, machine_index(machine));
+	else
+		command_fail(s->in, 0, "%s: %s", bigm_machine_name(machine),
+			     notice->text);
+}
+
 static void print_lines(void *data, const char *lines, size_t len)
 {
 	progress_write(data, lines, len);
@@ -132,6 +146,7 @@ static int spawn(struct session *s, struct bigm_error *err)
 		return err->code;
 	cluster_on_lost(s->cluster, on_lost, s);
 	cluster_on_machine(s->cluster, on_machine, s);
+	cluster_on_notice(s->cluster, on_notice, s);
 	return begin_printing(s, err);
 }
 
@@ -143,6 +158,8 @@ static int visit(struct session *s, struct bigm_error *err)
 	if (s->cluster == NULL)
 		return err->code;
 	cluster_on_lost(s->cluster, on_lost, s);
+	if (s->borrow || s->work->notice)
+		cluster_on_notice(s->cluster, on_notice, s);
 	if (s->exclusive)
 		s->use = attach_use(s->cluster, &s->token, err);
 	if (err->code != 0 || !s->borrow)
@@ -430,6 +447,9 @@ static void on_event(struct session *s, const struct event *event)
 		if (s->status < 0)
 			session_explain(s, s->lost_error.text);
 		session_finish(s, STATUS_BIGM);
+		break;
+	case EVENT_NOTICE:
+		s->work->notice(s, event->value);
 		break;
 	case EVENT_COLLECTED:
 		if (s->grace_ns == 0)

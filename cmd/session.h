@@ -40,6 +40,10 @@ struct session_work {
 	/* Main thread: end everything that runs; bounded.  Also when nothing
 	 * has been launched, and again. */
 	void (*stop)(struct session *session);
+	/* Main thread: there is a notice (bigm_on_notice()) of the machine with
+	 * that index, which the work tells people; also before it is launched.
+	 * NULL: the session tells it. */
+	void (*notice)(struct session *session, int machine);
 	/* After all: false while threads of the work still run. */
 	bool (*idle)(struct session *session);
 	/* It goes on when its cluster has been shut down: a driver may do that

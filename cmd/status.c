@@ -88,11 +88,14 @@ static void add_machine(struct table *t, const cJSON *machine, bool colour)
 	static const char *const bought[] = { "instance", "type", "zone",
 					      "market", "usd_per_hour" };
 	const cJSON *reason = cJSON_GetObjectItemCaseSensitive(machine, "reason");
+	const cJSON *notice = cJSON_GetObjectItemCaseSensitive(machine, "notice");
 	char buf[512], phase[32];
 
 	table_add(t, "%s", text_of(machine, "machine", buf, sizeof(buf)));
 	text_of(machine, "state", buf, sizeof(buf));
 	text_of(machine, "phase", phase, sizeof(phase));
+	if (strcmp(buf, "RUNNING") == 0 && cJSON_IsObject(notice))
+		snprintf(phase, sizeof(phase), "draining");
 	table_add(t, *phase != '\0' ? "%s, %s" : "%s", buf, phase);
 	if (colour)
 		table_colour(t, colour_of(buf, cJSON_IsObject(reason)));
@@ -103,6 +106,7 @@ static void add_machine(struct table *t, const cJSON *machine, bool colour)
 	table_add(t, "%s", text_of(machine, "address", buf, sizeof(buf)));
 	for (size_t i = 0; i < sizeof(bought) / sizeof(*bought); i++)
 		table_add(t, "%s", text_of(machine, bought[i], buf, sizeof(buf)));
+	table_add(t, "%s", text_of(notice, "text", buf, sizeof(buf)));
 	table_add(t, "%s", text_of(reason, "message", buf, sizeof(buf)));
 }
 
@@ -127,7 +131,8 @@ static void print_cluster(const cJSON *cluster, size_t width, bool colour,
 	static const char *const headers[] = { "MACHINE", "STATE", "PROCS", "PID",
 					       "BOOT", "USE", "ADDRESS",
 					       "INSTANCE", "TYPE", "ZONE",
-					       "MARKET", "USD/H", "REASON",
+					       "MARKET", "USD/H", "NOTICE",
+					       "REASON",
 					       NULL };
 	const cJSON *machines = cJSON_GetObjectItemCaseSensitive(cluster, "machines");
 	const cJSON *machine;

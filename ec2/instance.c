@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "ec2/notice.h"
 #include "ec2/system_private.h"
 #include "ec2/userdata.h"
 
@@ -157,13 +158,22 @@ static void on_journal_output(void *data, const void *bytes, size_t len)
 		instance_end(l, &none, 0);
 }
 
+/* Why it ends, where that was known before: the kernel has killed the worker,
+ * or AWS takes the instance back.  NULL: it was not. */
+static const struct bigm_error *known_cause(const struct system_launch *l)
+{
+	if (l->doom.code)
+		return &l->doom;
+	return l->interruption.code ? &l->interruption : NULL;
+}
+
 static void on_journal_exit(void *data, const char *how)
 {
 	struct system_launch *l = data;
 	struct bigm_error why = BIGM_ERROR_INIT;
 
-	if (l->doom.code)
-		error_copy(&why, &l->doom);
+	if (known_cause(l))
+		error_copy(&why, known_cause(l));
 	else
 		bigm_error_set(&why, BIGM_EUNAVAILABLE, "%s", how);
 	instance_end(l, &why, EXIT_DRAIN_MS);
@@ -173,7 +183,18 @@ static void on_journal_notice(void *data, const char *text)
 {
 	struct system_launch *l = data;
 
-	log_warn("%s: %s: %s", l->name, l->is.id, text);
+	struct bigm_notice notice;
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	if (ec2_notice_read(text, l->is.id, &notice, &err) < 0) {
+		log_warn("%s: %s: %s", l->name, l->is.id, err.text);
+		return;
+	}
+	if (notice.kind == BIGM_NOTICE_INTERRUPTION)
+		bigm_error_set(&l->interruption, BIGM_EUNAVAILABLE,
+			       "ended as announced: %s", notice.text);
+	if (!l->gone && l->events.notice)
+		l->events.notice(l->data, &notice);
 }
 
 static void on_journal_killed(void *data, const char *line)
@@ -471,6 +492,7 @@ static void lost_early(struct system_launch *l, struct bigm_error *why)
 static void lost(struct system_launch *l, const struct ec2_instance *i)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
+	const struct bigm_error *known = known_cause(l);
 
 	bigm_error_set(&why, BIGM_EUNAVAILABLE, "%s is %s: %s%s%s", l->is.id,
 		       ec2_state_name(i->state),
@@ -479,7 +501,7 @@ static void lost(struct system_launch *l, const struct ec2_instance *i)
 	if (!l->announced)
 		lost_early(l, &why);
 	else
-		instance_end(l, l->doom.code ? &l->doom : &why, LOST_DRAIN_MS);
+		instance_end(l, known ? known : &why, LOST_DRAIN_MS);
 }
 
 void instance_seen(struct system_launch *l, const struct ec2_instance *i)

@@ -50,6 +50,7 @@ struct system_launch {
 	const char *phase;
 	char *host;
 	struct bigm_error doom; /* known before its end: why it will come */
+	struct bigm_error interruption; /* the same, as AWS has announced it */
 
 	struct ssh *ssh;
 	struct backoff retry;

@@ -423,6 +423,47 @@ BIGM_API int bigm_machine_keepalive_info(const struct bigm_machine *m,
 BIGM_API void bigm_machine_cancel(struct bigm_machine *m);
 
 /*
+ * Notices: whom a machine's host belongs to announces that it will take it
+ * back, or may.  EC2 does with spot instances, two minutes ahead.  From then on
+ * the machine is draining: it is RUNNING as before, and takes calls, since only
+ * the program knows what to save and where to go on; but bigm begins nothing
+ * new on it, neither ranks of `bigm run --cluster` nor what that is lent.
+ */
+enum bigm_notice_kind {
+	BIGM_NOTICE_REBALANCE = 1, /* it may be taken back soon */
+	BIGM_NOTICE_INTERRUPTION,  /* it will be */
+};
+
+struct bigm_notice {
+	size_t size; /* sizeof(struct bigm_notice) of the library */
+	enum bigm_notice_kind kind;
+	uint64_t at_ns; /* when it will be; of a rebalance, when that was
+			 * recommended: ns since 1970, by the other side's
+			 * clock; 0: not said */
+	char text[256]; /* which host, who says so, and what; one line */
+};
+
+/* Runs on the I/O thread, and must not block.  The notice is gone when it
+ * returns. */
+typedef void bigm_notice_fn(struct bigm_machine *m,
+			    const struct bigm_notice *notice, void *data);
+
+/*
+ * Runs fn for each notice of a machine that b has started, within seconds of
+ * its appearance: at once, before this returns, for those that have one
+ * already; then once for each that is graver than the machine's one before, or
+ * tells another time.  Any time, also before bigm_start(); the last call
+ * counts; fn NULL: none.  No fn of before runs any more when it has returned.
+ * Returns 0, BIGM_EDEADLOCK on the I/O thread, or BIGM_EUNSUPPORTED on a
+ * machine, which starts none.
+ */
+BIGM_API int bigm_on_notice(struct bigm *b, bigm_notice_fn *fn, void *data,
+			    struct bigm_error *err);
+
+/* True once there has been a notice, whichever state the machine is in. */
+BIGM_API bool bigm_machine_draining(const struct bigm_machine *m);
+
+/*
  * Reads a file of m's host, of at most 16 MiB; m is a machine that b has
  * started.  It does not go through the machine, which may be STOPPED or
  * hanging.

@@ -76,6 +76,15 @@ BIGM_API struct bigm_machine *bigm_test_cut(struct bigm *b,
 					    struct bigm_error *err);
 
 /*
+ * Announces that m's host will be taken back, or may (bigm_on_notice()), which
+ * does nothing to the machine.  at_ns and text are taken from *notice, too;
+ * its size must be set.  Returns 0 or BIGM_ENOTFOUND when m is not alive.
+ */
+BIGM_API int bigm_test_notice(struct bigm *b, struct bigm_machine *m,
+			      const struct bigm_notice *notice,
+			      struct bigm_error *err);
+
+/*
  * Calls that fail on their way, by chance: each chance is from 0 to 1, their
  * sum at most 1.  Such a call fails with BIGM_EUNAVAILABLE and may be retried;
  * others on the same connection are left alone.

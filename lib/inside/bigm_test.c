@@ -200,6 +200,20 @@ struct bigm_machine *bigm_test_cut(struct bigm *b, struct bigm_machine *m,
 	return end(b, m, INSIDE_CUT, "bigm_test_cut", err);
 }
 
+int bigm_test_notice(struct bigm *b, struct bigm_machine *m,
+		     const struct bigm_notice *notice, struct bigm_error *err)
+{
+	struct test *t = test_of(b, "bigm_test_notice", err);
+	struct bigm_notice n = { .size = sizeof(n) };
+
+	if (!t || check_size("bigm_test_notice", notice->size, sizeof(n),
+			     err) < 0)
+		return BIGM_EINVALID;
+	memcpy(&n, notice, notice->size);
+	n.size = sizeof(n);
+	return inside_notice(t->inside, bigm_machine_name(m), &n, err);
+}
+
 int bigm_test_inject(struct bigm *b, const struct bigm_test_faults *faults,
 		     struct bigm_error *err)
 {

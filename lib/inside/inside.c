@@ -121,3 +121,9 @@ int inside_end(struct inside *in, const char *name, enum inside_end how,
 {
 	return inside_system_end(in->system, name, how, name_out, err);
 }
+
+int inside_notice(struct inside *in, const char *name,
+		  const struct bigm_notice *notice, struct bigm_error *err)
+{
+	return inside_system_notice(in->system, name, notice, err);
+}

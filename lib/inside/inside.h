@@ -32,4 +32,8 @@ struct faults *inside_faults(struct inside *inside);
 int inside_end(struct inside *inside, const char *name, enum inside_end how,
 	       char *name_out, struct bigm_error *err);
 
+/* As inside_system_notice(). */
+int inside_notice(struct inside *inside, const char *name,
+		  const struct bigm_notice *notice, struct bigm_error *err);
+
 #endif

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "machine/host_file.h"
+#include "machine/notice.h"
 #include "machine/provision.h"
 #include "supervisor/worker.h"
 
@@ -34,7 +35,7 @@ struct system_launch {
 	int parent_fd; /* the keeper's end of the boot socket */
 	pthread_t thread;
 	bool joinable, stuck;
-	struct loop_task announce, ended; /* the keeper's loop */
+	struct loop_task announce, ended, noticed; /* the keeper's loop */
 	struct loop_task abort;		  /* the machine's */
 	bool released;			  /* the keeper's loop */
 
@@ -43,6 +44,7 @@ struct system_launch {
 	bool cut;    /* and its keeper is to find out by itself */
 	bool ending; /* why is said */
 	struct bigm_error why;
+	struct bigm_notice notice;
 };
 
 struct system {
@@ -163,6 +165,19 @@ static void *machine_thread(void *data)
 /* ------------------------------------------------------------------ */
 /* The machine's beginning                                             */
 
+static void on_noticed(struct loop_task *task)
+{
+	struct system_launch *l =
+		loop_container(task, struct system_launch, noticed);
+	struct bigm_notice notice;
+
+	pthread_mutex_lock(&l->system->lock);
+	notice = l->notice;
+	pthread_mutex_unlock(&l->system->lock);
+	if (!l->released)
+		l->events.notice(l->data, &notice);
+}
+
 static void announce(struct loop_task *task)
 {
 	struct system_launch *l =
@@ -250,6 +265,7 @@ static struct system_launch *inside_start(struct system *system,
 	l->parent_fd = -1;
 	l->announce.fn = announce;
 	l->ended.fn = on_ended;
+	l->noticed.fn = on_noticed;
 	l->abort.fn = on_abort;
 	l->why = (struct bigm_error)BIGM_ERROR_INIT;
 	if (begin(l, order, err) < 0) {
@@ -316,6 +332,15 @@ static struct system_launch *choose(struct system *system)
 	return l;
 }
 
+/* name NULL: none is. */
+static int not_alive(const char *name, struct bigm_error *err)
+{
+	return bigm_error_set(err, BIGM_ENOTFOUND,
+			      name ? "%s: no machine of that name is alive" :
+				     "no machine is alive",
+			      name);
+}
+
 /* Locked, which keeps the machine's loop there. */
 static void end_transport(struct system_launch *l, enum inside_end how)
 {
@@ -329,6 +354,20 @@ static void end_transport(struct system_launch *l, enum inside_end how)
 	bigm_error_set(&why, BIGM_EUNAVAILABLE, "killed by the test");
 	end_locked(l, &why);
 	let_go(l);
+}
+
+int inside_system_notice(struct system *system, const char *name,
+			 const struct bigm_notice *notice,
+			 struct bigm_error *err)
+{
+	struct system_launch *l;
+
+	pthread_mutex_lock(&system->lock);
+	l = system->over ? NULL : find(system, name);
+	if (l && notice_take(&l->notice, notice))
+		loop_post(system->keeper.loop, &l->noticed);
+	pthread_mutex_unlock(&system->lock);
+	return l ? 0 : not_alive(name, err);
 }
 
 int inside_system_end(struct system *system, const char *name,
@@ -345,12 +384,7 @@ int inside_system_end(struct system *system, const char *name,
 		end_transport(l, how);
 	}
 	pthread_mutex_unlock(&system->lock);
-	if (l)
-		return 0;
-	return bigm_error_set(err, BIGM_ENOTFOUND,
-			      name ? "%s: no machine of that name is alive" :
-				     "no machine is alive",
-			      name);
+	return l ? 0 : not_alive(name, err);
 }
 
 /* ------------------------------------------------------------------ */

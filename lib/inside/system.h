@@ -46,4 +46,11 @@ int inside_system_end(struct system *system, const char *name,
 		      enum inside_end how, char *name_out,
 		      struct bigm_error *err);
 
+/* Any thread.  Tells the keeper what is announced of that machine; of several
+ * that it has not heard of yet, the gravest.  BIGM_ENOTFOUND when it does not
+ * live. */
+int inside_system_notice(struct system *system, const char *name,
+			 const struct bigm_notice *notice,
+			 struct bigm_error *err);
+
 #endif

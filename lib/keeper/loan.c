@@ -93,42 +93,55 @@ int loan_use(struct loan *loan, struct bigm_request *req,
 
 static bool is_free(const struct member *m)
 {
-	return m->state == BIGM_RUNNING && !m->borrower;
+	return m->state == BIGM_RUNNING && !m->borrower &&
+	       !member_is_draining(m);
 }
 
-/* " (1 of 3 is not RUNNING, 2 are taken already)"; "" when all are free. */
-static char *explain_missing(size_t all, size_t free, size_t taken)
-{
-	size_t down = all - free - taken;
-	AUTO_FREE char *not_running =
-		down == 0 ? xstrdup("") :
-			    xasprintf("%zu of %zu %s not RUNNING", down, all,
-				      down == 1 ? "is" : "are");
-	AUTO_FREE char *lent =
-		taken == 0 ? xstrdup("") :
-			     xasprintf("%zu of %zu %s taken already", taken, all,
-				       taken == 1 ? "is" : "are");
+/* What keeps a machine from being lent. */
+enum { DOWN, TAKEN, DRAINING, NHINDRANCES };
 
-	if (down == 0 && taken == 0)
-		return xstrdup("");
-	return xasprintf(" (%s%s%s)", not_running,
-			 down > 0 && taken > 0 ? ", " : "", lent);
+/* " (1 of 3 is not RUNNING, 2 of 3 are taken already)"; "" when all are
+ * free. */
+static char *explain_missing(size_t all, const size_t *hindered)
+{
+	static const char *const words[] = {
+		[DOWN] = "not RUNNING",
+		[TAKEN] = "taken already",
+		[DRAINING] = "draining",
+	};
+	char text[256] = "";
+	size_t len = 0;
+
+	for (int i = 0; i < NHINDRANCES; i++)
+		if (hindered[i] > 0)
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+						"%s%zu of %zu %s %s",
+						len > 0 ? ", " : "",
+						hindered[i], all,
+						hindered[i] == 1 ? "is" : "are",
+						words[i]);
+	return len > 0 ? xasprintf(" (%s)", text) : xstrdup("");
 }
 
 static int check_count(const struct loan *loan, size_t n,
 		       struct bigm_error *err)
 {
 	const struct keeper *k = loan->keeper;
-	size_t free = 0, taken = 0;
+	size_t free = 0, hindered[NHINDRANCES] = { 0 };
 
 	for (size_t i = 0; i < k->nmembers; i++) {
-		free += is_free(k->members[i]);
-		taken += k->members[i]->borrower != NULL &&
-			 k->members[i]->state != BIGM_STOPPED;
+		const struct member *m = k->members[i];
+
+		if (is_free(m))
+			free++;
+		else if (m->borrower && m->state != BIGM_STOPPED)
+			hindered[TAKEN]++;
+		else
+			hindered[m->state == BIGM_RUNNING ? DRAINING : DOWN]++;
 	}
 	if (n <= free)
 		return 0;
-	AUTO_FREE char *missing = explain_missing(k->nmembers, free, taken);
+	AUTO_FREE char *missing = explain_missing(k->nmembers, hindered);
 	return bigm_error_set(err, BIGM_EEXHAUSTED,
 			      "cluster %s: %zu machine%s asked for, %zu %s "
 			      "there%s", k->record->name, n,

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "keeper/core.h"
 #include "keeper/member_private.h"
+#include "machine/notice.h"
 
 /* Between the loss of a connection and word of the process's end. */
 #define LOST_MS 1000
@@ -80,6 +81,11 @@ void member_free(struct member *m)
 	output_splitter_release(&m->splitter);
 	free(m->address);
 	free(m);
+}
+
+bool member_is_draining(const struct member *m)
+{
+	return m->notice.kind != 0;
 }
 
 bool member_is_over(const struct member *m)
@@ -514,10 +520,21 @@ static void on_phase(void *data, const char *phase)
 	member_note_phase(m);
 }
 
+static void on_notice(void *data, const struct bigm_notice *notice)
+{
+	struct member *m = data;
+
+	if (!notice_take(&m->notice, notice))
+		return;
+	log_warn("%s: %s", m->name, m->notice.text);
+	keeper_member_changed(m->keeper, m);
+}
+
 void member_launch(struct member *m)
 {
 	static const struct system_events events = {
 		.phase = on_phase,
+		.notice = on_notice,
 		.address = on_address,
 		.output = on_output,
 		.gone = on_gone,

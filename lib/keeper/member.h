@@ -60,6 +60,7 @@ struct member {
 	uint64_t start_ns, running_ns; /* wall clock */
 	struct member_step steps[MEMBER_STEPS];
 	int nsteps;
+	struct bigm_notice notice;     /* kind 0: none; else it is draining */
 
 	struct system_launch *launch; /* NULL: never came, or released */
 	struct output_splitter splitter;
@@ -125,6 +126,9 @@ void member_note_phase(struct member *m);
 
 /* As the borrower sees it. */
 cJSON *member_loan_facts(const struct member *m);
+
+/* Its host will be taken back, or may: nothing new begins there. */
+bool member_is_draining(const struct member *m);
 
 /* As one line of Keeper.Watch. */
 cJSON *member_facts(const struct member *m);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "keeper/core.h"
 #include "keeper/member.h"
+#include "machine/notice.h"
 
 const char *member_phase(const struct member *m)
 {
@@ -87,6 +88,8 @@ cJSON *member_facts(const struct member *m)
 		add_use(facts, m);
 	if (m->order->label)
 		cJSON_AddStringToObject(facts, "label", m->order->label);
+	if (member_is_draining(m))
+		cJSON_AddItemToObject(facts, "notice", notice_facts(&m->notice));
 	if (m->reason.code)
 		member_add_reason(facts, &m->reason);
 	return facts;

@@ -151,6 +151,10 @@ void cluster_on_machine(struct cluster *cluster,
 			void (*fn)(struct bigm_machine *machine, void *data),
 			void *data);
 
+/* As bigm_on_notice(): any thread but the loop's, any time. */
+void cluster_on_notice(struct cluster *cluster, bigm_notice_fn *fn,
+		       void *data);
+
 /* Any thread.  The machines known now, in order of their index, as a
  * malloc'ed array; returns their number. */
 size_t cluster_machines(struct cluster *cluster,

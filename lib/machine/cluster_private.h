@@ -42,6 +42,8 @@ struct cluster {
 	bool ended; /* the keeper ended the stream: it goes in good order */
 	void (*on_machine)(struct bigm_machine *machine, void *data);
 	void *on_machine_data;
+	bigm_notice_fn *on_notice;
+	void *on_notice_data;
 
 	pthread_mutex_t print_lock; /* for what follows */
 	pthread_cond_t print_changed;

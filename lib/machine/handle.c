@@ -213,6 +213,31 @@ void bigm_free(struct bigm *b)
 	free(b);
 }
 
+int bigm_on_notice(struct bigm *b, bigm_notice_fn *fn, void *data,
+		   struct bigm_error *err)
+{
+	struct cluster *cluster;
+
+	if (!b->own_loop)
+		return bigm_error_set(err, BIGM_EUNSUPPORTED,
+				      "a machine starts none, and so has no "
+				      "notices of any");
+	if (handle_on_loop_thread(b))
+		return bigm_error_set(err, BIGM_EDEADLOCK,
+				      "what is to be run for notices cannot be "
+				      "changed on the I/O thread");
+	pthread_mutex_lock(&b->begin_lock);
+	b->on_notice = fn;
+	b->on_notice_data = data;
+	pthread_mutex_lock(&b->lock);
+	cluster = b->cluster;
+	pthread_mutex_unlock(&b->lock);
+	if (cluster)
+		cluster_on_notice(cluster, fn, data);
+	pthread_mutex_unlock(&b->begin_lock);
+	return 0;
+}
+
 bool bigm_is_driver(const struct bigm *b)
 {
 	return b->own_loop;

@@ -29,6 +29,8 @@ struct bigm {
 	/* A driver's, from bigm_start() to bigm_shutdown(); its machines, and
 	 * so all past ones, live as long as the handle. */
 	struct cluster *cluster;
+	bigm_notice_fn *on_notice; /* under begin_lock, as its data */
+	void *on_notice_data;
 	struct cluster **past;
 	size_t npast;
 	struct tls_context *tls; /* a machine's */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/wait.h"
+#include "machine/notice.h"
 #include "machine/ping.h"
 #include "rpc/connection.h"
 
@@ -32,6 +33,7 @@ struct bigm_machine {
 	int procs;
 	int64_t pid;
 	struct bigm_error reason;
+	struct bigm_notice notice; /* kind 0: none */
 	struct bigm_keepalive_info keepalive;
 	uint64_t keepalive_ns; /* when the next was due */
 	uint64_t shipped, ship_size;
@@ -149,6 +151,12 @@ static int read_reason(const cJSON *json, struct bigm_error *reason,
 	return 0;
 }
 
+static int read_notice(const cJSON *json, struct machine_facts *facts,
+		       struct bigm_error *err)
+{
+	return json ? notice_read(json, &facts->notice, err) : 0;
+}
+
 static int read_ship(const cJSON *json, struct machine_facts *facts,
 		     struct bigm_error *err)
 {
@@ -192,6 +200,9 @@ int machine_facts_read(const cJSON *json, struct machine_facts *facts,
 	facts->keepalive = cJSON_GetObjectItemCaseSensitive(json, "keepalive");
 	r = read_ship(cJSON_GetObjectItemCaseSensitive(json, "ship"), facts,
 		      err);
+	if (r == 0)
+		r = read_notice(cJSON_GetObjectItemCaseSensitive(json, "notice"),
+				facts, err);
 	if (r < 0)
 		return r;
 	return read_reason(cJSON_GetObjectItemCaseSensitive(json, "reason"),
@@ -306,6 +317,22 @@ static bool advance(struct bigm_machine *m, enum bigm_state state,
 	}
 	pthread_mutex_unlock(&m->lock);
 	return moved;
+}
+
+bool machine_note(struct bigm_machine *m, const struct bigm_notice *notice)
+{
+	pthread_mutex_lock(&m->lock);
+	bool news = notice_take(&m->notice, notice);
+	pthread_mutex_unlock(&m->lock);
+	return news;
+}
+
+bool machine_notice(const struct bigm_machine *m, struct bigm_notice *notice)
+{
+	pthread_mutex_lock(lock_of(m));
+	*notice = m->notice;
+	pthread_mutex_unlock(lock_of(m));
+	return notice->kind != 0;
 }
 
 /* What calls to a stopped machine fail with. */
@@ -428,6 +455,13 @@ enum bigm_state bigm_machine_state(const struct bigm_machine *m)
 	enum bigm_state state = m->state;
 	pthread_mutex_unlock(lock_of(m));
 	return state;
+}
+
+bool bigm_machine_draining(const struct bigm_machine *m)
+{
+	struct bigm_notice notice;
+
+	return machine_notice(m, &notice);
 }
 
 int bigm_machine_error(const struct bigm_machine *m, struct bigm_error *err)

@@ -60,6 +60,7 @@ struct machine_facts {
 	int procs;
 	int64_t pid;
 	struct bigm_error reason; /* when STOPPED; code 0: as asked for */
+	struct bigm_notice notice; /* kind 0: none */
 	const cJSON *keepalive;	  /* as in member_facts(); NULL: not told */
 	const char *phase; /* while STARTING: how far it is */
 	uint64_t shipped, ship_size; /* bytes that are there, of those that are
@@ -93,6 +94,12 @@ int machine_facts_read(const cJSON *json, struct machine_facts *facts,
  */
 bool machine_update(struct bigm_machine *m, const struct machine_facts *facts,
 		    struct tls_context *tls, const char *cluster);
+
+/* Any thread.  Takes a notice (machine/notice.h); whether it is news. */
+bool machine_note(struct bigm_machine *m, const struct bigm_notice *notice);
+
+/* Any thread.  The machine's notice; false when there is none. */
+bool machine_notice(const struct bigm_machine *m, struct bigm_notice *notice);
 
 /* Any thread.  → STOPPED with *why, unless it is already. */
 bool machine_stop(struct bigm_machine *m, const struct bigm_error *why);

@@ -41,6 +41,7 @@ static int make_cluster(struct bigm *b, struct cluster **cluster,
 		return err->code;
 	if (s->control && s->use)
 		cluster_borrow(*cluster, s->use);
+	cluster_on_notice(*cluster, b->on_notice, b->on_notice_data);
 	if (s->control || s->quiet ||
 	    cluster_print_start(*cluster, &printing, err) == 0)
 		return 0;

@@ -43,6 +43,9 @@ struct system_events {
 	void (*phase)(void *data, const char *phase);
 	/* Bytes of the machine's output; len 0: it is over. */
 	void (*output)(void *data, const void *bytes, size_t len);
+	/* What its host's owner announces of it, as it comes; may be left
+	 * out. */
+	void (*notice)(void *data, const struct bigm_notice *notice);
 	/* The machine is gone for good, or never came; why->code 0 when it
 	 * ended in good order.  The last event but for output. */
 	void (*gone)(void *data, const struct bigm_error *why);

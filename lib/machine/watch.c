@@ -179,8 +179,12 @@ static int take_facts(struct cluster *c, const cJSON *json,
 	    (r = machine_facts_read(json, &facts, err)) < 0)
 		return r;
 	struct bigm_machine *m = obtain(c, name);
-	if (machine_update(m, &facts, c->tls, c->id))
+	bool changed = machine_update(m, &facts, c->tls, c->id);
+	bool noticed = machine_note(m, &facts.notice);
+	if (changed || noticed)
 		report(c, m);
+	if (noticed && c->on_notice)
+		c->on_notice(m, &facts.notice, c->on_notice_data);
 	return 0;
 }
 
@@ -408,6 +412,35 @@ void cluster_on_machine(struct cluster *c,
 	struct on_machine on = { c, fn, data };
 
 	loop_call(c->loop, set_on_machine, &on);
+}
+
+struct on_notice {
+	struct cluster *cluster;
+	bigm_notice_fn *fn;
+	void *data;
+};
+
+static void set_on_notice(void *data)
+{
+	struct on_notice *on = data;
+	struct cluster *c = on->cluster;
+	struct bigm_machine **machines;
+	size_t n = cluster_machines(c, &machines);
+	struct bigm_notice notice;
+
+	c->on_notice = on->fn;
+	c->on_notice_data = on->data;
+	for (size_t i = 0; i < n && c->on_notice; i++)
+		if (machine_notice(machines[i], &notice))
+			c->on_notice(machines[i], &notice, c->on_notice_data);
+	free(machines);
+}
+
+void cluster_on_notice(struct cluster *c, bigm_notice_fn *fn, void *data)
+{
+	struct on_notice on = { c, fn, data };
+
+	loop_call(c->loop, set_on_notice, &on);
 }
 
 /* ------------------------------------------------------------------ */
