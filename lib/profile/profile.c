@@ -184,7 +184,7 @@ uint32_t profile_add_mapping(struct profile *p,
 		return at;
 	if (m->filename >= p->n_strings || m->build_id >= p->n_strings ||
 	    !ROOM(p, ROOM_MAPPINGS, mappings, n_mappings, 1,
-		  PROFILE_MAX_ITEMS) ||
+		  PROFILE_MAX_MAPPINGS) ||
 	    !table_add(&p->by_mapping, hash, p->n_mappings))
 		return PROFILE_NONE;
 	p->mappings[p->n_mappings] = *m;
@@ -346,7 +346,7 @@ static uint32_t hash_sample(const struct profile *p,
 	return table_fold(h);
 }
 
-static int64_t add_saturated(int64_t a, int64_t b)
+int64_t profile_sum(int64_t a, int64_t b)
 {
 	int64_t sum;
 
@@ -434,7 +434,7 @@ int profile_add_sample(struct profile *p, const uint32_t *stack, size_t depth,
 		return new_sample(p, &key, values, hash, err);
 	sums = p->values + (size_t)at * p->n_types;
 	for (uint32_t i = 0; i < p->n_types; i++)
-		sums[i] = add_saturated(sums[i], values[i]);
+		sums[i] = profile_sum(sums[i], values[i]);
 	return 0;
 }
 

@@ -6,7 +6,8 @@
  * say); and labels.  A location is an address in a mapping, which is a piece of
  * a file that was mapped into the program; once it is symbolised it also has
  * lines, each a function and a line of its source, the innermost of the
- * functions that were inlined there first.
+ * functions that were inlined there first.  The address lies within the
+ * instruction that ran: of a caller, one byte before where it goes on.
  *
  * Things are known by their position in the profile's lists, from 0;
  * PROFILE_NONE is none.  A thing that is added again is the one that is there
@@ -51,7 +52,8 @@
 #define PROFILE_MAX_DEPTH 4096	    /* locations of a sample */
 #define PROFILE_MAX_LABELS 64	    /* of a sample */
 #define PROFILE_MAX_LINES 256	    /* of a location */
-#define PROFILE_MAX_ITEMS (4u << 20) /* of each list */
+#define PROFILE_MAX_MAPPINGS 4096
+#define PROFILE_MAX_ITEMS (4u << 20) /* of each other list */
 #define PROFILE_MAX_STRING (64u << 10) /* bytes */
 /* Of all strings, bytes; and of all stacks, locations. */
 #define PROFILE_MAX_STRINGS (256u << 20)
@@ -180,6 +182,9 @@ int profile_add_sample(struct profile *p, const uint32_t *stack, size_t depth,
 		       const int64_t *values,
 		       const struct profile_label *labels, size_t n_labels,
 		       struct bigm_error *err);
+
+/* Of two values; stays at the end of an int64. */
+int64_t profile_sum(int64_t a, int64_t b);
 
 /* A line for its reader, who gets all of them in this order. */
 int profile_add_comment(struct profile *p, const char *text,

@@ -1,8 +1,9 @@
-# Writes C that has files as strings: awk -v names="A B" -f embed.awk FILE-OF-A FILE-OF-B
+# Writes C that has files as strings, which a header declares:
+# awk -v header=PATH -v names="A B" -f embed.awk FILE-OF-A FILE-OF-B
 BEGIN {
     n = split(names, name, " ")
-    print "/* Made by ec2/embed.awk. */"
-    print "#include \"ec2/instance_texts.h\""
+    print "/* Made by lib/embed.awk. */"
+    print "#include \"" header "\""
 }
 FNR == 1 {
     if (file++ > 0)
@@ -11,7 +12,7 @@ FNR == 1 {
     print "const char " name[file] "[] ="
 }
 {
-    gsub(/\\/, "\\\\")
+    gsub(/\\/, "\\\\&")
     gsub(/"/, "\\\"")
     gsub(/\t/, "\\t")
     print "\t\"" $0 "\\n\""
