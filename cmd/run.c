@@ -71,6 +71,7 @@ static const struct option_spec table[] = {
 	{ .name = "timeout", .letter = 't', .kind = OPTION_DURATION,
 	  .value = "TIME", .help = "end it after TIME (90, 1.5m, 2h)",
 	  .offset = offsetof(struct run_options, timeout_ms) },
+	RUN_HTTP(AT),
 	RUN_KEEPALIVE(AT),
 	RUN_EC2(AT)
 	{ 0 },
@@ -107,6 +108,11 @@ static int add_settings(struct run_options *o, struct settings *settings,
 		o->name = settings->cluster;
 	if (o->log_dir == NULL)
 		o->log_dir = settings->log_dir;
+	if (o->http == NULL)
+		o->http = settings->http;
+	if (o->http_prefix == NULL)
+		o->http_prefix = settings->http_prefix;
+	o->no_http = o->no_http || settings->no_http;
 	o->ship = o->ship || settings->ship;
 	keepalive_fill(&o->keepalive, &settings->keepalive);
 	return 0;
@@ -219,12 +225,14 @@ static int check_options(const struct run_order *order, int as,
 	if (o->cluster != NULL &&
 	    ((o->machines != 0 && as == RUN_JOB) || o->min != 0 ||
 	     o->procs != 0 || o->system != NULL || o->ship || o->name != NULL ||
-	     o->log_dir != NULL || o->set.n > 0 ||
+	     o->log_dir != NULL || o->set.n > 0 || o->http != NULL ||
+	     o->http_prefix != NULL || o->no_http ||
 	     times_are_set(&o->keepalive)))
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "--cluster %s: it is there, with its "
 				      "machines: leave out %s--min, --procs, "
 				      "--system, --ship, --name, --log-dir, "
+				      "--http, --http-prefix, --no-http, "
 				      "settings of EC2 and the times of "
 				      "keepalive", o->cluster,
 				      as == RUN_JOB ? "-n, " : "");

@@ -22,6 +22,8 @@ struct run_options {
 	const char *name;
 	const char *cluster; /* one that is there; NULL: a new one (exec: any) */
 	const char *log_dir;
+	const char *http, *http_prefix; /* of debug pages; NULL: not said */
+	bool no_http;
 	const char *dir; /* NULL: where we are */
 	struct option_list env;
 	struct option_list collect; /* patterns */
@@ -52,6 +54,15 @@ struct run_options {
 	{ .name = "lease-first", .kind = OPTION_DURATION, .value = "TIME",     \
 	  .help = "the same, until they are asked at first (2m)",              \
 	  .offset = at(keepalive.first_ms) }
+
+/* Those for the debug pages. */
+#define RUN_HTTP(at)                                                           \
+	{ .name = "http", .kind = OPTION_TEXT, .value = "ADDR",                \
+	  .help = "debug pages there (127.0.0.1:3333, or the next port)",      \
+	  .offset = at(http) },                                                \
+	{ .name = "http-prefix", .kind = OPTION_TEXT, .value = "PATH",         \
+	  .help = "debug pages below that path", .offset = at(http_prefix) },  \
+	{ .name = "no-http", .help = "no debug pages", .offset = at(no_http) }
 
 /* The options for settings of systems: --ec2-NAME each, of which --help only
  * says where to find them, and short names for those that one wants often. */

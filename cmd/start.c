@@ -55,6 +55,7 @@ static const struct option_spec table[] = {
 	  .offset = RUN(timeout_ms) },
 	{ .name = "quiet", .letter = 'q',
 	  .help = "say nothing of how the machines come up", .offset = RUN(quiet) },
+	RUN_HTTP(RUN),
 	RUN_KEEPALIVE(RUN),
 	RUN_EC2(RUN)
 	{ .name = "no-wait", .help = "do not wait for the machines to be RUNNING",

@@ -136,16 +136,18 @@ static void print_cluster(const cJSON *cluster, size_t width, bool colour,
 					       NULL };
 	const cJSON *machines = cJSON_GetObjectItemCaseSensitive(cluster, "machines");
 	const cJSON *machine;
-	char name[64], system[64], cost[96];
+	char name[64], system[64], cost[96], url[256];
 	int n = cJSON_GetArraySize(machines);
 	struct table t;
 
-	fprintf(out, "cluster %s: %d machine%s, %s%s%s\n",
+	text_of(cluster, "http", url, sizeof(url));
+	fprintf(out, "cluster %s: %d machine%s, %s%s%s%s%s\n",
 		text_of(cluster, "cluster", name, sizeof(name)), n,
 		n == 1 ? "" : "s", text_of(cluster, "system", system, sizeof(system)),
 		cost_of(cluster, cost, sizeof(cost)),
 		cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(cluster, "used"))
-			? ", in use" : "");
+			? ", in use" : "",
+		*url != '\0' ? ", " : "", url);
 	if (n == 0)
 		return;
 	table_init(&t, headers);

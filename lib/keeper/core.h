@@ -36,6 +36,8 @@ struct keeper_options {
 	const char *name, *system, *log_dir; /* NULL: not given */
 	const char *version, *wire;	     /* the client's */
 	struct keepalive keepalive;	     /* 0: the system's */
+	const char *http, *http_prefix;	     /* of the debug pages; NULL */
+	bool no_http;			     /* there are none */
 	int hold_fd;   /* -1: none */
 	int status_fd; /* -1: stderr */
 	const char **set; /* settings of systems, "ec2-type=m5.large" */
@@ -70,6 +72,8 @@ struct keeper {
 	struct tail_list tails;
 	struct boots boots;
 	struct watch_list watches;
+	struct debug_pages *pages;
+	struct debug_server *http; /* NULL: nobody shows them */
 	struct loan loan; /* to bigm run --cluster */
 	struct watch_list farewells; /* see farewell.h */
 	bool parting; /* a Shutdown waits for them */

@@ -66,7 +66,8 @@ static int take_option(struct keeper_options *o, int c,
 	} texts[] = {
 		{ 'n', &o->name },    { 'y', &o->system },
 		{ 'v', &o->version }, { 'w', &o->wire },
-		{ 'l', &o->log_dir },
+		{ 'l', &o->log_dir }, { 'h', &o->http },
+		{ 'H', &o->http_prefix },
 	};
 
 	uint64_t *const times[] = {
@@ -93,6 +94,7 @@ static int take_option(struct keeper_options *o, int c,
 				      "the keeper does not know an option of "
 				      "its client");
 	o->ship = o->ship || c == 's';
+	o->no_http = o->no_http || c == 'N';
 	o->debug = o->debug || c == 'd';
 	return 0;
 }
@@ -101,17 +103,20 @@ static int parse_options(int argc, char **argv, struct keeper_options *o,
 			 struct bigm_error *err)
 {
 	static const char *const times[] = { KEEPALIVE_NAMES };
-	struct option options[16] = {
+	struct option options[20] = {
 		{ "name", required_argument, NULL, 'n' },
 		{ "system", required_argument, NULL, 'y' },
 		{ "version", required_argument, NULL, 'v' },
 		{ "wire", required_argument, NULL, 'w' },
 		{ "log-dir", required_argument, NULL, 'l' },
+		{ "http", required_argument, NULL, 'h' },
+		{ "http-prefix", required_argument, NULL, 'H' },
+		{ "no-http", no_argument, NULL, 'N' },
 		{ "ship", no_argument, NULL, 's' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ "set", required_argument, NULL, 'S' },
 	};
-	size_t n = 8;
+	size_t n = 11;
 	/* getopt wants a program's name in front. */
 	char **args = xcalloc((size_t)argc + 2, sizeof(*args));
 	int c, rc = 0;

@@ -18,6 +18,7 @@
 #include "keeper/lifeline.h"
 #include "keeper/limits.h"
 #include "keeper/member.h"
+#include "keeper/pages.h"
 #include "supervisor/bootstrap.h"
 
 /* Machines get this long to shut down, then to die of SIGKILL. */
@@ -527,6 +528,7 @@ int keeper_init(struct keeper *k, const char *journal, struct bigm_error *err)
 	loan_init(&k->loan, k);
 	ship_list_init(&k->shipments, k->loop);
 	farewell_init(k);
+	pages_init(k);
 	k->end = (struct bigm_error)BIGM_ERROR_INIT;
 	if (make_marker(k, err) < 0 || make_authority(k, err) < 0 ||
 	    make_journal(k, journal, err) < 0)
@@ -544,6 +546,7 @@ int keeper_hold(struct keeper *k, int fd, struct bigm_error *err)
 /* In reverse; members first, whose connections close on the loop. */
 void keeper_dispose(struct keeper *k)
 {
+	pages_release(k);
 	delivery_free_all(&k->deliveries);
 	for (size_t i = 0; i < k->nmembers; i++)
 		member_free(k->members[i]);

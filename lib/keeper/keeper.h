@@ -12,7 +12,8 @@
  * How it is started (lib/machine/cluster.c does):
  *
  *	bigm --keeper --version V --wire N [--name NAME] [--system NAME]
- *	     [--log-dir DIR] [--keepalive-period TIME]
+ *	     [--log-dir DIR] [--http ADDR] [--http-prefix PATH] [--no-http]
+ *	     [--keepalive-period TIME]
  *	     [--keepalive-timeout TIME] [--keepalive-call TIME]
  *	     [--lease TIME] [--lease-first TIME] [--ship] [--debug]
  *

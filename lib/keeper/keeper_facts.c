@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "debug/server.h"
 #include "keeper/core.h"
 #include "keeper/member.h"
 #include "rpc/wire.h"
@@ -41,6 +42,9 @@ cJSON *keeper_info(const struct keeper *k)
 	cJSON_AddStringToObject(info, "system", k->ops->name);
 	cJSON_AddNumberToObject(info, "end_ms",
 				k->ops->kill_ms + k->ops->end_ms);
+	if (k->http)
+		cJSON_AddStringToObject(info, "http",
+					debug_server_url(k->http));
 	add_keepalive(info, &k->keepalive);
 	return info;
 }

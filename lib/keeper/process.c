@@ -17,6 +17,7 @@
 #include "keeper/ec2boot.h"
 #include "keeper/lifeline.h"
 #include "keeper/member.h"
+#include "keeper/pages.h"
 #include "machine/orphans.h"
 
 /* ------------------------------------------------------------------ */
@@ -168,7 +169,8 @@ static int begin(struct keeper *k, int guard_fd, struct bigm_error *err)
 	k->bigm_path = own_program();
 	k->loop = loop_new(err);
 	if (!k->loop || keeper_init(k, output, err) < 0 ||
-	    make_system(k, err) < 0 || write_record(k, err) < 0)
+	    make_system(k, err) < 0 || pages_serve(k, err) < 0 ||
+	    write_record(k, err) < 0)
 		return BIGM_EFAILED;
 	return serve(k, guard_fd, err);
 }

@@ -302,6 +302,26 @@ static int add_times(const char **argv, struct keeper_times *times,
 	return n;
 }
 
+static int add_texts(const char **argv, const struct cluster_options *o)
+{
+	const char *const texts[][2] = {
+		{ "--name", o->name },
+		{ "--system", o->system },
+		{ "--log-dir", o->log_dir },
+		{ "--http", o->http },
+		{ "--http-prefix", o->http_prefix },
+	};
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		if (!texts[i][1])
+			continue;
+		argv[n++] = texts[i][0];
+		argv[n++] = texts[i][1];
+	}
+	return n;
+}
+
 /* The keeper's arguments, malloc'ed; they point to the options and times. */
 static const char **keeper_argv(const struct cluster_options *o,
 				struct keeper_times *times)
@@ -318,19 +338,10 @@ static const char **keeper_argv(const struct cluster_options *o,
 	argv[n++] = bigm_version();
 	argv[n++] = "--wire";
 	argv[n++] = WIRE_VERSION_TEXT;
-	if (o->name) {
-		argv[n++] = "--name";
-		argv[n++] = o->name;
-	}
-	if (o->system) {
-		argv[n++] = "--system";
-		argv[n++] = o->system;
-	}
-	if (o->log_dir) {
-		argv[n++] = "--log-dir";
-		argv[n++] = o->log_dir;
-	}
+	n += add_texts(argv + n, o);
 	n += add_times(argv + n, times, &o->keepalive);
+	if (o->no_http)
+		argv[n++] = "--no-http";
 	if (o->ship)
 		argv[n++] = "--ship";
 	if (o->debug)

@@ -40,6 +40,10 @@ struct cluster_options {
 	const char *name;    /* of the cluster; NULL: the keeper makes one up */
 	const char *system;  /* NULL: "local" */
 	const char *log_dir; /* where the logs shall stay; NULL: nowhere */
+	const char *http;    /* where debug pages are; NULL: on 127.0.0.1:3333, or at
+			      * the next port that is free */
+	const char *http_prefix; /* the path that they are below; NULL: none */
+	bool no_http;	     /* there are none */
 	char *const *set;    /* settings of systems, "ec2-type=m5.large", the
 			      * later of one name winning; ends with NULL; NULL:
 			      * none */

@@ -24,6 +24,10 @@ struct settings {
 	char *system;  /* NULL: the keeper's default */
 	char *cluster; /* name of a new cluster; NULL: made up */
 	char *log_dir; /* where logs shall stay; NULL: nowhere */
+	char *http;    /* where debug pages are, "127.0.0.1:3333"; NULL: there, or at
+			* the next port that is free */
+	char *http_prefix; /* the path that they are below; NULL: none */
+	bool no_http;  /* there are none */
 	char *bundle;  /* what machines run instead of the program; NULL: it */
 	struct keepalive keepalive; /* 0: the system's default */
 	char *control; /* socket of the keeper to use; NULL: spawn one */

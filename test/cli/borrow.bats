@@ -197,7 +197,7 @@ begin_guest() {
 	phases_are "taken taken own"
 	[ "$(of_status "c['used'], c['machines'][0]['use']['program']")" = "True $PWD/guest" ]
 	run_bigm status
-	[[ ${lines[0]} == "cluster calm: 3 machines, local, in use" ]]
+	[[ ${lines[0]} == "cluster calm: 3 machines, local, in use, http://"* ]]
 	[[ ${lines[2]} == m0*guest*https* && ${lines[4]} != *guest* ]]
 	for program in ./guest hostname; do
 		run_bigm run --cluster calm "$program"

@@ -45,7 +45,7 @@ is_ready() {
 	run_bigm status
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[[ ${lines[0]} == "cluster "*": 3 machines, local" ]]
+	[[ ${lines[0]} == "cluster "*": 3 machines, local, http://127.0.0.1:"*"/" ]]
 	[[ ${lines[1]} == MACHINE*STATE*PROCS*PID*ADDRESS ]]
 	[[ ${lines[2]} =~ ^m0\ +RUNNING\ +1\ +[0-9]+\ .*https://127\.0\.0\.1:[0-9]+/$ ]]
 	[[ ${lines[4]} =~ ^m2\ +RUNNING ]]
@@ -213,7 +213,7 @@ for line in sys.stdin: assert json.loads(line)[0]["cluster"] == "one", line' <js
 	"$BIGM" start --name one
 	run bash -c 'set -o pipefail; timeout 10 "$BIGM" status --watch | head -1'
 	[ "$status" -eq 141 ]
-	[[ $output == "cluster one: 1 machine, local" ]]
+	[[ $output == "cluster one: 1 machine, local, http://"* ]]
 	run bash -c '"$BIGM" status --watch >/dev/full'
 	[ "$status" -eq 1 ]
 	[ "$output" = "bigm status: standard output: No space left on device" ]
