@@ -59,7 +59,7 @@ assert machine['state'] == 'RUNNING' and machine['market'] == 'spot' and machine
 assert machine['type'] == 'm5.large' and machine['zone'].startswith('us-west-2'), machine
 assert machine['instance'].startswith('i-') and machine['procs'] == 2, machine"
     "$BIGM" status >table
-    grep -qE '^cluster desk: 1 machine, ec2, 0\.[0-9]+ USD an hour, http://127\.0\.0\.1:' table
+    grep -qE '^cluster desk: 1 machine, ec2, 0\.[0-9]+ USD an hour, 0\.[0-9]+ USD so far, http://127\.0\.0\.1:' table
     grep -qE ' i-[0-9a-f]+ +m5\.large +us-west-2[a-z] +spot +0\.[0-9]+' table
     [ "$(bigm_there call m0 PI.Sample '{"seed": 7, "begin": 0, "end": 1000}' | wc -l)" -eq 1 ]
     [ "$(bigm_there exec m0 -- sh -c 'echo out; cat /etc/hostname; exit 3' | head -n 1)" = out ]
