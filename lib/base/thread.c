@@ -11,6 +11,7 @@ int thread_start(pthread_t *thread, const pthread_attr_t *attr,
 	int rc;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGPROF);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(thread, attr, fn, data);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -12,6 +12,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "bundle/preload.h"
+#include "sampler/profiler.h"
 
 #define CONF "/etc/ld.so.conf"
 #define CONF_DEPTH 8
@@ -358,6 +360,20 @@ static char *find_loader(struct search *s)
 	return found;
 }
 
+/* The profiler is the first to be loaded, and so are what it needs the first to
+ * be looked for. */
+static void add_preload(struct search *s)
+{
+	char *path = preload_find(&s->objects[0].elf);
+	struct elf_file elf;
+
+	if (path && try_file(s, path, &elf) == 1)
+		add_object(s, PROFILER_LIBRARY, path, folder_of(path),
+			   &elf, 0);
+	else
+		free(path);
+}
+
 static int search(struct search *s, struct closure *closure)
 {
 	const char *loader = s->objects[0].elf.interpreter;
@@ -373,6 +389,7 @@ static int search(struct search *s, struct closure *closure)
 	closure->loader = find_loader(s);
 	if (!closure->loader)
 		return s->err->code;
+	add_preload(s);
 	for (size_t i = 0; rc == 0 && i < s->n; i++)
 		for (size_t k = 0; rc == 0 && s->objects[i].elf.needed &&
 				   s->objects[i].elf.needed[k]; k++)
@@ -408,8 +425,13 @@ static void hand_over(struct search *s, struct closure *closure)
 		if (slash && strcmp(o->name, slash + 1) == 0)
 			continue;
 		closure->libraries[closure->n++] =
-			(struct closure_library){ o->name, o->path,
-						  leads_away(&o->elf) };
+			(struct closure_library){
+				.name = o->name,
+				.path = o->path,
+				.rpath = leads_away(&o->elf),
+				.preload = strcmp(o->name,
+						  PROFILER_LIBRARY) == 0,
+			};
 		o->name = o->path = NULL;
 	}
 }

@@ -7,7 +7,8 @@
  * system (those of /etc/ld.so.conf, the usual ones, and for another
  * architecture those of a cross compiler), with $ORIGIN, $LIB and $PLATFORM.
  * Nothing is run, so a program of another architecture, or one that nobody
- * trusts, is as good as any.  Variants for newer processors (glibc-hwcaps) are
+ * trusts, is as good as any.  A program that can be profiled gets what that
+ * takes as well (bundle/preload.h).  Variants for newer processors (glibc-hwcaps) are
  * left out: where the bundle runs there may be an older one.
  */
 #ifndef BUNDLE_CLOSURE_H
@@ -21,6 +22,7 @@ struct closure_library {
 	char *name; /* as objects ask for it: "libm.so.6" */
 	char *path; /* where it is here */
 	bool rpath; /* its DT_RPATH leads to folders of the system */
+	bool preload; /* the loader is to be told to load it first */
 };
 
 struct closure {

@@ -152,6 +152,20 @@ static int take_string(struct reading *r, const Elf_Data *strings,
 	return 0;
 }
 
+/* What such a sanitizer's code calls before anything else. */
+static bool is_sanitized(const Elf_Data *strings)
+{
+	static const char *const names[] = {
+		"__asan_init", "__tsan_init", "__msan_init", "__hwasan_init",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (memmem(strings->d_buf, strings->d_size, names[i],
+			   strlen(names[i]) + 1))
+			return true;
+	return false;
+}
+
 static bool has_string(GElf_Sxword tag)
 {
 	return tag == DT_NEEDED || tag == DT_SONAME || tag == DT_RPATH ||
@@ -177,6 +191,7 @@ static int read_dynamic(struct reading *r, const GElf_Phdr *header)
 	strings = string_table(r);
 	if (!strings)
 		return bad(r, "its strings are beyond its end");
+	r->file->sanitized = is_sanitized(strings);
 	for (int i = 0; rc == 0 && gelf_getdyn(data, i, &d) &&
 			d.d_tag != DT_NULL; i++)
 		if (has_string(d.d_tag))

@@ -21,6 +21,7 @@ struct elf_file {
 	char *rpath;
 	char *runpath;
 	bool driver; /* carries bigm.h's note */
+	bool sanitized; /* built with a sanitizer that replaces malloc() */
 };
 
 /* 1 for an ELF file, 0 for any other, or a code.  To be released after 1. */

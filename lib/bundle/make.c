@@ -75,12 +75,13 @@ static int add_closure(struct part *p, const struct closure *closure)
 {
 	struct manifest *m = p->manifest;
 	const char *name;
-	bool inhibits;
+	bool inhibits, preloads;
 	int rc = 0;
 
 	if (!closure->loader)
 		return 0;
 	inhibits = loader_takes(closure->loader, "--inhibit-rpath");
+	preloads = loader_takes(closure->loader, "--preload");
 	name = strrchr(closure->loader, '/');
 	rc = add_library(p, name ? name + 1 : closure->loader, closure->loader,
 			 &m->loader);
@@ -92,7 +93,11 @@ static int add_closure(struct part *p, const struct closure *closure)
 		const struct closure_library *library = &closure->libraries[i];
 		AUTO_FREE char *path = NULL;
 
+		if (library->preload && !preloads)
+			continue;
 		rc = add_library(p, library->name, library->path, &path);
+		if (library->preload)
+			m->preload = xstrdup(path);
 		if (inhibits && library->rpath)
 			add_inhibited(m, path);
 	}

@@ -171,7 +171,8 @@ int manifest_check(const struct manifest *m, struct bigm_error *err)
 	if (check_files(m, err) < 0)
 		return BIGM_EINVALID;
 	if (check_member(m, "program", m->program, err) < 0 ||
-	    check_member(m, "loader", m->loader, err) < 0)
+	    check_member(m, "loader", m->loader, err) < 0 ||
+	    check_member(m, "preload", m->preload, err) < 0)
 		return BIGM_EINVALID;
 	return check_member(m, "interpreter", m->interpreter, err);
 }
@@ -269,6 +270,7 @@ static int read_all(struct manifest *m, const cJSON *json,
 	if (read_string(json, "arch", true, &m->arch, err) < 0 ||
 	    read_string(json, "program", true, &m->program, err) < 0 ||
 	    read_string(json, "loader", false, &m->loader, err) < 0 ||
+	    read_string(json, "preload", false, &m->preload, err) < 0 ||
 	    read_string(json, "interpreter", false, &m->interpreter, err) < 0 ||
 	    read_string(json, "interpreter_argument", false,
 			&m->interpreter_argument, err) < 0 ||
@@ -305,6 +307,7 @@ void manifest_free(struct manifest *m)
 	free(m->arch);
 	free(m->program);
 	free(m->loader);
+	free(m->preload);
 	free(m->interpreter);
 	free(m->interpreter_argument);
 	free(m);
@@ -344,6 +347,7 @@ cJSON *manifest_json(const struct manifest *m)
 	add_string(json, "loader", m->loader);
 	if (m->argv0)
 		cJSON_AddBoolToObject(json, "argv0", true);
+	add_string(json, "preload", m->preload);
 	if (m->inhibit)
 		cJSON_AddItemToObject(
 			json, "inhibit_rpath",
@@ -402,6 +406,10 @@ static void add_loader(struct strings *head, const struct manifest *m,
 	if (m->inhibit) {
 		add(head, xstrdup("--inhibit-rpath"));
 		add(head, inhibit_list(m, dir));
+	}
+	if (m->preload) {
+		add(head, xstrdup("--preload"));
+		add(head, xasprintf("%s/%s", dir, m->preload));
 	}
 }
 

@@ -3,6 +3,7 @@
  *
  *	{"format": 1, "arch": "linux/amd64", "program": "app",
  *	 "loader": ".bigm/lib/ld-linux-x86-64.so.2",
+ *	 "preload": ".bigm/lib/libbigm-profile.so",
  *	 "argv0": true, "inhibit_rpath": ["", ".bigm/lib/libx.so.1"],
  *	 "interpreter": "bin/python3", "interpreter_argument": "-u",
  *	 "driver": true,
@@ -40,6 +41,7 @@ struct manifest {
 	char *program;
 	char *loader; /* NULL: the machine's, or none */
 	bool argv0;   /* the loader takes --argv0 */
+	char *preload; /* the profiler, which the loader loads first; NULL: none */
 	char **inhibit; /* whose DT_RPATH leads to the machine's libraries: ""
 			 * for the program, else paths; NULL: nobody's */
 	char *interpreter; /* of a script, shipped with it; NULL: none */

@@ -27,7 +27,9 @@ char *companion_find(const char *bigm_path, const char *name,
 		{ dir, "" },
 		{ dir, "/ec2" },
 		{ dir, "/../libexec/bigm" },
+		{ dir, "/../lib/bigm" },
 		{ BIGM_PKGLIBEXECDIR, "" },
+		{ BIGM_PKGLIBDIR, "" },
 	};
 	struct buffer looked_at = BUFFER_INIT(64 << 10);
 	char *found = NULL;

@@ -64,6 +64,8 @@ struct keeper {
 	const struct system_ops *ops;
 	struct system *system;
 	cargo_find_fn *find_cargo; /* NULL: it cannot ship bundles */
+	/* preload_variable(); NULL: nothing is preloaded. */
+	char *(*preload)(const char *program, char *const *env);
 	struct delivery_list deliveries;
 	struct shipment_list shipments;
 	struct keepalive keepalive; /* 0: the system's, from keeper_start() on */

@@ -60,7 +60,7 @@ static void on_shipped(void *data, const struct bigm_error *why)
  * shall have, and what it shall not have any more. */
 static char **env_changes(char *const *from, char *const *to)
 {
-	size_t n = 0, count = 0;
+	size_t n = 1, count = 0; /* one more, see add_change() */
 	char **changes;
 
 	for (char *const *e = from; *e; e++)
@@ -105,6 +105,33 @@ static struct ship_order ship_order_of(const struct member *m)
 	};
 }
 
+/* A plain program of this host gets its profiler, which it loads from where
+ * that lies; a bundle has its own along.  NULL: none. */
+static char *preload_of(const struct member *m, const struct ship_order *order)
+{
+	const struct keeper *k = m->keeper;
+	const struct start_request *image = m->image;
+	bool away = k->ops->ships && k->ops->ships(k->system);
+
+	if (!k->preload || away || m->hop || image->cargo || !image->program ||
+	    !order->exec)
+		return NULL;
+	/* Its file may be gone. */
+	if (image->program_fd < 0)
+		return k->preload(image->program, image->env);
+	AUTO_FREE char *path = xasprintf("/proc/self/fd/%d",
+					 image->program_fd);
+	return k->preload(path, image->env);
+}
+
+/* change may be NULL, and becomes the list's. */
+static void add_change(char **changes, char *change)
+{
+	while (*changes)
+		changes++;
+	*changes = change;
+}
+
 static void on_progress(void *data)
 {
 	struct member *m = data;
@@ -123,8 +150,10 @@ void member_ship(struct member *m, const struct start_request *before)
 	char **ours = process_env(NULL, NULL);
 	char **env = env_changes(before->env ? before->env : ours,
 				 image->env ? image->env : ours);
+	char *preload = preload_of(m, &order);
 
-	order.env = before == image && !image->env ? NULL : env;
+	add_change(env, preload);
+	order.env = before == image && !image->env && !preload ? NULL : env;
 	if (order.exec)
 		m->least = (m->incarnation > 0 ? m->incarnation : 1) + 1;
 	m->splitter.begins = m->least > 0 ? m->least : 1;

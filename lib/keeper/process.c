@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "bundle/cargo.h"
+#include "bundle/preload.h"
 #include "keeper/core.h"
 #include "keeper/ec2boot.h"
 #include "keeper/lifeline.h"
@@ -182,6 +183,7 @@ int keeper_run(struct record *record, const struct keeper_options *options,
 		.record = record,
 		.options = options,
 		.find_cargo = bundle_find_cargo,
+		.preload = preload_variable,
 	};
 	struct bigm_error why = BIGM_ERROR_INIT;
 

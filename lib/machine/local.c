@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "bundle/preload.h"
 #include "loop/process.h"
 #include "machine/host_file.h"
 #include "machine/oom.h"
@@ -328,13 +329,14 @@ struct beginning {
 	char *const *argv;
 	char *boot;  /* for the environment; NULL: */
 	int identity; /* its standard input; -1: nothing */
+	char *preload; /* for the environment besides boot; NULL: nothing */
 };
 
 static int spawn_as(struct system_launch *l, const struct system_order *order,
 		    const struct child_ends *ends,
 		    const struct beginning *as, struct bigm_error *err)
 {
-	char *const changes[] = { as->boot, NULL };
+	char *const changes[] = { as->boot, as->preload, NULL };
 	char **env = process_env(order->env, changes);
 	const struct process_fd fds[] = {
 		{ ends->out, 1 },
@@ -398,11 +400,14 @@ static int spawn(struct system_launch *l, const struct system_order *order,
 					 CHILD_LISTEN_FD, CHILD_PARENT_FD);
 	char *bare[] = { (char *)"bigm", NULL };
 	bool own = order->program != NULL;
+	AUTO_FREE char *preload = own ? preload_variable(order->program,
+							 order->env) : NULL;
 	const struct beginning as = {
 		.program = own ? order->program : l->system->worker,
 		.argv = own ? order->argv : bare,
 		.boot = boot,
 		.identity = -1,
+		.preload = preload,
 	};
 
 	if (l->system->ship)

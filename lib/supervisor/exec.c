@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "loop/process.h"
+#include "sampler/profiler.h"
 #include "supervisor/exec.h"
 
 #define BUSY_MS 1000 /* while some fork of ours has the file open to write */
@@ -52,7 +53,11 @@ static int close_others_on_exec(struct bigm_error *err)
 static void reset_signals(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
+	const struct profiler *profiler = profiler_loaded();
 	sigset_t none;
+
+	if (profiler)
+		profiler->halt();
 
 	for (int sig = 1; sig <= SIGRTMAX; sig++)
 		(void)sigaction(sig, &action, NULL);

@@ -133,11 +133,3 @@ int figures_expvars(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 		return err->code;
 	return add_load(add_object(json, "load"), err);
 }
-
-int figures_profile(struct bigm_request *req, const cJSON *arg, cJSON **reply,
-		    struct bigm_error *err)
-{
-	return bigm_error_set(err, BIGM_EUNSUPPORTED,
-			      "profiles are not available: this build has no "
-			      "profiler");
-}

@@ -1,6 +1,6 @@
 /*
  * figures: the Supervisor's methods that tell how a machine and its host are:
- * DiskInfo, LoadInfo, MemInfo, Expvars, and the profiles.  supervisor.h says
+ * DiskInfo, LoadInfo, MemInfo and Expvars.  supervisor.h says
  * what each replies.
  */
 #ifndef SUPERVISOR_FIGURES_H
@@ -9,8 +9,5 @@
 #include "bigm.h"
 
 bigm_method_fn figures_disk, figures_load, figures_memory, figures_expvars;
-
-/* A profile, which this build has not: BIGM_EUNSUPPORTED. */
-bigm_method_fn figures_profile;
 
 #endif

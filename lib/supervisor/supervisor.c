@@ -19,6 +19,7 @@
 #include "supervisor/figures.h"
 #include "supervisor/files.h"
 #include "supervisor/mapper.h"
+#include "supervisor/profiles.h"
 #include "supervisor/service.h"
 
 #define PIECE (256u << 10)
@@ -404,9 +405,9 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 	X("LoadInfo", figures_load, 0, DRIVER)                                 \
 	X("MemInfo", figures_memory, 0, DRIVER)                                \
 	X("Expvars", figures_expvars, 0, DRIVER)                               \
-	X("CPUProfile", figures_profile, BIGM_STREAM_REPLY, DRIVER)            \
-	X("Profile", figures_profile, BIGM_STREAM_REPLY, DRIVER)               \
-	X("Profiles", figures_profile, 0, DRIVER)                              \
+	X("CPUProfile", profiles_cpu, BIGM_STREAM_REPLY, DRIVER)               \
+	X("Profile", profiles_take, BIGM_STREAM_REPLY, DRIVER)                 \
+	X("Profiles", profiles_list, 0, DRIVER)                                \
 	X("Run", run, BIGM_INLINE | STREAMS, DRIVER)                           \
 	X("Map", map, BIGM_INLINE | STREAMS, DRIVER)                           \
 	X("Shutdown", shut_down, BIGM_INLINE, DRIVER)

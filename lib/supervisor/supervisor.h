@@ -34,7 +34,11 @@
  * Expvars      {"cmdline": […], "uptime_s", "calls": {"S.M": {"calls",
  *              "errors"}…}, "memory": as MemInfo with the process, "load": as
  *              LoadInfo}
- * CPUProfile, Profile, Profiles   UNSUPPORTED, there is no profiler
+ * CPUProfile   {"duration_s": 30, "hz": 100, "debug": 0}: stream out: a gzipped
+ *              profile.proto; with debug 1 or 2 text
+ * Profile      {"name": "heap", "debug": 0}: the same of heap, mutex, block or
+ *              threads
+ * Profiles     [{"name", "count"}…]: what Profile has: stacks, or threads
  * Run          stream both ways, see supervisor/run.h
  * Shutdown     {"delay_ms", "message"}: releases the services, ends the log
  *              with the marker, exits 0

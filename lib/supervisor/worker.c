@@ -342,6 +342,7 @@ struct worker *worker_new(struct boot *boot, int argc, char **argv,
 	pthread_mutex_init(&worker->lock, NULL);
 	binary_store_init(&worker->binaries, boot->dir, intake, boot->image);
 	shelf_init(&worker->shelf, boot->dir);
+	worker->bare = intake != NULL;
 	worker->types = types;
 	worker->argc = argc;
 	worker->argv = argv;

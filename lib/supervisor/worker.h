@@ -38,6 +38,7 @@ struct worker {
 	int argc;
 	char **argv; /* as main() got them */
 	bool guest; /* the process is not its own: no Exec */
+	bool bare;  /* it is nobody's program */
 	struct faults *faults; /* of its server; NULL: none */
 	uint64_t started_ns; /* monotonic; anew with each Exec */
 	struct loop *loop;

@@ -146,22 +146,6 @@ static void expvars_count_calls_and_errors(void **state)
 	check_load(object(first, "load"));
 }
 
-static void profiles_are_not_available(void **state)
-{
-	struct buffer got = BUFFER_INIT(4096);
-	struct bigm_error err = BIGM_ERROR_INIT;
-
-	call_fails(*state, "Supervisor.Profiles", NULL, BIGM_EUNSUPPORTED,
-		   "no profiler");
-	assert_int_equal(call_read(*state, "Supervisor.Profile", &got, &err),
-			 BIGM_EUNSUPPORTED);
-	assert_int_equal(call_read(*state, "Supervisor.CPUProfile", &got,
-				   &err), BIGM_EUNSUPPORTED);
-	assert_non_null(strstr(err.text, "no profiler"));
-	assert_int_equal(got.len, 0);
-	buffer_release(&got);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -171,7 +155,6 @@ int main(int argc, char **argv)
 		TEST(load_info_has_three_averages),
 		TEST(mem_info_tells_of_the_process_on_request),
 		TEST(expvars_count_calls_and_errors),
-		TEST(profiles_are_not_available),
 	};
 
 	fixture_main(argc, argv);

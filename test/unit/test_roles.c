@@ -59,7 +59,7 @@ static const struct {
 	{ "LoadInfo", "null", D, false, false },
 	{ "MemInfo", "null", D, false, false },
 	{ "Expvars", "null", D, false, false },
-	{ "CPUProfile", "null", D, false, true },
+	{ "CPUProfile", "{\"hz\": 0}", D, false, true },
 	{ "Profile", "null", D, false, true },
 	{ "Profiles", "null", D, false, false },
 	{ "Run", NULL, D, true, true },

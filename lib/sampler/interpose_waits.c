@@ -1,0 +1,316 @@
+/*
+ * interpose_waits: locks, condition variables and joins, before the C
+ * library's.  A lock that is free is taken by trying, which costs nothing more.
+ *
+ * A thread that waits for a lock looks at its own stack while it waits, when
+ * its next sample is due: not afterwards, when it has the lock and others wait
+ * for it.  For that the wait is cut into two, by a time-out.
+ */
+#include "config.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bigm.h"
+#include "sampler/cpu.h"
+#include "sampler/interpose.h"
+#include "sampler/unwind.h"
+#include "sampler/waits.h"
+
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define CALLER __builtin_return_address(0)
+#define NS 1000000000
+
+static struct {
+	int (*mutex_lock)(pthread_mutex_t *m);
+	int (*mutex_clocklock)(pthread_mutex_t *m, clockid_t clock,
+			       const struct timespec *until);
+	int (*rdlock)(pthread_rwlock_t *l);
+	int (*clockrdlock)(pthread_rwlock_t *l, clockid_t clock,
+			   const struct timespec *until);
+	int (*wrlock)(pthread_rwlock_t *l);
+	int (*clockwrlock)(pthread_rwlock_t *l, clockid_t clock,
+			   const struct timespec *until);
+	int (*cond_wait)(pthread_cond_t *c, pthread_mutex_t *m);
+	int (*cond_timedwait)(pthread_cond_t *c, pthread_mutex_t *m,
+			      const struct timespec *until);
+	int (*cond_clockwait)(pthread_cond_t *c, pthread_mutex_t *m,
+			      clockid_t clock, const struct timespec *until);
+	int (*join)(pthread_t thread, void **result);
+	int (*create)(pthread_t *thread, const pthread_attr_t *attr,
+		      void *(*fn)(void *), void *data);
+} real;
+static _Atomic bool found;
+
+/* The oldest version of these is another one's, of LinuxThreads. */
+static void *find_cond(const char *name)
+{
+	void *p = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");
+
+	return p ? p : dlsym(RTLD_NEXT, name);
+}
+
+/* Twice at once does no harm. */
+static void find_real(void)
+{
+	void *p;
+
+	INTERPOSE_NEXT(real.mutex_lock, "pthread_mutex_lock");
+	INTERPOSE_NEXT(real.mutex_clocklock, "pthread_mutex_clocklock");
+	INTERPOSE_NEXT(real.rdlock, "pthread_rwlock_rdlock");
+	INTERPOSE_NEXT(real.clockrdlock, "pthread_rwlock_clockrdlock");
+	INTERPOSE_NEXT(real.wrlock, "pthread_rwlock_wrlock");
+	INTERPOSE_NEXT(real.clockwrlock, "pthread_rwlock_clockwrlock");
+	INTERPOSE_NEXT(real.cond_clockwait, "pthread_cond_clockwait");
+	INTERPOSE_NEXT(real.join, "pthread_join");
+	INTERPOSE_NEXT(real.create, "pthread_create");
+	p = find_cond("pthread_cond_wait");
+	memcpy(&real.cond_wait, &p, sizeof(p));
+	p = find_cond("pthread_cond_timedwait");
+	memcpy(&real.cond_timedwait, &p, sizeof(p));
+	atomic_store(&found, true);
+}
+
+static inline void need_real(void)
+{
+	if (UNLIKELY(!atomic_load_explicit(&found, memory_order_acquire)))
+		find_real();
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * NS + t.tv_nsec;
+}
+
+/* ------------------------------------------------------------------ */
+/* Locks                                                               */
+
+/* What is the same for mutexes and both ways to lock a rwlock. */
+struct locking {
+	int (*lock)(void *lock);
+	int (*clocklock)(void *lock, clockid_t clock,
+			 const struct timespec *until);
+};
+
+/* Waits for the sample or for the lock, whichever comes first; true: for the
+ * lock, *rc is what it said. */
+static bool wait_until(const struct locking *how, void *lock, int64_t ns,
+		       int *rc)
+{
+	const struct timespec until = {
+		.tv_sec = (time_t)(ns / NS),
+		.tv_nsec = (long)(ns % NS),
+	};
+
+	*rc = how->clocklock(lock, CLOCK_MONOTONIC, &until);
+	return *rc != ETIMEDOUT;
+}
+
+static __attribute__((noinline)) int
+wait_for_lock(const struct locking *how, void *lock, const void *from)
+{
+	uintptr_t pcs[UNWIND_DEPTH];
+	size_t depth = 0;
+	int64_t begin, ns;
+	unsigned n;
+	int rc;
+
+	if (mine.inside || mine_off || !how->clocklock)
+		return how->lock(lock);
+	if (!mine.random)
+		mine_begin();
+	begin = now_ns();
+	if (!wait_until(how, lock, begin + mine.left[MINE_MUTEX], &rc)) {
+		depth = unwind_here(pcs, UNWIND_DEPTH, from);
+		rc = how->lock(lock);
+	} else if (rc == EINVAL) {
+		/* A mutex that inherits priorities knows no such clock. */
+		rc = how->lock(lock);
+	}
+	ns = now_ns() - begin;
+	n = mine_pass(MINE_MUTEX, ns);
+	if (n > 0 && depth > 0) {
+		mine.inside = true;
+		waits_note(MINE_MUTEX, n, ns, pcs, depth);
+		mine.inside = false;
+	}
+	return rc;
+}
+
+static int mutex_lock(void *m)
+{
+	return real.mutex_lock(m);
+}
+
+static int mutex_clocklock(void *m, clockid_t clock,
+			   const struct timespec *until)
+{
+	return real.mutex_clocklock(m, clock, until);
+}
+
+BIGM_API int pthread_mutex_lock(pthread_mutex_t *m)
+{
+	static const struct locking how = { mutex_lock, mutex_clocklock };
+	int rc = pthread_mutex_trylock(m);
+
+	if (rc != EBUSY)
+		return rc;
+	need_real();
+	return wait_for_lock(&how, m, CALLER);
+}
+
+static int rdlock(void *l)
+{
+	return real.rdlock(l);
+}
+
+static int clockrdlock(void *l, clockid_t clock, const struct timespec *until)
+{
+	return real.clockrdlock(l, clock, until);
+}
+
+BIGM_API int pthread_rwlock_rdlock(pthread_rwlock_t *l)
+{
+	static const struct locking how = { rdlock, clockrdlock };
+	int rc = pthread_rwlock_tryrdlock(l);
+
+	if (rc != EBUSY)
+		return rc;
+	need_real();
+	return wait_for_lock(&how, l, CALLER);
+}
+
+static int wrlock(void *l)
+{
+	return real.wrlock(l);
+}
+
+static int clockwrlock(void *l, clockid_t clock, const struct timespec *until)
+{
+	return real.clockwrlock(l, clock, until);
+}
+
+BIGM_API int pthread_rwlock_wrlock(pthread_rwlock_t *l)
+{
+	static const struct locking how = { wrlock, clockwrlock };
+	int rc = pthread_rwlock_trywrlock(l);
+
+	if (rc != EBUSY)
+		return rc;
+	need_real();
+	return wait_for_lock(&how, l, CALLER);
+}
+
+/* ------------------------------------------------------------------ */
+/* Waits                                                               */
+
+/* After a wait that began at that time.  It must not end early, so that its
+ * stack is looked at when it is over. */
+static void waited(int64_t begin, const void *from)
+{
+	uintptr_t pcs[UNWIND_DEPTH];
+	int64_t ns = now_ns() - begin;
+	unsigned n;
+
+	if (mine.inside || mine_off)
+		return;
+	mine.inside = true;
+	n = mine_pass(MINE_BLOCK, ns);
+	if (n > 0)
+		waits_note(MINE_BLOCK, n, ns, pcs,
+			   unwind_here(pcs, UNWIND_DEPTH, from));
+	mine.inside = false;
+}
+
+BIGM_API int pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
+{
+	int64_t begin = now_ns();
+	int rc;
+
+	need_real();
+	rc = real.cond_wait(c, m);
+	waited(begin, CALLER);
+	return rc;
+}
+
+BIGM_API int pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
+				    const struct timespec *until)
+{
+	int64_t begin = now_ns();
+	int rc;
+
+	need_real();
+	rc = real.cond_timedwait(c, m, until);
+	waited(begin, CALLER);
+	return rc;
+}
+
+BIGM_API int pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m,
+				    clockid_t clock,
+				    const struct timespec *until)
+{
+	int64_t begin = now_ns();
+	int rc;
+
+	need_real();
+	rc = real.cond_clockwait(c, m, clock, until);
+	waited(begin, CALLER);
+	return rc;
+}
+
+BIGM_API int pthread_join(pthread_t thread, void **result)
+{
+	int64_t begin = now_ns();
+	int rc;
+
+	need_real();
+	rc = real.join(thread, result);
+	waited(begin, CALLER);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* Threads                                                             */
+
+struct beginning {
+	void *(*fn)(void *data);
+	void *data;
+};
+
+static void *begin_thread(void *data)
+{
+	struct beginning begin = *(struct beginning *)data;
+
+	free(data);
+	cpu_thread_begins();
+	return begin.fn(begin.data);
+}
+
+/* While a CPU profile is taken, threads have their timers from their first
+ * moment; they may not live for long. */
+BIGM_API int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+			    void *(*fn)(void *), void *data)
+{
+	struct beginning *begin;
+	int rc;
+
+	need_real();
+	if (!cpu_is_on())
+		return real.create(thread, attr, fn, data);
+	begin = malloc(sizeof(*begin));
+	if (!begin)
+		return EAGAIN;
+	*begin = (struct beginning){ fn, data };
+	rc = real.create(thread, attr, begin_thread, begin);
+	if (rc != 0)
+		free(begin);
+	return rc;
+}
