@@ -94,11 +94,21 @@ static void run_launching(struct errand *errand)
 			&job->count, &errand->failure);
 }
 
+static void warn(struct system *s, const char *text)
+{
+	if (text)
+		s->keeper.warn(s->keeper.keeper, text);
+}
+
 static void finish_launching(struct errand *errand)
 {
 	struct launching *job = (struct launching *)errand;
 
-	errand->system->launching = false;
+	struct system *s = errand->system;
+	AUTO_FREE char *note = launcher_take_note(s->launcher);
+
+	s->launching = false;
+	warn(s, note);
 	for (size_t i = 0; i < job->n; i++) {
 		struct system_launch *l = job->launches[i];
 
@@ -158,6 +168,9 @@ static void launch(struct system *s)
 
 	if (n == 0 || s->launching)
 		return;
+	warn(s, s->note);
+	free(s->note);
+	s->note = NULL;
 	bootstrap = s->keeper.bootstrap(s->keeper.keeper, &why);
 	if (!bootstrap) {
 		fail_waiting(s, &why);
@@ -219,12 +232,15 @@ static void finish_looking(struct errand *errand)
 	s->looking = false;
 	if (errand->failure.kind != EC2_OK)
 		log_warn("%s", errand->failure.error.text);
-	else
-		TAILQ_FOREACH(l, &s->launches, entry)
-			if (l->is.id && was_asked_for(job, l->is.id))
-				instance_seen(l, ec2_instances_find(
-							 &job->instances,
-							 l->is.id));
+	TAILQ_FOREACH(l, &s->launches, entry) {
+		if (!l->is.id || !was_asked_for(job, l->is.id))
+			continue;
+		if (errand->failure.kind == EC2_OK)
+			instance_seen(l, ec2_instances_find(&job->instances,
+							    l->is.id));
+		else
+			l->suspect = l->suspect || l->doubted;
+	}
 	ec2_instances_release(&job->instances);
 	for (size_t i = 0; i < job->n; i++)
 		free(job->ids[i]);
@@ -268,6 +284,10 @@ static struct looking *new_looking(struct system *s)
 			continue;
 		job->ids = xrealloc(job->ids, (job->n + 1) * sizeof(*job->ids));
 		job->ids[job->n++] = xstrdup(l->is.id);
+		/* What comes to be suspect from here on, the answer may not
+		 * know of yet. */
+		l->doubted = l->suspect;
+		l->suspect = false;
 	}
 	return job;
 }

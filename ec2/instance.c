@@ -356,7 +356,7 @@ static void on_ssh_closed(void *data, const struct bigm_error *why)
 		return;
 	}
 	log_debug("%s: %s: %s", l->name, l->is.id, why->text);
-	l->suspect = l->announced;
+	l->suspect = l->suspect || l->announced;
 	errands_wake(l->system);
 	loop_timer_start(l->system->keeper.loop, &l->timer,
 			 retry_ms(l), on_retry);
@@ -493,11 +493,13 @@ static void lost(struct system_launch *l, const struct ec2_instance *i)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
 	const struct bigm_error *known = known_cause(l);
+	/* As a rule the text begins with it. */
+	const bool named = strstr(i->reason, i->reason_code) != NULL;
 
 	bigm_error_set(&why, BIGM_EUNAVAILABLE, "%s is %s: %s%s%s", l->is.id,
 		       ec2_state_name(i->state),
 		       *i->reason ? i->reason : "EC2 does not say why",
-		       *i->reason_code ? " " : "", i->reason_code);
+		       named ? "" : " ", named ? "" : i->reason_code);
 	if (!l->announced)
 		lost_early(l, &why);
 	else
@@ -509,7 +511,6 @@ void instance_seen(struct system_launch *l, const struct ec2_instance *i)
 	struct bigm_error why = BIGM_ERROR_INIT;
 	const char *host;
 
-	l->suspect = false;
 	if (l->gone)
 		return;
 	if (!i && loop_now_ns() - l->launched_ns > UNKNOWN_NS) {

@@ -29,6 +29,7 @@ struct launcher {
 	bool prepared;
 	const char *architecture;
 	char *user, host[STRAYS_HOST_MAX];
+	char *note; /* see launcher_take_note(); or NULL */
 	struct network network;
 	struct ec2_images images;
 	struct ec2_types types;
@@ -67,7 +68,16 @@ void launcher_free(struct launcher *l)
 		return;
 	forget(l);
 	free(l->user);
+	free(l->note);
 	free(l);
+}
+
+char *launcher_take_note(struct launcher *l)
+{
+	char *note = l->note;
+
+	l->note = NULL;
+	return note;
 }
 
 void launched_release(struct launched *launched)
@@ -81,7 +91,7 @@ void launched_release(struct launched *launched)
 /* ------------------------------------------------------------------ */
 /* What a launch needs                                                 */
 
-static size_t count(char *const *list)
+static size_t count(const char *const *list)
 {
 	size_t n = 0;
 
@@ -95,7 +105,8 @@ static int find_types(struct launcher *l, struct ec2_failure *f)
 	const struct ec2_settings *s = l->options.settings;
 	int r = ec2_describe_types(l->options.client,
 				   (const char *const *)s->types,
-				   count(s->types), &l->types, f);
+				   count((const char *const *)s->types),
+				   &l->types, f);
 
 	if (r == 0 &&
 	    ec2_plan_architecture(s, ec2_client_region(l->options.client),
@@ -130,12 +141,12 @@ static int find_image(struct launcher *l, struct ec2_failure *f)
 /* Nobody needs them to launch. */
 static int find_prices(struct launcher *l, struct ec2_failure *f)
 {
-	char *const *names = l->options.settings->types;
+	const char *const *names =
+		(const char *const *)l->options.settings->types;
 
 	if (l->options.settings->on_demand)
 		return 0;
-	if (ec2_describe_spot_prices(l->options.client,
-				     (const char *const *)names, count(names),
+	if (ec2_describe_spot_prices(l->options.client, names, count(names),
 				     &l->prices, f) < 0)
 		ec2_failure_clear(f);
 	return 0;
@@ -223,7 +234,8 @@ static int write_user_data(struct launch *a, const struct launcher_order *order,
 			   struct bigm_error *err)
 {
 	const struct launcher_options *o = &a->launcher->options;
-	const char *const keys[] = { o->login_public, NULL };
+	AUTO_FREE const char **keys =
+		xcalloc(count(o->user_keys) + 2, sizeof(*keys));
 	const struct ec2_userdata u = {
 		.settings = o->settings,
 		.data = ec2_data_volumes(o->settings->dataspace),
@@ -233,6 +245,9 @@ static int write_user_data(struct launch *a, const struct launcher_order *order,
 		.ssh_keys = keys,
 	};
 
+	keys[0] = o->login_public;
+	for (size_t i = 0; o->user_keys[i]; i++)
+		keys[i + 1] = o->user_keys[i];
 	return ec2_userdata(&u, &a->user_data, err);
 }
 
@@ -306,6 +321,14 @@ static int run_instances(struct launch *a, int n, struct ec2_failure *f)
 		take(a, list.items[i].id, list.items[i].type,
 		     list.items[i].zone, a->plan.spec.spot);
 	ec2_instances_release(&list);
+	if (r < 0 && f->kind == EC2_CAPACITY)
+		error_prefix(&f->error, "%s %s in %s",
+			     a->plan.spec.spot ? "spot" : "on-demand",
+			     a->plan.spec.type,
+			     a->plan.spec.subnet
+				     ? a->plan.spec.subnet
+				     : ec2_client_region(
+					       a->launcher->options.client));
 	return r;
 }
 
@@ -374,11 +397,54 @@ static int run_all(struct launch *a, struct ec2_failure *f)
 	return r;
 }
 
+/* An hour of the dearest type, on demand; 0: nobody knows. */
+static double dearest(const struct ec2_plan *plan, const char **name)
+{
+	double usd = 0;
+
+	for (size_t i = 0; i < plan->ntypes; i++) {
+		const struct ec2_type_facts *facts = &plan->types[i].facts;
+
+		if (i == 0 || facts->on_demand <= 0 || facts->on_demand > usd) {
+			usd = facts->on_demand;
+			*name = facts->name;
+		}
+		if (usd <= 0)
+			break;
+	}
+	return usd;
+}
+
+static double spent(const struct launch *a)
+{
+	double usd = a->facts.spent;
+
+	for (size_t i = 0; i < a->count; i++)
+		usd += a->launched[i].usd;
+	return usd;
+}
+
+/* On demand costs more: what spot was within may be too much. */
 static int fall_back(struct launch *a, struct ec2_failure *f)
 {
-	log_warn("%s; buying %zu of %zu on demand, at %.4f USD an hour each",
-		 f->error.text, a->n - a->count, a->n,
-		 a->plan.types[0].facts.on_demand);
+	struct launcher *l = a->launcher;
+	int left = (int)(a->n - a->count);
+	struct bigm_error why = BIGM_ERROR_INIT;
+	const char *type = "";
+	double usd = dearest(&a->plan, &type);
+
+	if (ec2_plan_check_cost(l->options.settings, spent(a), usd, left, type,
+				&why) < 0)
+		return ec2_failure_set(f, f->kind, f->error.code,
+				       "%s; and on demand: %s", f->error.text,
+				       why.text);
+	free(l->note);
+	l->note = usd > 0 ? xasprintf("%s; buying %d of %zu on demand, for "
+				      "%.4f USD an hour each at most",
+				      f->error.text, left, a->n, usd)
+			  : xasprintf("%s; buying %d of %zu on demand, for "
+				      "nobody knows how much",
+				      f->error.text, left, a->n);
 	ec2_failure_clear(f);
 	a->plan.spec.spot = false;
 	a->plan.spec.max_price = NULL;

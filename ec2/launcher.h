@@ -25,6 +25,8 @@ struct launcher_options {
 	const char *cluster;	   /* its id */
 	const char *host_private, *host_public; /* the instances' SSH host key */
 	const char *login_public; /* the key with which the keeper logs in */
+	const char *const *user_keys; /* that log in besides those of the
+				       * settings; NULL-terminated */
 };
 
 /* Everything that options points to outlives it. */
@@ -59,6 +61,10 @@ int launcher_launch(struct launcher *launcher,
 		    const struct launcher_order *order,
 		    struct launched *launched, size_t *count,
 		    struct ec2_failure *f);
+
+/* What whoever made the cluster should know of the last launch: what was bought
+ * on demand, and for how much; malloc'ed, or NULL. */
+char *launcher_take_note(struct launcher *launcher);
 
 /* Puts away what was made besides the instances, which are being terminated.
  * Goes as far as it can; the code is the first failure's. */

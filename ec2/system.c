@@ -14,10 +14,13 @@
 #include "ec2/metadata.h"
 #include "ec2/strays.h"
 #include "ec2/system_private.h"
+#include "ec2/user_keys.h"
 
 /* EC2 takes its time, and may have to be asked several times. */
 #define KILL_MS 60000
 #define END_MS 120000
+/* A cluster does not wait longer for the user's SSH agent. */
+#define AGENT_MS 2000
 
 /* ------------------------------------------------------------------ */
 /* What it needs                                                       */
@@ -111,11 +114,29 @@ static int find_worker(struct system *s, struct bigm_error *err)
 			 : BIGM_ENOTFOUND;
 }
 
+/* Those that are named are all that count. */
+static void find_user_keys(struct system *s)
+{
+	const bool named = s->settings.ssh_keys[0] != NULL;
+	const struct user_keys_options options = {
+		.home = named ? NULL : getenv("HOME"),
+		.socket = named ? NULL : getenv("SSH_AUTH_SOCK"),
+		.agent_ms = AGENT_MS,
+	};
+
+	s->user_keys = user_keys_find(&options, &s->note);
+	if (named || (s->settings.key_name && !s->user_keys[0])) {
+		free(s->note);
+		s->note = NULL;
+	}
+}
+
 static int make_launcher(struct system *s, struct bigm_error *err)
 {
 	if (ssh_key_new(&s->host_key, "bigm instance", err) < 0 ||
 	    ssh_key_new(&s->login_key, "bigm keeper", err) < 0)
 		return BIGM_EFAILED;
+	find_user_keys(s);
 	s->boot_ms = s->settings.dead_man_ms;
 	const struct launcher_options options = {
 		.client = s->client,
@@ -125,6 +146,7 @@ static int make_launcher(struct system *s, struct bigm_error *err)
 		.host_private = s->host_key.private_text,
 		.host_public = s->host_key.public_text,
 		.login_public = s->login_key.public_text,
+		.user_keys = (const char *const *)s->user_keys,
 	};
 	s->launcher = launcher_new(&options);
 	return 0;
@@ -167,6 +189,8 @@ static void system_free(struct system *s)
 	ssh_key_release(&s->host_key);
 	ssh_key_release(&s->login_key);
 	ec2_settings_release(&s->settings);
+	json_strings_free(s->user_keys);
+	free(s->note);
 	free(s->worker);
 	free(s);
 }

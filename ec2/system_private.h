@@ -43,6 +43,7 @@ struct system_launch {
 	bool gone, output_over, released;
 	struct launched is; /* what it is; id NULL: nothing yet */
 	bool suspect; /* EC2 shall be asked how it is */
+	bool doubted; /* it was when EC2 was asked last */
 	bool announced; /* its address has been told */
 	uint64_t launched_ns; /* CLOCK_MONOTONIC */
 	struct loop_timer deadline; /* to be announced */
@@ -70,6 +71,8 @@ struct system {
 	struct ec2_client *client;
 	struct launcher *launcher;
 	struct ssh_key host_key, login_key;
+	char **user_keys; /* lines; NULL-terminated */
+	char *note; /* for who made the cluster, at the first launch; or NULL */
 	char *worker; /* ec2boot, for this host's architecture */
 	char worker_digest[DIGEST_SIZE];
 	TAILQ_HEAD(, system_launch) launches;

@@ -177,3 +177,25 @@ cJSON *ec2_service_last(struct ec2_service *s, const char *action)
 	cJSON_Delete(log);
 	return last;
 }
+
+void ec2_service_environment(const struct ec2_service *s)
+{
+	const struct {
+		const char *name, *value;
+	} table[] = {
+		{ "AWS_ENDPOINT_URL", s->url },
+		{ "AWS_EC2_METADATA_SERVICE_ENDPOINT", s->url },
+		{ "AWS_ACCESS_KEY_ID", EC2_SERVICE_ACCESS_KEY },
+		{ "AWS_SECRET_ACCESS_KEY", EC2_SERVICE_SECRET_KEY },
+		{ "AWS_REGION", "us-west-2" },
+		{ "AWS_CONFIG_FILE", "/dev/null" },
+		{ "AWS_SHARED_CREDENTIALS_FILE", "/dev/null" },
+		{ "XDG_CONFIG_HOME", "/nonexistent" },
+		{ "HOME", "/nonexistent" },
+		{ "SSH_AUTH_SOCK", "" },
+		{ "no_proxy", "127.0.0.1" },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		setenv(table[i].name, table[i].value, 1);
+}

@@ -26,6 +26,10 @@ bool ec2_service_available(void);
 struct ec2_service *ec2_service_start(void);
 void ec2_service_stop(struct ec2_service *s);
 
+/* Sets this process's environment so that every client of AWS finds the service,
+ * with its keys, and nothing else: no home folder, no files, no agent. */
+void ec2_service_environment(const struct ec2_service *s);
+
 /* "http://127.0.0.1:PORT" */
 const char *ec2_service_url(const struct ec2_service *s);
 
