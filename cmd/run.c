@@ -59,6 +59,10 @@ static const struct option_spec table[] = {
 	{ .name = "log-dir", .kind = OPTION_TEXT, .value = "DIR",
 	  .completion = COMPLETE_FILE, .help = "keep the cluster's logs there",
 	  .offset = offsetof(struct run_options, log_dir) },
+	{ .name = "events", .kind = OPTION_TEXT, .value = "FILE",
+	  .completion = COMPLETE_FILE,
+	  .help = "tell what happens there, as lines of JSON",
+	  .offset = offsetof(struct run_options, events) },
 	{ .name = "prefix", .letter = 'p',
 	  .help = "put the machine's name before each line of a job",
 	  .offset = offsetof(struct run_options, prefix) },
@@ -113,6 +117,8 @@ static int add_settings(struct run_options *o, struct settings *settings,
 	if (o->http_prefix == NULL)
 		o->http_prefix = settings->http_prefix;
 	o->no_http = o->no_http || settings->no_http;
+	if (o->events == NULL)
+		o->events = settings->events;
 	o->ship = o->ship || settings->ship;
 	keepalive_fill(&o->keepalive, &settings->keepalive);
 	return 0;
@@ -225,14 +231,14 @@ static int check_options(const struct run_order *order, int as,
 	if (o->cluster != NULL &&
 	    ((o->machines != 0 && as == RUN_JOB) || o->min != 0 ||
 	     o->procs != 0 || o->system != NULL || o->ship || o->name != NULL ||
-	     o->log_dir != NULL || o->set.n > 0 || o->http != NULL ||
-	     o->http_prefix != NULL || o->no_http ||
+	     o->log_dir != NULL || o->events != NULL || o->set.n > 0 ||
+	     o->http != NULL || o->http_prefix != NULL || o->no_http ||
 	     times_are_set(&o->keepalive)))
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "--cluster %s: it is there, with its "
 				      "machines: leave out %s--min, --procs, "
 				      "--system, --ship, --name, --log-dir, "
-				      "--http, --http-prefix, --no-http, "
+				      "--events, --http, --http-prefix, --no-http, "
 				      "settings of EC2 and the times of "
 				      "keepalive", o->cluster,
 				      as == RUN_JOB ? "-n, " : "");

@@ -24,6 +24,7 @@ struct run_options {
 	const char *log_dir;
 	const char *http, *http_prefix; /* of debug pages; NULL: not said */
 	bool no_http;
+	const char *events; /* a file; NULL: none */
 	const char *dir; /* NULL: where we are */
 	struct option_list env;
 	struct option_list collect; /* patterns */

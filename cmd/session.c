@@ -138,6 +138,7 @@ static int spawn(struct session *s, struct bigm_error *err)
 		.http = s->options->http,
 		.http_prefix = s->options->http_prefix,
 		.no_http = s->options->no_http,
+		.events = s->options->events,
 		.ship = s->options->ship,
 		.set = (char *const *)s->options->set.items,
 		.keepalive = s->options->keepalive,

@@ -1,7 +1,6 @@
 #include "cmd/tail_printer.h"
 
 #include <errno.h>
-#include <iconv.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "cmd/lines.h"
 
 /* Written at once, as far as there is so much. */
@@ -158,25 +158,11 @@ static void print_text(struct tail_printer *p, const struct output_line *line)
 /* ------------------------------------------------------------------ */
 /* JSON                                                                */
 
-static bool is_text(const uint8_t *bytes, size_t len)
-{
-	char *in = (char *)bytes, *room = xmalloc(len + 1), *out = room;
-	size_t left = len + 1;
-	iconv_t cd = iconv_open("UTF-8", "UTF-8");
-	bool valid = cd != (iconv_t)-1 && memchr(bytes, '\0', len) == NULL &&
-		     iconv(cd, &in, &len, &out, &left) != (size_t)-1;
-
-	if (cd != (iconv_t)-1)
-		iconv_close(cd);
-	free(room);
-	return valid;
-}
-
 static void add_bytes(cJSON *json, const uint8_t *bytes, size_t len)
 {
 	AUTO_FREE char *text = NULL;
 
-	if (is_text(bytes, len)) {
+	if (utf8_is_text(bytes, len)) {
 		text = xstrndup((const char *)bytes, len);
 		cJSON_AddStringToObject(json, "text", text);
 	} else {

@@ -18,6 +18,7 @@
 #include "keeper/authority.h"
 #include "keeper/boots.h"
 #include "keeper/delivery.h"
+#include "keeper/events.h"
 #include "keeper/journal.h"
 #include "keeper/loan.h"
 #include "keeper/record.h"
@@ -33,7 +34,7 @@ struct lifeline;
 
 /* keeper_main()'s arguments. */
 struct keeper_options {
-	const char *name, *system, *log_dir; /* NULL: not given */
+	const char *name, *system, *log_dir, *events; /* NULL: not given */
 	const char *version, *wire;	     /* the client's */
 	struct keepalive keepalive;	     /* 0: the system's */
 	const char *http, *http_prefix;	     /* of the debug pages; NULL */
@@ -71,6 +72,7 @@ struct keeper {
 	struct keepalive keepalive; /* 0: the system's, from keeper_start() on */
 	struct rpc_server *server;
 	struct journal *journal;
+	struct event_log *events; /* NULL: none is wanted */
 	struct tail_list tails;
 	struct boots boots;
 	struct watch_list watches;

@@ -66,8 +66,8 @@ static int take_option(struct keeper_options *o, int c,
 	} texts[] = {
 		{ 'n', &o->name },    { 'y', &o->system },
 		{ 'v', &o->version }, { 'w', &o->wire },
-		{ 'l', &o->log_dir }, { 'h', &o->http },
-		{ 'H', &o->http_prefix },
+		{ 'l', &o->log_dir }, { 'e', &o->events },
+		{ 'h', &o->http },    { 'H', &o->http_prefix },
 	};
 
 	uint64_t *const times[] = {
@@ -103,7 +103,7 @@ static int parse_options(int argc, char **argv, struct keeper_options *o,
 			 struct bigm_error *err)
 {
 	static const char *const times[] = { KEEPALIVE_NAMES };
-	struct option options[20] = {
+	struct option options[24] = {
 		{ "name", required_argument, NULL, 'n' },
 		{ "system", required_argument, NULL, 'y' },
 		{ "version", required_argument, NULL, 'v' },
@@ -112,11 +112,12 @@ static int parse_options(int argc, char **argv, struct keeper_options *o,
 		{ "http", required_argument, NULL, 'h' },
 		{ "http-prefix", required_argument, NULL, 'H' },
 		{ "no-http", no_argument, NULL, 'N' },
+		{ "events", required_argument, NULL, 'e' },
 		{ "ship", no_argument, NULL, 's' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ "set", required_argument, NULL, 'S' },
 	};
-	size_t n = 11;
+	size_t n = 12;
 	/* getopt wants a program's name in front. */
 	char **args = xcalloc((size_t)argc + 2, sizeof(*args));
 	int c, rc = 0;

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "keeper/core.h"
@@ -334,6 +334,9 @@ void keeper_stop(struct keeper *k, bool now, const char *why)
 			bigm_error_set(&k->end, BIGM_EUNAVAILABLE,
 				       "the cluster has ended: %s", why);
 	}
+	event_log_tell(k->events, EVENT_CLUSTER_STOP, NULL,
+		       EVENT_VALUES({ .text = why ? why : "as asked" },
+				    { .number = now }));
 	k->phase = KEEPER_STOPPING;
 	if (now) {
 		k->killed = false;
@@ -519,11 +522,8 @@ static int make_journal(struct keeper *k, const char *path,
 int keeper_init(struct keeper *k, const char *journal, struct bigm_error *err)
 {
 	const struct rpc_server_options server = { .tls = NULL };
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	k->started_ns = (uint64_t)now.tv_sec * 1000000000u +
-			(uint64_t)now.tv_nsec;
+	k->started_ns = clock_wall_ns();
 	k->advance.fn = on_advance;
 	loan_init(&k->loan, k);
 	ship_list_init(&k->shipments, k->loop);
@@ -543,6 +543,14 @@ int keeper_hold(struct keeper *k, int fd, struct bigm_error *err)
 	return rpc_server_adopt(k->server, fd, keeper_holder_gone, k, err);
 }
 
+static void tell_end(struct keeper *k)
+{
+	event_log_tell(k->events, EVENT_CLUSTER_END, NULL,
+		       EVENT_VALUES({ .number = k->nmembers },
+				    { .number = clock_wall_ns() -
+						k->started_ns }));
+}
+
 /* In reverse; members first, whose connections close on the loop. */
 void keeper_dispose(struct keeper *k)
 {
@@ -558,6 +566,8 @@ void keeper_dispose(struct keeper *k)
 	free(k->shutdowns);
 	lifeline_free(k->lifeline);
 	rpc_server_free(k->server);
+	tell_end(k);
+	event_log_free(k->events);
 	journal_free(k->journal);
 	if (k->system)
 		k->ops->free(k->system);

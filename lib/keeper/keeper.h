@@ -12,8 +12,8 @@
  * How it is started (lib/machine/cluster.c does):
  *
  *	bigm --keeper --version V --wire N [--name NAME] [--system NAME]
- *	     [--log-dir DIR] [--http ADDR] [--http-prefix PATH] [--no-http]
- *	     [--keepalive-period TIME]
+ *	     [--log-dir DIR] [--events FILE] [--http ADDR]
+ *	     [--http-prefix PATH] [--no-http] [--keepalive-period TIME]
  *	     [--keepalive-timeout TIME] [--keepalive-call TIME]
  *	     [--lease TIME] [--lease-first TIME] [--ship] [--debug]
  *
@@ -23,8 +23,8 @@
  * so that the client,
  * which may be anybody's program, has no child that stays.  V and N are the
  * client's; another version is refused.  DIR/NAME gets the cluster's output
- * and keeper.log at its end.  With --ship machines begin as bare workers and
- * get the program by Setbinary and Exec, also where the system would not need
+ * and keeper.log at its end; FILE is told what happens (keeper/events.h).
+ * With --ship machines begin as bare workers and get the program by Setbinary and Exec, also where the system would not need
  * it.  Without a hold the keeper runs until a Shutdown.
  *
  * The hold is a control connection too; requests may wait in it before the

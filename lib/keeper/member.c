@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "keeper/core.h"
@@ -22,17 +22,10 @@
 /* Leaves room for the rest of the error. */
 #define LAST_WORDS_SIZE 200
 
-static uint64_t wall_clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 		     const cJSON *reply);
-static void on_missed(struct pulse *pulse);
+static void on_missed(struct pulse *pulse, uint64_t silent_ns,
+		      const struct bigm_error *how);
 static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how);
 
 struct member *member_new(struct keeper *k, int index,
@@ -98,8 +91,12 @@ static void become(struct member *m, enum bigm_state state)
 	if (state <= m->state)
 		return;
 	m->state = state;
-	if (state == BIGM_RUNNING)
+	if (state == BIGM_RUNNING) {
 		boots_succeeded(&m->keeper->boots, &m->splitter);
+		member_tell_running(m);
+	} else if (state == BIGM_STOPPED) {
+		member_tell_stopped(m);
+	}
 	keeper_member_changed(m->keeper, m);
 }
 
@@ -313,10 +310,11 @@ static void check_running(struct member *m)
 		return;
 	ship_stock_is_back(m->stock);
 	if (m->state == BIGM_STARTING) {
-		m->running_ns = wall_clock_ns();
+		m->running_ns = clock_wall_ns();
 		become(m, BIGM_RUNNING);
 	} else if (m->use == MEMBER_TAKING || m->use == MEMBER_RETURNING) {
 		m->use = m->use == MEMBER_TAKING ? MEMBER_TAKEN : MEMBER_OWN;
+		member_tell_use(m);
 		keeper_member_changed(m->keeper, m);
 	}
 }
@@ -326,6 +324,7 @@ static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 {
 	struct member *m = loop_container(pulse, struct member, pulse);
 	struct bigm_error why = BIGM_ERROR_INIT;
+	bool was_ill = m->health.ill;
 
 	m->incarnation = incarnation;
 	/* The image that an Exec should have replaced is back. */
@@ -339,16 +338,21 @@ static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 		return;
 	}
 	m->alive = true;
-	member_note_phase(m);
+	member_tell_alive(m);
 	health_note(&m->health, reply);
+	if (m->health.ill != was_ill)
+		member_tell_health(m, reply);
+	member_note_phase(m);
 	check_running(m);
 	keeper_member_alive(m->keeper, m);
 }
 
-static void on_missed(struct pulse *pulse)
+static void on_missed(struct pulse *pulse, uint64_t silent_ns,
+		      const struct bigm_error *how)
 {
 	struct member *m = loop_container(pulse, struct member, pulse);
 
+	member_tell_silent(m, silent_ns, how);
 	if (m->keeper->ops->keepalive_missed && m->launch && !m->gone)
 		m->keeper->ops->keepalive_missed(m->launch);
 }
@@ -358,6 +362,7 @@ static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how)
 	struct member *m = loop_container(pulse, struct member, pulse);
 	struct bigm_error why = *how;
 
+	member_tell_silent(m, m->keeper->keepalive.timeout_ms * 1000000, how);
 	if (m->keeper->ops->keepalive_failed && m->launch && !m->gone)
 		m->keeper->ops->keepalive_failed(m->launch, &why);
 	if (m->state == BIGM_STARTING)
@@ -527,6 +532,7 @@ static void on_notice(void *data, const struct bigm_notice *notice)
 	if (!notice_take(&m->notice, notice))
 		return;
 	log_warn("%s: %s", m->name, m->notice.text);
+	member_tell_notice(m);
 	keeper_member_changed(m->keeper, m);
 }
 
@@ -554,7 +560,8 @@ void member_launch(struct member *m)
 		.lease_ms = k->keepalive.first_ms,
 	};
 
-	m->start_ns = wall_clock_ns();
+	m->start_ns = clock_wall_ns();
+	member_tell_start(m);
 	become(m, BIGM_STARTING);
 	member_note_phase(m);
 	m->launch = k->ops->start(k->system, &order, &events, m, &why);

@@ -61,6 +61,7 @@ struct member {
 	struct member_step steps[MEMBER_STEPS];
 	int nsteps;
 	struct bigm_notice notice;     /* kind 0: none; else it is draining */
+	uint64_t ship_ns; /* when the last ship began */
 
 	struct system_launch *launch; /* NULL: never came, or released */
 	struct output_splitter splitter;

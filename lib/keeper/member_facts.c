@@ -4,11 +4,11 @@
 #include "config.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "keeper/core.h"
-#include "keeper/member.h"
+#include "keeper/member_private.h"
 #include "machine/notice.h"
 
 const char *member_phase(const struct member *m)
@@ -25,16 +25,13 @@ const char *member_phase(const struct member *m)
 void member_note_phase(struct member *m)
 {
 	const char *phase = member_phase(m);
-	struct timespec now;
 
 	if (m->state != BIGM_STARTING || m->nsteps == MEMBER_STEPS ||
 	    (m->nsteps > 0 && strcmp(m->steps[m->nsteps - 1].phase, phase) == 0))
 		return;
-	clock_gettime(CLOCK_REALTIME, &now);
-	m->steps[m->nsteps++] = (struct member_step){
-		phase, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
-	};
+	m->steps[m->nsteps++] = (struct member_step){ phase, clock_wall_ns() };
 	log_debug("%s: %s", m->name, phase);
+	member_tell_phase(m);
 	if (m->nsteps > 1)
 		keeper_member_changed(m->keeper, m);
 }

@@ -39,6 +39,7 @@ static void on_shipped(void *data, const struct bigm_error *why)
 	struct bigm_error how = BIGM_ERROR_INIT;
 
 	error_copy(&how, why ? why : &how);
+	member_tell_shipped(m, why);
 	ship_free(m->ship);
 	m->ship = NULL;
 	if (how.code == BIGM_EUNAVAILABLE)
@@ -161,6 +162,7 @@ void member_ship(struct member *m, const struct start_request *before)
 	snprintf(m->cargo, sizeof(m->cargo), "%s",
 		 order.exec ? "" : order.source.cargo->digest);
 	pulse_start(&m->pulse);
+	member_tell_ship(m);
 	m->ship = ship_start(&order, &ops, m);
 	json_strings_free(env);
 	json_strings_free(ours);

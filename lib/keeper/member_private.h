@@ -1,11 +1,27 @@
 /*
- * member_private: what member.c (a machine's life) and member_image.c (what it
- * is sent) call of each other.
+ * member_private: what member.c (a machine's life), member_image.c (what it is
+ * sent), member_facts.c and member_events.c (what is told of it) call of each
+ * other.
  */
 #ifndef KEEPER_MEMBER_PRIVATE_H
 #define KEEPER_MEMBER_PRIVATE_H
 
 #include "keeper/member.h"
+
+/* member_events.c: what has just happened, told to the keeper's event_log. */
+void member_tell_start(const struct member *m);
+void member_tell_phase(const struct member *m);
+void member_tell_running(const struct member *m);
+void member_tell_alive(const struct member *m);
+void member_tell_silent(const struct member *m, uint64_t silent_ns,
+			const struct bigm_error *why);
+void member_tell_health(const struct member *m, const cJSON *reply);
+void member_tell_notice(const struct member *m);
+void member_tell_use(const struct member *m);
+void member_tell_ship(struct member *m);
+/* Before the ship is freed; why NULL: it came through. */
+void member_tell_shipped(const struct member *m, const struct bigm_error *why);
+void member_tell_stopped(const struct member *m);
 
 /* Sends it what its image is, where it was `before`.  An upload may take longer
  * than the first lease: it is kept alive meanwhile. */

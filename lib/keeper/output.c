@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "supervisor/boot.h"
@@ -74,14 +74,6 @@ void output_splitter_release(struct output_splitter *s)
 	buffer_release(&s->said);
 }
 
-static uint64_t wall_clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Readers are slower than memory, never wrong: what does not fit into *lines
  * is left out, line by line. */
 static void emit_as(const struct output_splitter *s, char flag,
@@ -89,7 +81,7 @@ static void emit_as(const struct output_splitter *s, char flag,
 {
 	char head[HEAD_MAX + 1];
 	int n = snprintf(head, sizeof(head), "%" PRIu64 " %s %c ",
-			 wall_clock_ns(), s->machine, flag);
+			 clock_wall_ns(), s->machine, flag);
 
 	if (!buffer_reserve(lines, (size_t)n + len + 1, NULL))
 		return;

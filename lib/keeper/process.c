@@ -162,6 +162,23 @@ static int serve(struct keeper *k, int guard_fd, struct bigm_error *err)
 	return hold_fd >= 0 ? keeper_hold(k, hold_fd, err) : 0;
 }
 
+static int open_events(struct keeper *k, struct bigm_error *err)
+{
+	const char *path = k->options->events;
+
+	if (!path)
+		return 0;
+	k->events = event_log_new(k->loop, path, k->record->name, err);
+	if (!k->events)
+		return BIGM_EIO;
+	event_log_tell(k->events, EVENT_CLUSTER_START, NULL,
+		       EVENT_VALUES({ .text = authority_cluster(k->authority) },
+				    { .text = k->ops->name },
+				    { .text = bigm_version() },
+				    { .number = (uint64_t)getpid() }));
+	return 0;
+}
+
 static int begin(struct keeper *k, int guard_fd, struct bigm_error *err)
 {
 	AUTO_FREE char *output = xasprintf("%s/output", k->record->dir);
@@ -173,7 +190,7 @@ static int begin(struct keeper *k, int guard_fd, struct bigm_error *err)
 	    make_system(k, err) < 0 || pages_serve(k, err) < 0 ||
 	    write_record(k, err) < 0)
 		return BIGM_EFAILED;
-	return serve(k, guard_fd, err);
+	return serve(k, guard_fd, err) < 0 ? BIGM_EIO : open_events(k, err);
 }
 
 int keeper_run(struct record *record, const struct keeper_options *options,

@@ -101,7 +101,7 @@ static void on_failure(struct pulse *p, const struct bigm_error *how)
 	} else if (asked_ms(p) < p->times->timeout_ms) {
 		rest(p, min(RETRY_MS, p->times->period_ms / 2));
 		if (p->missed)
-			p->missed(p);
+			p->missed(p, now_ns(p) - p->asked_ns, how);
 		return;
 	} else {
 		bigm_error_set(&why, BIGM_EUNAVAILABLE,

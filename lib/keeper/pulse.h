@@ -27,9 +27,10 @@ struct pulse {
 	 * whole of the answer; may stop the pulse. */
 	void (*answered)(struct pulse *pulse, uint64_t incarnation,
 			 const cJSON *reply);
-	/* A call has failed; the machine is asked again soon.  May stop the
-	 * pulse; may be NULL. */
-	void (*missed)(struct pulse *pulse);
+	/* A call has failed, for so long by now; the machine is asked again
+	 * soon.  May stop the pulse; may be NULL. */
+	void (*missed)(struct pulse *pulse, uint64_t silent_ns,
+		       const struct bigm_error *how);
 	/* It has not for too long; the pulse has stopped. */
 	void (*failed)(struct pulse *pulse, const struct bigm_error *why);
 

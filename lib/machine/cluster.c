@@ -308,6 +308,7 @@ static int add_texts(const char **argv, const struct cluster_options *o)
 		{ "--name", o->name },
 		{ "--system", o->system },
 		{ "--log-dir", o->log_dir },
+		{ "--events", o->events },
 		{ "--http", o->http },
 		{ "--http-prefix", o->http_prefix },
 	};
@@ -331,7 +332,7 @@ static const char **keeper_argv(const struct cluster_options *o,
 
 	while (o->set && o->set[nset])
 		nset++;
-	const char **argv = xcalloc(32 + 2 * nset, sizeof(*argv));
+	const char **argv = xcalloc(40 + 2 * nset, sizeof(*argv));
 	argv[n++] = "bigm";
 	argv[n++] = KEEPER_ROLE;
 	argv[n++] = "--version";

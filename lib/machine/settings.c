@@ -43,6 +43,8 @@ static const struct setting table[] = {
 	  .fallback = "made up" },
 	{ .name = "log-dir", .kind = TEXT, .offset = AT(log_dir),
 	  .fallback = "none" },
+	{ .name = "events", .kind = TEXT, .offset = AT(events),
+	  .driver = true, .fallback = "none" },
 	{ .name = "keepalive-period", .kind = DURATION,
 	  .offset = AT(keepalive.period_ms), .driver = true,
 	  .fallback = "local: 1m" },

@@ -28,6 +28,7 @@ struct settings {
 			* the next port that is free */
 	char *http_prefix; /* the path that they are below; NULL: none */
 	bool no_http;  /* there are none */
+	char *events;  /* file that is told what happens; NULL: none */
 	char *bundle;  /* what machines run instead of the program; NULL: it */
 	struct keepalive keepalive; /* 0: the system's default */
 	char *control; /* socket of the keeper to use; NULL: spawn one */
