@@ -165,6 +165,7 @@ static int run_command(struct invocation *in, int argc, char **argv)
 	if (command->defaults != NULL)
 		memcpy(values, command->defaults, command->size);
 	in->options = values;
+	in->argv = argv;
 	if (options_parse(&tables, argc, argv, &in->words, &err) != 0 ||
 	    (!common.help && check_words(in, &err) != 0)) {
 		status = command_fail(in, STATUS_USAGE, "%s", err.text);
@@ -221,4 +222,13 @@ int command_main(int argc, char **argv, const struct command *const *commands)
 	}
 	option_words_release(&words);
 	return status;
+}
+
+int command_only(const struct command *command,
+		 const struct command *const *commands, int argc, char **argv)
+{
+	struct invocation in = { .command = command, .commands = commands };
+
+	occupy_standard_fds();
+	return run_command(&in, argc, argv);
 }

@@ -32,6 +32,7 @@ struct invocation {
 	bool verbose;
 	struct progress *progress; /* what else writes to stderr; NULL: nothing */
 	struct option_words words;
+	char **argv; /* as it was given, from the command's name on */
 };
 
 struct command {
@@ -55,6 +56,7 @@ extern const struct command command_config;
 extern const struct command command_cp;
 extern const struct command command_exec;
 extern const struct command command_help;
+extern const struct command command_pprof;
 extern const struct command command_run;
 extern const struct command command_shutdown;
 extern const struct command command_start;
@@ -64,6 +66,10 @@ extern const struct command command_version;
 
 /* All that main() does for people. */
 int command_main(int argc, char **argv, const struct command *const *commands);
+
+/* The same for one command: argv[0] is its name. */
+int command_only(const struct command *command,
+		 const struct command *const *commands, int argc, char **argv);
 
 /* The command of that name; NULL, with one line on stderr, when there is
  * none. */

@@ -51,6 +51,15 @@ char *companion_find(const char *bigm_path, const char *name,
 	return found;
 }
 
+char *companion_find_own(const char *name, struct bigm_error *err)
+{
+	char self[4096];
+	ssize_t n = readlink(OWN_PROGRAM, self, sizeof(self) - 1);
+
+	self[n > 0 ? n : 0] = '\0';
+	return companion_find(self, name, err);
+}
+
 static bool is_ours(const char *system)
 {
 	for (size_t i = 0; system_table[i]; i++)
@@ -67,18 +76,14 @@ int companion_become(const char *system, char *const argv[],
 	} table[] = {
 		{ "ec2", "bigm-ec2" },
 	};
-	char self[4096];
 	size_t i = 0;
-	ssize_t n;
 
 	while (i < sizeof(table) / sizeof(*table) &&
 	       strcmp(table[i].system, system) != 0)
 		i++;
 	if (i == sizeof(table) / sizeof(*table) || is_ours(system))
 		return 0;
-	n = readlink(OWN_PROGRAM, self, sizeof(self) - 1);
-	self[n > 0 ? n : 0] = '\0';
-	AUTO_FREE char *program = companion_find(self, table[i].program, err);
+	AUTO_FREE char *program = companion_find_own(table[i].program, err);
 	if (!program)
 		return error_prefix(err, "system %s", system);
 	execv(program, argv);

@@ -14,6 +14,9 @@
 char *companion_find(const char *bigm_path, const char *name,
 		     struct bigm_error *err);
 
+/* The same, beside the program that runs. */
+char *companion_find_own(const char *name, struct bigm_error *err);
+
 /*
  * Where the system of that name needs libraries that bigm does not load, this
  * becomes the program that has it, with the same arguments; else it returns 0,

@@ -91,7 +91,7 @@
  *		  machine that has answered a Keepalive and is not STOPPED has
  *		  "keepalive": {"times": ["NS", …], "next": seconds}: how long
  *		  its last ten answers took, the newest first, and when it is
- *		  asked next
+ *		  asked next; with "program" and "bundle", paths, what it runs
  *	Tail      {"machines": […] (absent: all), "follow": true, "lines": -1,
  *		  "show": "usual", "all" (with boot output) or "failure" (only
  *		  of machines that failed to come up, keeper/boots.h)}

@@ -113,6 +113,10 @@ cJSON *member_status(const struct member *m)
 		cJSON_AddItemToObject(facts, "keepalive",
 				      pulse_facts(&m->pulse));
 	add_steps(facts, m);
+	if (m->image->program)
+		cJSON_AddStringToObject(facts, "program", m->image->program);
+	if (m->image->bundle)
+		cJSON_AddStringToObject(facts, "bundle", m->image->bundle);
 	if (m->launch && m->keeper->ops->describe)
 		m->keeper->ops->describe(m->launch, facts);
 	return facts;

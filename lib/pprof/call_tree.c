@@ -28,11 +28,11 @@ static bool same_node(const void *list, uint32_t at, const void *key)
 static uint32_t go_down(struct call_tree *tree, uint32_t parent, uint32_t name)
 {
 	struct node_key key = { parent, name };
-	uint32_t hash = table_fold(table_hash_number(
+	uint32_t hash = lookup_fold(lookup_hash_number(
 		tree->p->seed, (uint64_t)parent << 32 | name));
-	uint32_t at = table_find(&tree->by_name, hash, same_node, tree, &key);
+	uint32_t at = lookup_find(&tree->by_name, hash, same_node, tree, &key);
 
-	if (at != TABLE_NONE)
+	if (at != LOOKUP_NONE)
 		return at;
 	if (tree->n == NODES_MAX)
 		return parent;
@@ -41,7 +41,7 @@ static uint32_t go_down(struct call_tree *tree, uint32_t parent, uint32_t name)
 		tree->nodes = xrealloc(tree->nodes, (size_t)tree->room *
 							    sizeof(*tree->nodes));
 	}
-	if (!table_add(&tree->by_name, hash, tree->n))
+	if (!lookup_add(&tree->by_name, hash, tree->n))
 		alloc_failed();
 	tree->nodes[tree->n] = (struct call_node){ .name = name,
 						   .parent = parent };
@@ -131,7 +131,7 @@ void call_tree_make(struct call_tree *tree, struct profile *p, uint32_t type)
 void call_tree_release(struct call_tree *tree)
 {
 	free(tree->nodes);
-	table_release(&tree->by_name);
+	lookup_release(&tree->by_name);
 	*tree = (struct call_tree){ 0 };
 }
 

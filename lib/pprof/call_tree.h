@@ -23,7 +23,7 @@ struct call_tree {
 	const struct profile *p;
 	struct call_node *nodes;
 	uint32_t n, room;
-	struct table by_name;
+	struct lookup by_name;
 };
 
 /* Of the values of that type; negative ones count as nothing.  The profile gets

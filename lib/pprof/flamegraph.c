@@ -66,7 +66,7 @@ static uint32_t next_drawn(const struct drawing *d, uint32_t at)
 /* A warm colour, the same wherever the function is. */
 static void put_colour(struct drawing *d, const char *name)
 {
-	uint32_t hash = table_fold(table_hash(1, name, strlen(name)));
+	uint32_t hash = lookup_fold(lookup_hash(1, name, strlen(name)));
 
 	if (d->rc == 0)
 		d->rc = buffer_appendf(d->out, d->err, "rgb(%u,%u,%u)",

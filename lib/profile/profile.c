@@ -56,7 +56,7 @@ struct profile *profile_new(void)
 {
 	struct profile *p = xcalloc(1, sizeof(*p));
 
-	p->seed = table_seed();
+	p->seed = lookup_seed();
 	if (profile_string(p, "") != 0)
 		alloc_failed();
 	return p;
@@ -79,11 +79,11 @@ void profile_free(struct profile *p)
 	free(p->stacks);
 	free(p->values);
 	free(p->comments);
-	table_release(&p->by_string);
-	table_release(&p->by_mapping);
-	table_release(&p->by_function);
-	table_release(&p->by_location);
-	table_release(&p->by_sample);
+	lookup_release(&p->by_string);
+	lookup_release(&p->by_mapping);
+	lookup_release(&p->by_function);
+	lookup_release(&p->by_location);
+	lookup_release(&p->by_sample);
 	free(p);
 }
 
@@ -111,17 +111,17 @@ uint32_t profile_string_n(struct profile *p, const char *s, size_t len)
 	struct text_key key = { s, strnlen(s, len < PROFILE_MAX_STRING ?
 						      len :
 						      PROFILE_MAX_STRING) };
-	uint32_t hash = table_fold(table_hash(p->seed, s, key.len));
-	uint32_t at = table_find(&p->by_string, hash, same_string, p, &key);
+	uint32_t hash = lookup_fold(lookup_hash(p->seed, s, key.len));
+	uint32_t at = lookup_find(&p->by_string, hash, same_string, p, &key);
 	char *copy;
 
-	if (at != TABLE_NONE)
+	if (at != LOOKUP_NONE)
 		return at;
 	if (key.len + 1 > PROFILE_MAX_STRINGS - p->string_bytes ||
 	    !ROOM(p, ROOM_STRINGS, strings, n_strings, 1, PROFILE_MAX_ITEMS))
 		return PROFILE_NONE;
 	copy = strndup(s, key.len);
-	if (!copy || !table_add(&p->by_string, hash, p->n_strings)) {
+	if (!copy || !lookup_add(&p->by_string, hash, p->n_strings)) {
 		free(copy);
 		return PROFILE_NONE;
 	}
@@ -172,20 +172,20 @@ static bool same_mapping(const void *list, uint32_t at, const void *key)
 uint32_t profile_add_mapping(struct profile *p,
 			     const struct profile_mapping *m)
 {
-	uint64_t h = table_hash_number(p->seed, m->start);
+	uint64_t h = lookup_hash_number(p->seed, m->start);
 	uint32_t hash, at;
 
-	h = table_hash_number(h, m->limit);
-	h = table_hash_number(h, m->offset);
-	hash = table_fold(table_hash_number(
+	h = lookup_hash_number(h, m->limit);
+	h = lookup_hash_number(h, m->offset);
+	hash = lookup_fold(lookup_hash_number(
 		h, (uint64_t)m->filename << 32 | m->build_id));
-	at = table_find(&p->by_mapping, hash, same_mapping, p, m);
-	if (at != TABLE_NONE)
+	at = lookup_find(&p->by_mapping, hash, same_mapping, p, m);
+	if (at != LOOKUP_NONE)
 		return at;
 	if (m->filename >= p->n_strings || m->build_id >= p->n_strings ||
 	    !ROOM(p, ROOM_MAPPINGS, mappings, n_mappings, 1,
 		  PROFILE_MAX_MAPPINGS) ||
-	    !table_add(&p->by_mapping, hash, p->n_mappings))
+	    !lookup_add(&p->by_mapping, hash, p->n_mappings))
 		return PROFILE_NONE;
 	p->mappings[p->n_mappings] = *m;
 	return p->n_mappings++;
@@ -204,20 +204,20 @@ static bool same_function(const void *list, uint32_t at, const void *key)
 uint32_t profile_add_function(struct profile *p,
 			      const struct profile_function *f)
 {
-	uint64_t h = table_hash_number(p->seed, (uint64_t)f->name << 32 |
+	uint64_t h = lookup_hash_number(p->seed, (uint64_t)f->name << 32 |
 							f->system_name);
 	uint32_t hash, at;
 
-	h = table_hash_number(h, f->filename);
-	hash = table_fold(table_hash_number(h, (uint64_t)f->start_line));
-	at = table_find(&p->by_function, hash, same_function, p, f);
-	if (at != TABLE_NONE)
+	h = lookup_hash_number(h, f->filename);
+	hash = lookup_fold(lookup_hash_number(h, (uint64_t)f->start_line));
+	at = lookup_find(&p->by_function, hash, same_function, p, f);
+	if (at != LOOKUP_NONE)
 		return at;
 	if (f->name >= p->n_strings || f->system_name >= p->n_strings ||
 	    f->filename >= p->n_strings ||
 	    !ROOM(p, ROOM_FUNCTIONS, functions, n_functions, 1,
 		  PROFILE_MAX_ITEMS) ||
-	    !table_add(&p->by_function, hash, p->n_functions))
+	    !lookup_add(&p->by_function, hash, p->n_functions))
 		return PROFILE_NONE;
 	p->functions[p->n_functions] = *f;
 	return p->n_functions++;
@@ -269,16 +269,16 @@ uint32_t profile_add_location(struct profile *p, uint32_t mapping,
 			      const struct profile_line *lines, size_t n)
 {
 	struct location_key key = { address, mapping, lines, n };
-	uint64_t h = table_hash_number(p->seed, address);
+	uint64_t h = lookup_hash_number(p->seed, address);
 	uint32_t at, hash, first;
 
-	h = table_hash_number(h, (uint64_t)mapping << 32 | (uint32_t)n);
+	h = lookup_hash_number(h, (uint64_t)mapping << 32 | (uint32_t)n);
 	for (size_t i = 0; i < n; i++)
-		h = table_hash_number(h, (uint64_t)lines[i].function << 32 ^
+		h = lookup_hash_number(h, (uint64_t)lines[i].function << 32 ^
 						 (uint64_t)lines[i].line);
-	hash = table_fold(h);
-	at = table_find(&p->by_location, hash, same_location, p, &key);
-	if (at != TABLE_NONE)
+	hash = lookup_fold(h);
+	at = lookup_find(&p->by_location, hash, same_location, p, &key);
+	if (at != LOOKUP_NONE)
 		return at;
 	if ((mapping != PROFILE_NONE && mapping >= p->n_mappings) ||
 	    !ROOM(p, ROOM_LOCATIONS, locations, n_locations, 1,
@@ -286,7 +286,7 @@ uint32_t profile_add_location(struct profile *p, uint32_t mapping,
 		return PROFILE_NONE;
 	first = add_lines(p, lines, n);
 	if (first == PROFILE_NONE ||
-	    !table_add(&p->by_location, hash, p->n_locations))
+	    !lookup_add(&p->by_location, hash, p->n_locations))
 		return PROFILE_NONE;
 	p->locations[p->n_locations] = (struct profile_location){
 		address, mapping, first, (uint32_t)n
@@ -334,16 +334,16 @@ static bool same_sample(const void *list, uint32_t at, const void *key)
 static uint32_t hash_sample(const struct profile *p,
 			    const struct sample_key *key)
 {
-	uint64_t h = table_hash(p->seed, key->stack,
+	uint64_t h = lookup_hash(p->seed, key->stack,
 				key->depth * sizeof(*key->stack));
 
 	for (size_t i = 0; i < key->n_labels; i++) {
-		h = table_hash_number(h, (uint64_t)key->labels[i].key << 32 |
+		h = lookup_hash_number(h, (uint64_t)key->labels[i].key << 32 |
 						 key->labels[i].text);
-		h = table_hash_number(h, (uint64_t)key->labels[i].number);
-		h = table_hash_number(h, key->labels[i].unit);
+		h = lookup_hash_number(h, (uint64_t)key->labels[i].number);
+		h = lookup_hash_number(h, key->labels[i].unit);
 	}
-	return table_fold(h);
+	return lookup_fold(h);
 }
 
 int64_t profile_sum(int64_t a, int64_t b)
@@ -398,7 +398,7 @@ static int new_sample(struct profile *p, const struct sample_key *key,
 		  4 * PROFILE_MAX_ITEMS) ||
 	    !ROOM(p, ROOM_VALUES, values, n_values, p->n_types,
 		  PROFILE_MAX_TYPES * PROFILE_MAX_ITEMS) ||
-	    !table_add(&p->by_sample, hash, p->n_samples))
+	    !lookup_add(&p->by_sample, hash, p->n_samples))
 		return bigm_error_set(err, BIGM_EEXHAUSTED,
 				      "profile: more than %u samples, or than "
 				      "%u locations in them",
@@ -429,8 +429,8 @@ int profile_add_sample(struct profile *p, const uint32_t *stack, size_t depth,
 	if (rc < 0)
 		return rc;
 	hash = hash_sample(p, &key);
-	at = table_find(&p->by_sample, hash, same_sample, p, &key);
-	if (at == TABLE_NONE)
+	at = lookup_find(&p->by_sample, hash, same_sample, p, &key);
+	if (at == LOOKUP_NONE)
 		return new_sample(p, &key, values, hash, err);
 	sums = p->values + (size_t)at * p->n_types;
 	for (uint32_t i = 0; i < p->n_types; i++)

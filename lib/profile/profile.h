@@ -44,9 +44,9 @@
 
 #include "base/buffer.h"
 #include "bigm.h"
-#include "profile/table.h"
+#include "profile/lookup.h"
 
-#define PROFILE_NONE TABLE_NONE
+#define PROFILE_NONE LOOKUP_NONE
 
 #define PROFILE_MAX_TYPES 16
 #define PROFILE_MAX_DEPTH 4096	    /* locations of a sample */
@@ -133,7 +133,7 @@ struct profile {
 	uint32_t drop_frames, keep_frames; /* strings: regular expressions */
 
 	/* Its own. */
-	struct table by_string, by_mapping, by_function, by_location, by_sample;
+	struct lookup by_string, by_mapping, by_function, by_location, by_sample;
 	uint64_t seed;
 	uint64_t string_bytes;
 	uint32_t room[11]; /* of each list */

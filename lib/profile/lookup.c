@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "profile/table.h"
+#include "profile/lookup.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,26 +9,26 @@
 
 #define LEAST_SLOTS 64
 
-void table_release(struct table *t)
+void lookup_release(struct lookup *t)
 {
 	free(t->slots);
-	*t = (struct table){ 0 };
+	*t = (struct lookup){ 0 };
 }
 
-uint32_t table_find(const struct table *t, uint32_t hash, table_equal_fn *equal,
+uint32_t lookup_find(const struct lookup *t, uint32_t hash, lookup_equal_fn *equal,
 		    const void *list, const void *key)
 {
 	if (!t->slots)
-		return TABLE_NONE;
+		return LOOKUP_NONE;
 	for (uint32_t i = hash & t->mask; t->slots[i].at > 0;
 	     i = (i + 1) & t->mask)
 		if (t->slots[i].hash == hash &&
 		    equal(list, t->slots[i].at - 1, key))
 			return t->slots[i].at - 1;
-	return TABLE_NONE;
+	return LOOKUP_NONE;
 }
 
-static void put(struct table *t, struct table_slot slot)
+static void put(struct lookup *t, struct lookup_slot slot)
 {
 	uint32_t i = slot.hash & t->mask;
 
@@ -37,10 +37,10 @@ static void put(struct table *t, struct table_slot slot)
 	t->slots[i] = slot;
 }
 
-static bool grow(struct table *t)
+static bool grow(struct lookup *t)
 {
 	uint32_t n = t->slots ? 2 * (t->mask + 1) : LEAST_SLOTS;
-	struct table old = *t;
+	struct lookup old = *t;
 
 	if (n == 0)
 		return false;
@@ -57,17 +57,17 @@ static bool grow(struct table *t)
 	return true;
 }
 
-bool table_add(struct table *t, uint32_t hash, uint32_t at)
+bool lookup_add(struct lookup *t, uint32_t hash, uint32_t at)
 {
 	/* At most half full: a search that fails ends soon. */
 	if ((!t->slots || t->used > t->mask / 2) && !grow(t))
 		return false;
-	put(t, (struct table_slot){ hash, at + 1 });
+	put(t, (struct lookup_slot){ hash, at + 1 });
 	t->used++;
 	return true;
 }
 
-uint64_t table_seed(void)
+uint64_t lookup_seed(void)
 {
 	uint64_t seed;
 	struct timespec now;
@@ -89,12 +89,12 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-uint64_t table_hash_number(uint64_t seed, uint64_t number)
+uint64_t lookup_hash_number(uint64_t seed, uint64_t number)
 {
 	return mix(seed, number);
 }
 
-uint64_t table_hash(uint64_t seed, const void *data, size_t len)
+uint64_t lookup_hash(uint64_t seed, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 	uint64_t word, hash = mix(seed, len);
@@ -109,7 +109,7 @@ uint64_t table_hash(uint64_t seed, const void *data, size_t len)
 	return mix(hash, word);
 }
 
-uint32_t table_fold(uint64_t hash)
+uint32_t lookup_fold(uint64_t hash)
 {
 	return (uint32_t)(hash ^ (hash >> 32));
 }
