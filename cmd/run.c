@@ -182,6 +182,8 @@ int run_order_init(struct run_order *order, const struct invocation *in,
 	if (code == 0) {
 		order->env = settings_env(&order->settings, environ,
 					  (const char *const *)more);
+		order->wanted_env = settings_wanted_env(
+			&order->settings, environ, (const char *const *)more);
 		code = find_dir(order, err);
 	}
 	json_strings_free(more);
@@ -196,6 +198,7 @@ void run_order_release(struct run_order *order)
 	free(order->dir);
 	free(order->fixed);
 	json_strings_free(order->env);
+	json_strings_free(order->wanted_env);
 	settings_release(&order->settings);
 }
 

@@ -115,6 +115,7 @@ struct run_order {
 	struct bundle bundle; /* or it is that, by its whole path; path NULL:
 			       * it is none */
 	char **env;  /* whole, for machines */
+	char **wanted_env; /* what of it those of other hosts get */
 	char *dir;   /* of the program */
 	char *fixed; /* settings that options have settled: "n,procs,system" */
 };

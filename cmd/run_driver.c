@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "bundle/unpack.h"
@@ -18,6 +19,7 @@
 
 /* How long to wait for what a killed sentinel has left to us. */
 #define ORPHANS_MS 1000
+#define GIVEN_MAX (1u << 20) /* bytes of names; execve() takes no more */
 
 struct driver {
 	struct sentinel *sentinel; /* NULL once stopped */
@@ -105,6 +107,20 @@ static void add_bundle(struct variables *v, struct session *s)
 	add(v, xasprintf(IMAGE_FILES_ENV "=%s", driver->files));
 }
 
+/* The driver tells its machines of those that were asked for; before any other
+ * is added. */
+static void add_given(struct variables *v)
+{
+	struct buffer names = BUFFER_INIT(GIVEN_MAX);
+	size_t n = v->n;
+
+	for (size_t i = 0; i < n; i++)
+		buffer_appendf(&names, NULL, "%s%.*s", i > 0 ? "," : "",
+			       (int)strcspn(v->items[i], "="), v->items[i]);
+	add(v, xasprintf("BIGM_GIVEN=%s", buffer_string(&names)));
+	buffer_release(&names);
+}
+
 static int launch(struct session *s, struct bigm_error *err)
 {
 	struct driver *driver = s->data;
@@ -115,6 +131,7 @@ static int launch(struct session *s, struct bigm_error *err)
 
 	while (v.items[v.n] != NULL)
 		v.n++;
+	add_given(&v);
 	add(&v, xasprintf("BIGM_CONTROL=%s", info->socket_path));
 	add(&v, xasprintf("BIGM_FIXED=%s", order->fixed));
 	add(&v, xasprintf("BIGM_USE=%s", s->borrow ? s->token : ""));

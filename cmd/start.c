@@ -159,6 +159,7 @@ static int launch(struct session *session, struct bigm_error *err)
 		.bundle = s->bundle,
 		.argv = s->order->argv,
 		.env = s->order->env,
+		.wanted_env = s->order->wanted_env,
 		.dir = s->order->dir,
 		.procs = o->procs,
 		.services = s->services,

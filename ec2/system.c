@@ -312,6 +312,7 @@ const struct system_ops system_ec2 = {
 	.describe_all = system_describe_all,
 	.release = system_release,
 	.ships = system_ships,
+	.elsewhere = true,
 	.bootstraps = system_ships,
 	.worker = system_worker,
 	.arch = system_arch,

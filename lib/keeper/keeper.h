@@ -50,10 +50,11 @@
  *	Identity  null → {"key", "certificate", "authority": PEM, "id": ID}: a
  *		  driver's identity for calls to the machines
  *	Start     {"n", "program", "bundle", "exec": true, "argv": […],
- *		  "env": […], "dir", "procs",
+ *		  "env": […], "wanted_env": […], "dir", "procs",
  *		  "services": [{"name", "type", "params"}…], or "all" for one
  *		  of each of the program's types, "label", "min"}; "env" is
- *		  the whole environment (absent: the keeper's own), "program"
+ *		  the whole environment (absent: the keeper's own), "wanted_env"
+ *		  what machines of other hosts get of it, "program"
  *		  absent or null is the bare worker, all but "n" may be absent;
  *		  "bundle" is the path of one (bundle/bundle.h), whose part is
  *		  sent to the machines where there is no program, or theirs is

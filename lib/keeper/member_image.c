@@ -133,6 +133,29 @@ static void add_change(char **changes, char *change)
 	*changes = change;
 }
 
+/* preload becomes the list's.  NULL: none. */
+static char **ship_env(const struct member *m,
+		       const struct start_request *before, char *preload)
+{
+	static char *nothing[] = { NULL };
+	const struct start_request *image = m->image;
+	char **ours, **changes;
+
+	if (m->keeper->ops->elsewhere)
+		return env_changes(before != image && before->wanted_env
+					   ? before->wanted_env : nothing,
+				   image->wanted_env ? image->wanted_env
+						     : nothing);
+	if (before == image && !image->env && !preload)
+		return NULL;
+	ours = process_env(NULL, NULL);
+	changes = env_changes(before->env ? before->env : ours,
+			      image->env ? image->env : ours);
+	json_strings_free(ours);
+	add_change(changes, preload);
+	return changes;
+}
+
 static void on_progress(void *data)
 {
 	struct member *m = data;
@@ -142,19 +165,14 @@ static void on_progress(void *data)
 
 void member_ship(struct member *m, const struct start_request *before)
 {
-	const struct start_request *image = m->image;
 	static const struct ship_ops ops = {
 		.done = on_shipped,
 		.progress = on_progress,
 	};
 	struct ship_order order = ship_order_of(m);
-	char **ours = process_env(NULL, NULL);
-	char **env = env_changes(before->env ? before->env : ours,
-				 image->env ? image->env : ours);
-	char *preload = preload_of(m, &order);
+	char **env = ship_env(m, before, preload_of(m, &order));
 
-	add_change(env, preload);
-	order.env = before == image && !image->env && !preload ? NULL : env;
+	order.env = env;
 	if (order.exec)
 		m->least = (m->incarnation > 0 ? m->incarnation : 1) + 1;
 	m->splitter.begins = m->least > 0 ? m->least : 1;
@@ -165,7 +183,6 @@ void member_ship(struct member *m, const struct start_request *before)
 	member_tell_ship(m);
 	m->ship = ship_start(&order, &ops, m);
 	json_strings_free(env);
-	json_strings_free(ours);
 }
 
 void member_change(struct member *m, const struct start_request *image)

@@ -180,6 +180,7 @@ struct start_request *start_request_parse(const cJSON *arg,
 	    json_opt_bool(arg, "exec", &r->exec, err) < 0 ||
 	    get_path(arg, "dir", &r->dir, err) < 0 ||
 	    get_argv(arg, r, err) < 0 || get_strings(arg, "env", &r->env, err) < 0 ||
+	    get_strings(arg, "wanted_env", &r->wanted_env, err) < 0 ||
 	    get_services(arg, r, err) < 0 ||
 	    json_opt_string(arg, "use", &use, err) < 0 ||
 	    get_label(arg, r, err) < 0) {
@@ -200,6 +201,7 @@ void start_request_free(struct start_request *r)
 	cargo_put(r->cargo);
 	json_strings_free(r->argv);
 	json_strings_free(r->env);
+	json_strings_free(r->wanted_env);
 	free(r->dir);
 	free(r->label);
 	free(r->use);

@@ -25,6 +25,8 @@ struct start_request {
 			* it ready for Run */
 	char **argv;   /* never NULL; argv[0] is there with a program */
 	char **env;    /* NULL: the keeper's own */
+	char **wanted_env; /* what machines of other hosts get of it, added to
+			    * what they have; NULL: nothing */
 	char *dir;     /* absolute; NULL: the keeper's own */
 	int procs;     /* 0: the system's default */
 	char *label;   /* as output_is_label(); NULL: none */

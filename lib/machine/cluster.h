@@ -129,6 +129,9 @@ struct cluster_order {
 				* program is not even sent */
 	char *const *argv;     /* NULL: none */
 	char *const *env;      /* the whole environment; NULL: ours */
+	char *const *wanted_env; /* what of it somebody wants them to have: all
+				  * that machines of other hosts get; NULL:
+				  * nothing */
 	const char *dir;       /* NULL: our working folder */
 	int procs;	       /* 0: the system's default */
 	const struct bigm_service *services; /* NULL: none */

@@ -78,6 +78,8 @@ static const struct setting table[] = {
 	  .driver = true },
 	{ .name = "fixed", .kind = TEXT, .offset = AT(fixed),
 	  .environment = true, .driver = true },
+	{ .name = "given", .kind = TEXT, .offset = AT(given),
+	  .environment = true, .driver = true },
 };
 #define NSETTINGS (sizeof(table) / sizeof(*table))
 _Static_assert(NSETTINGS <= SETTINGS_MAX, "origins[] is too short");
@@ -485,13 +487,28 @@ static bool is_settings_variable(const char *variable)
 	       (find(name) != NULL || is_of_a_system(name));
 }
 
-char **settings_env(const struct settings *s, char *const *env,
-		    const char *const *more)
+/* True for a variable that is named in "K,L". */
+static bool is_given(const struct settings *s, const char *variable)
+{
+	size_t len = strcspn(variable, "=");
+
+	for (const char *p = s->given; p && *p; p += *p == ',') {
+		size_t n = strcspn(p, ",");
+
+		if (n == len && strncmp(p, variable, n) == 0)
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+static char **env_of(const struct settings *s, char *const *env, bool all,
+		     const char *const *more)
 {
 	struct list list = { xcalloc(1, sizeof(char *)), 0 };
 
 	for (; env && *env; env++)
-		if (!is_settings_variable(*env))
+		if (!is_settings_variable(*env) && (all || is_given(s, *env)))
 			put(&list, *env);
 	for (size_t i = 0; i < NSETTINGS; i++)
 		if (!table[i].driver && is_set(s, &table[i]))
@@ -499,4 +516,16 @@ char **settings_env(const struct settings *s, char *const *env,
 	for (; more && *more; more++)
 		put(&list, *more);
 	return list.items;
+}
+
+char **settings_env(const struct settings *s, char *const *env,
+		    const char *const *more)
+{
+	return env_of(s, env, true, more);
+}
+
+char **settings_wanted_env(const struct settings *s, char *const *env,
+			   const char *const *more)
+{
+	return env_of(s, env, false, more);
 }

@@ -36,6 +36,7 @@ struct settings {
 			* makes them */
 	char *fixed;   /* "n,procs": settled by bigm's own options, which the
 			* program's do not change */
+	char *given;   /* "K,L": variables that bigm's -e has set */
 	bool ship;     /* machines begin as the bare worker */
 	char **set;    /* of systems, as they were said: "ec2-type=m5.large", or
 			* "ec2-on-demand"; NULL-terminated; NULL: none */
@@ -92,5 +93,10 @@ int settings_take_options(struct settings *s, int *argc, char **argv,
  */
 char **settings_env(const struct settings *s, char *const *env,
 		    const char *const *more);
+
+/* What of that somebody wants a machine to have, wherever it is: the rest is how
+ * this host is. */
+char **settings_wanted_env(const struct settings *s, char *const *env,
+			   const char *const *more);
 
 #endif

@@ -226,9 +226,13 @@ static int give_order(struct bigm *b, struct cluster_order *order,
 	if (r < 0)
 		return r;
 	char **env = settings_env(&b->settings, environ, options->env);
+	char **wanted = settings_wanted_env(&b->settings, environ,
+					    options->env);
 	order->env = env;
+	order->wanted_env = wanted;
 	r = cluster_start(cluster, order, machines, err);
 	json_strings_free(env);
+	json_strings_free(wanted);
 	return r;
 }
 

@@ -118,6 +118,10 @@ struct system_ops {
 	/* True when its machines begin as bare workers and the keeper sends
 	 * them the program (Setbinary, Exec). */
 	bool (*ships)(const struct system *system);
+	/* Its machines are other hosts, whose environment is their own: paths and
+	 * secrets of this one's stay here, and only what somebody wants them to
+	 * have is added. */
+	bool elsewhere;
 	/* True when its machines begin with a bootstrap identity: the keeper
 	 * dials what `address` tells expecting that, and certifies the machine
 	 * before anything else.  NULL: they do not. */

@@ -210,6 +210,9 @@ lowest_of_close() {
 		[ "$status" -eq 0 ]
 		[ "$output" = "$PWD/there"$'\nyes mine' ]
 	done
+	# What machines of other hosts get.
+	run_bigm run --as driver -e GIVEN=yes -e OURS -e MISSING sh -- -c 'echo $BIGM_GIVEN'
+	[ "$output" = GIVEN,OURS ]
 	run_bigm run -C nowhere true
 	[ "$status" -eq 2 ]
 }

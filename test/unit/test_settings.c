@@ -281,6 +281,7 @@ static void machines_get_the_settings(void **state)
 	const char *env[] = { "HOME=/root", "BIGM_N=2", "BIGM_CONTROL=/s", "A=1",
 			"BIGM_RANK=1", "BIGM_SYSTEM=other", NULL };
 	const char *more[] = { "A=2", "B=3", NULL };
+	const char *given[] = { "BIGM_GIVEN=HOM,A,,C", NULL };
 	struct settings s = { 0 };
 	char **got;
 
@@ -301,6 +302,19 @@ static void machines_get_the_settings(void **state)
 	assert_string_equal(value_of(got, "B"), "3");
 	assert_null(value_of(got, "BIGM_CONTROL"));
 	assert_null(value_of(got, "BIGM_SYSTEM"));
+	json_strings_free(got);
+	/* Elsewhere there is another HOME, and A is wanted only now. */
+	got = settings_wanted_env(&s, (char **)env, more + 1);
+	assert_null(value_of(got, "HOME"));
+	assert_null(value_of(got, "A"));
+	assert_null(value_of(got, "BIGM_GIVEN"));
+	assert_string_equal(value_of(got, "BIGM_DEBUG"), "1");
+	assert_string_equal(value_of(got, "B"), "3");
+	json_strings_free(got);
+	assert_int_equal(settings_read_env(&s, (char **)given, &err), 0);
+	got = settings_wanted_env(&s, (char **)env, NULL);
+	assert_null(value_of(got, "HOME"));
+	assert_string_equal(value_of(got, "A"), "1");
 	json_strings_free(got);
 	settings_release(&s);
 }
