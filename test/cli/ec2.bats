@@ -11,15 +11,28 @@ setup_file() {
     export BIGM_SYSTEM=ec2 BIGM_EC2_FLAVOR=debian BIGM_EC2_ALLOW=10.77.0.0/16
 }
 
-# Of what bigm makes nothing is left, but the group of this user, without rules.
-nothing_is_left() {
+# what_is_left all|free: what costs money or lets somebody in, or, of instances that are on their way out, nothing yet. The
+# group of this user stays, without rules.
+what_is_left() {
     cloud control state | python3 -c "import json, sys
 r = json.load(sys.stdin)['regions']['us-west-2']
-left = [i for i in r['instances'] if i['state'] not in ('terminated', 'shutting-down')] + r['templates']
+over = ('terminated',) if '$1' == 'all' else ('terminated', 'shutting-down')
+left = [i for i in r['instances'] if i['state'] not in over] + r['templates']
+left += r['volumes'] if '$1' == 'all' else []
 for group in r['groups']:
     if group['name'].startswith('bigm-'):
         left += group['rules']
-sys.exit(f'left: {left}' if left else 0)"
+print(*left, sep='\n', end='')"
+}
+
+all_is_gone() {
+    [ -z "$(what_is_left all)" ]
+}
+
+# As soon as bigm has ended, and when EC2 has done what it was told.
+nothing_is_left() {
+    [ -z "$(what_is_left free)" ] || { what_is_left free; return 1; }
+    eventually 60 all_is_gone || { what_is_left all; return 1; }
 }
 
 bigm_there() {
@@ -45,14 +58,44 @@ readme_command() {
     nothing_is_left
 }
 
+# prices_of NAME COUNT: status knows what each of so many instances is, and what it costs, from the launch on.
+prices_of() {
+    "$BIGM" status --cluster "$1" --json | python3 -c "import json, sys
+machines = json.load(sys.stdin)[0]['machines']
+known = [m for m in machines if m.get('usd_per_hour', 0) > 0 and m['market'] == 'spot' and m['instance'].startswith('i-')]
+sys.exit(len(known) != $2)" 2>/dev/null
+}
+
+@test "three machines compute what three of this host do; status has their prices; nothing is left" {
+    local -a job=("$abs_top_builddir/examples/bigpi" -n 3 -- --samples 100000000 --seed 7)
+    cloud up
+    bigm_there run --name three "${job[@]}" >there 2>log &
+    eventually 60 prices_of three 3
+    "$BIGM" status --cluster three | tee table
+    wait $! || { cat log; return 1; }
+    grep -qE '^cluster three: 3 machines.*, ec2, 0\.[0-9]+ USD an hour' table
+    [ "$(grep -cE ' i-[0-9a-f]+ +m5\.large +us-west-2[a-z] +spot +0\.[0-9]+' table)" -eq 3 ]
+    BIGM_SYSTEM="local" "$BIGM" run "${job[@]}" >here 2>/dev/null
+    cmp there here
+    for machine in m0 m1 m2; do
+        grep -q "^$machine: " log || { cat log; return 1; }
+    done
+    nothing_is_left
+}
+
 # has_printed TEXT: by way of journald and SSH.
 has_printed() {
     "$BIGM" tail --no-follow m0 | grep -qF -- "$1"
 }
 
-@test "a cluster of instances from a script: start, status, call, exec, tail, shutdown" {
+# on_machine COMMAND: what it prints there.
+on_machine() {
+    bigm_there exec m0 -- sh -c "$1"
+}
+
+@test "a cluster of instances from a script: start, status, call, exec, cp, tail, shutdown, with a volume of data" {
     cloud up
-    bigm_there start -n 1 --name desk "$abs_top_builddir/examples/bigpi" 2>log || { cat log; return 1; }
+    bigm_there start -n 1 --name desk --ec2-dataspace 16 -e MINE=here "$abs_top_builddir/examples/bigpi" 2>log || { cat log; return 1; }
     "$BIGM" status --json | python3 -c "import json, sys
 machine = json.load(sys.stdin)[0]['machines'][0]
 assert machine['state'] == 'RUNNING' and machine['market'] == 'spot' and machine['usd_per_hour'] > 0, machine
@@ -62,9 +105,64 @@ assert machine['instance'].startswith('i-') and machine['procs'] == 2, machine"
     grep -qE '^cluster desk: 1 machine, ec2, 0\.[0-9]+ USD an hour, 0\.[0-9]+ USD so far, http://127\.0\.0\.1:' table
     grep -qE ' i-[0-9a-f]+ +m5\.large +us-west-2[a-z] +spot +0\.[0-9]+' table
     [ "$(bigm_there call m0 PI.Sample '{"seed": 7, "begin": 0, "end": 1000}' | wc -l)" -eq 1 ]
-    [ "$(bigm_there exec m0 -- sh -c 'echo out; cat /etc/hostname; exit 3' | head -n 1)" = out ]
+    run on_machine 'echo out; exit 3'
+    [ "$status" -eq 3 ]
+    [ "${lines[0]}" = out ]
+
+    # What a program has there: a disk of its own, on which temporary files are.
+    [[ $(on_machine "findmnt -no SOURCE,FSTYPE /mnt/data") == /dev/nvme1n1*ext4 ]]
+    # shellcheck disable=SC2016 # that shell expands it
+    [ "$(on_machine 'echo $TMPDIR; df --output=target $TMPDIR | tail -n 1; cat /proc/$PPID/oom_score_adj')" = \
+        $'/mnt/data/tmp\n/mnt/data\n500' ]
+    # shellcheck disable=SC2016
+    [ "$(on_machine 'dirname "$(mktemp)"')" = /mnt/data/tmp ]
+    # And nothing of what is this host's.
+    on_machine env >there
+    grep -qx MINE=here there
+    run grep -E "^(AWS_|BATS|XDG_STATE)|$DIR" there
+    [ "$status" -eq 1 ]
+
+    head -c 100000 /dev/urandom >sent
+    bigm_there cp sent m0:/mnt/data/sent
+    bigm_there cp m0:/mnt/data/sent got
+    cmp sent got
     eventually 30 has_printed /1000
     bigm_there shutdown desk
+    nothing_is_left
+}
+
+# A web server for the instances; its URL is in $url.
+serve() {
+    "$abs_top_srcdir/test/ec2/cloud" --dir "$DIR/cloud" run -- python3 -u -m http.server --bind 10.77.0.1 --directory "$1" 8080 \
+        >served 2>&1 3>&- &
+    server=$!
+    eventually 20 grep -q Serving served
+    url=http://10.77.0.1:8080
+}
+
+@test "Ubuntu's machines fetch ec2boot from a URL, call each other, and let the user in by his key" {
+    local address text=$abs_top_srcdir/README.md
+    ssh-keygen -q -t ed25519 -N '' -f "$DIR/key"
+    cloud up
+    mkdir served.d
+    cp "$abs_top_builddir/ec2/ec2boot-$(dpkg --print-architecture)" served.d/ec2boot
+    serve served.d
+    bigm_there start -n 2 --name bunt --ec2-flavor ubuntu --ec2-ssh-key "$DIR/key.pub" --ec2-binary-url "$url/ec2boot" \
+        --ec2-binary-sha256 "$(sha256sum served.d/ec2boot | cut -d' ' -f1)" "$abs_top_builddir/examples/wordcount" 2>log ||
+        { cat log; return 1; }
+    [ "$(grep -c 'GET /ec2boot HTTP.* 200' served)" -eq 2 ]
+    bigm_there run --cluster bunt "$abs_top_builddir/examples/wordcount" <"$text" >there 2>log || { cat log; return 1; }
+    BIGM_SYSTEM="local" "$BIGM" run -n 2 "$abs_top_builddir/examples/wordcount" <"$text" >here
+    [ -s here ]
+    cmp there here
+
+    address=$("$BIGM" status --json | grep -o 'https://[^/]*' | head -n 1)
+    # shellcheck disable=SC2016 # that shell expands it
+    [ "$(cloud run -- timeout 60 ssh -i "$DIR/key" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+        -o LogLevel=ERROR "ubuntu@${address#https://}" 'echo $(whoami) $(sudo -n cat /run/bigm-alive | wc -c)')" = "ubuntu 0" ]
+    bigm_there shutdown bunt
+    kill "$server"
+    wait "$server" || :
     nothing_is_left
 }
 
