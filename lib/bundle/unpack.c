@@ -17,19 +17,17 @@
 #include "supervisor/binary.h"
 
 #define PIECE (256u << 10)
-#define TAR_BLOCK 512
 #define TAR_MAGIC_AT 257
 
 static const unsigned char zstd_magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
 
-bool unpack_knows(int fd)
+bool unpack_knows(const void *begin, size_t len)
 {
-	char block[TAR_BLOCK];
-	ssize_t n = pread(fd, block, sizeof(block), 0);
+	const char *block = begin;
 
-	return (n >= (ssize_t)sizeof(zstd_magic) &&
+	return (len >= sizeof(zstd_magic) &&
 		memcmp(block, zstd_magic, sizeof(zstd_magic)) == 0) ||
-	       (n == TAR_BLOCK &&
+	       (len >= INTAKE_BEGIN &&
 		memcmp(block, MANIFEST_NAME, sizeof(MANIFEST_NAME)) == 0 &&
 		memcmp(block + TAR_MAGIC_AT, "ustar", 5) == 0);
 }
@@ -54,32 +52,38 @@ static int make_parents(int dir_fd, const char *path, struct bigm_error *err)
 }
 
 /* Copies what the entry has to fd (-1: nowhere); it has to be what the
- * manifest says. */
+ * manifest says: the digest is computed unless `checked`. */
 static int copy_entry(struct archive *a, const struct manifest_file *file,
-		      int fd, struct bigm_error *err)
+		      bool checked, int fd, struct bigm_error *err)
 {
-	AUTO_FREE char *piece = xmalloc(PIECE);
-	struct digest *digest = digest_new();
+	struct digest *digest = checked ? NULL : digest_new();
 	char text[DIGEST_SIZE];
+	const void *piece;
+	la_int64_t at = 0;
 	uint64_t size = 0;
-	ssize_t n;
-	int rc = 0;
+	size_t n = 0;
+	int rc = 0, got;
 
-	while (rc == 0 && (n = archive_read_data(a, piece, PIECE)) != 0) {
-		if (n < 0) {
+	while (rc == 0 && (got = archive_read_data_block(a, &piece, &n, &at)) !=
+				  ARCHIVE_EOF) {
+		if (got != ARCHIVE_OK) {
 			rc = archive_error_set(err, a, file->path);
 			break;
 		}
-		size += (uint64_t)n;
-		digest_update(digest, piece, (size_t)n);
-		if (size > file->size)
+		/* A file with holes is none that a bundle is made of. */
+		if ((uint64_t)at != size || n > file->size - size)
 			break;
-		if (fd >= 0 && files_write(fd, piece, (size_t)n) < 0)
+		size += n;
+		if (digest)
+			digest_update(digest, piece, n);
+		if (fd >= 0 && files_write(fd, piece, n) < 0)
 			rc = error_set_errno(err, errno, "cannot write %s",
 					     file->path);
 	}
-	digest_finish(digest, text);
-	if (rc == 0 && (size != file->size || strcmp(text, file->digest) != 0))
+	if (digest)
+		digest_finish(digest, text);
+	if (rc == 0 && (got != ARCHIVE_EOF || size != file->size ||
+			(digest && strcmp(text, file->digest) != 0)))
 		rc = bigm_error_set(err, BIGM_EINVALID,
 				    "%s: is not what the manifest says: it was "
 				    "damaged on the way, or tampered with",
@@ -102,17 +106,6 @@ static int make_file(const struct manifest_file *file, int dir_fd,
 		return error_set_errno(err, errno, "cannot make %s",
 				       file->path);
 	return fd;
-}
-
-static int take_file(struct archive *a, const struct manifest_file *file,
-		     int dir_fd, struct bigm_error *err)
-{
-	AUTO_CLOSE int fd = -1;
-
-	if (dir_fd < 0)
-		return copy_entry(a, file, -1, err);
-	fd = make_file(file, dir_fd, err);
-	return fd < 0 ? fd : copy_entry(a, file, fd, err);
 }
 
 static int take_folder(const struct manifest_file *file, int dir_fd,
@@ -183,7 +176,8 @@ static struct manifest *read_manifest(struct archive *a,
 struct unpacking {
 	struct archive *archive;
 	const struct manifest *m;
-	int dir_fd; /* -1: it is only checked */
+	bool checked;
+	int dir_fd; /* -1: it is only read */
 	struct store *store; /* NULL: none */
 	uint32_t *twins;     /* manifest_twins() */
 	size_t *absent;	     /* files that are not in the archive */
@@ -267,6 +261,17 @@ static int check_kind(const struct unpacking *u, size_t i,
 			      "says", file->path);
 }
 
+static int take_file(struct unpacking *u, const struct manifest_file *file,
+		     struct bigm_error *err)
+{
+	AUTO_CLOSE int fd = -1;
+
+	if (u->dir_fd < 0)
+		return copy_entry(u->archive, file, u->checked, -1, err);
+	fd = make_file(file, u->dir_fd, err);
+	return fd < 0 ? fd : copy_entry(u->archive, file, u->checked, fd, err);
+}
+
 static int take_entry(struct unpacking *u, size_t i,
 		      struct archive_entry *entry, struct bigm_error *err)
 {
@@ -277,7 +282,7 @@ static int take_entry(struct unpacking *u, size_t i,
 		u->absent[u->nabsent++] = i;
 	else if (rc == 0)
 		rc = file->kind == MANIFEST_FILE ?
-			     take_file(u->archive, file, u->dir_fd, err) :
+			     take_file(u, file, err) :
 			     take_folder(file, u->dir_fd, err);
 	return rc;
 }
@@ -369,25 +374,14 @@ static int fill_all(struct unpacking *u, struct bigm_error *err)
 	return rc;
 }
 
-static void keep_files(struct unpacking *u)
-{
-	for (size_t i = 0; u->store && i < u->m->nfiles; i++) {
-		const struct manifest_file *file = &u->m->files[i];
-
-		if (file->kind == MANIFEST_FILE && u->twins[i] == i)
-			store_add(u->store, file->digest, u->dir_fd,
-				  file->path);
-	}
-	if (u->store)
-		store_trim(u->store);
-}
-
-struct manifest *unpack_archive(struct archive *a, uint64_t packed, int dir_fd,
-				struct store *store, struct bigm_error *err)
+struct manifest *unpack_archive(struct archive *a,
+				const struct unpack_order *order,
+				struct bigm_error *err)
 {
 	struct manifest *m = read_manifest(a, err);
 	struct unpacking u = {
-		.archive = a, .m = m, .dir_fd = dir_fd, .store = store,
+		.archive = a, .m = m, .checked = order->checked,
+		.dir_fd = order->dir_fd, .store = order->store,
 	};
 	bool good;
 
@@ -395,11 +389,9 @@ struct manifest *unpack_archive(struct archive *a, uint64_t packed, int dir_fd,
 		return NULL;
 	u.twins = manifest_twins(m);
 	u.absent = xcalloc(m->nfiles + 1, sizeof(*u.absent));
-	good = check_ratio(&u, packed, err) == 0 &&
+	good = check_ratio(&u, order->packed, err) == 0 &&
 	       take_entries(&u, err) == 0 && fill_all(&u, err) == 0 &&
-	       make_links(m, dir_fd, err) == 0;
-	if (good && dir_fd >= 0)
-		keep_files(&u);
+	       make_links(m, order->dir_fd, err) == 0;
 	free(u.twins);
 	free(u.absent);
 	if (good)
@@ -408,21 +400,44 @@ struct manifest *unpack_archive(struct archive *a, uint64_t packed, int dir_fd,
 	return NULL;
 }
 
-static struct manifest *unpack_into(int fd, int dir_fd, struct store *store,
+static void keep_files(const struct manifest *m, int dir_fd,
+		       struct store *store)
+{
+	uint32_t *twins = manifest_twins(m);
+
+	for (size_t i = 0; i < m->nfiles; i++) {
+		const struct manifest_file *file = &m->files[i];
+
+		if (file->kind == MANIFEST_FILE && twins[i] == i)
+			store_add(store, file->digest, dir_fd, file->path);
+	}
+	free(twins);
+	store_trim(store);
+}
+
+/* What is behind the archive's end counts for the digest as well. */
+static struct manifest *unpack_into(const struct intake_source *source,
+				    int dir_fd, struct store *store,
 				    struct bigm_error *err)
 {
-	struct manifest *m = NULL;
-	struct archive *a = NULL;
-	struct stat st;
+	const struct unpack_order order = {
+		.packed = source->size, .checked = source->checked,
+		.dir_fd = dir_fd, .store = store,
+	};
+	struct archive_source from = {
+		.read = source->read, .data = source->data, .err = err,
+	};
+	struct archive *a = archive_open_source(&from, err);
+	struct manifest *m = a ? unpack_archive(a, &order, err) : NULL;
 
-	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		error_set_errno(err, errno, "cannot read the bundle");
-	else
-		a = archive_open_fd(fd, "the bundle", err);
-	if (a)
-		m = unpack_archive(a, (uint64_t)st.st_size, dir_fd, store,
-				   err);
 	archive_read_free(a);
+	free(from.piece);
+	if (m && intake_drain(source, err) < 0) {
+		manifest_free(m);
+		m = NULL;
+	}
+	if (m && store)
+		keep_files(m, dir_fd, store);
 	return m;
 }
 
@@ -433,7 +448,8 @@ static void discard(const char *dir)
 }
 
 /* Into a folder that gets its name when all of it is there. */
-struct manifest *unpack_folder(int fd, const char *dir, struct store *store,
+struct manifest *unpack_folder(const struct intake_source *source,
+			       const char *dir, struct store *store,
 			       struct bigm_error *err)
 {
 	AUTO_FREE char *temporary = xasprintf("%s.unpacking-XXXXXX", dir);
@@ -449,7 +465,7 @@ struct manifest *unpack_folder(int fd, const char *dir, struct store *store,
 	if (dir_fd < 0)
 		error_set_errno(err, errno, "cannot open %s", temporary);
 	else
-		m = unpack_into(fd, dir_fd, store, err);
+		m = unpack_into(source, dir_fd, store, err);
 	if (m && rename(temporary, dir) == 0)
 		return m;
 	if (m)
@@ -476,10 +492,11 @@ static int check_architecture(const struct manifest *m, const char *dir,
 	return binary_check(path, err);
 }
 
-static struct image *take_part(int fd, const char *dir, struct store *store,
+static struct image *take_part(const struct intake_source *source,
+			       const char *dir, struct store *store,
 			       struct bigm_error *err)
 {
-	struct manifest *m = unpack_folder(fd, dir, store, err);
+	struct manifest *m = unpack_folder(source, dir, store, err);
 	struct image *image = NULL;
 
 	if (!m)

@@ -3,7 +3,9 @@
  *
  * The part comes from a peer and is not trusted: its manifest is checked
  * first (bundle/manifest.h), then only what it lists is taken, in its order,
- * with the size and the digest that it says, as new files in a new folder.
+ * with the size and the digest that it says, as new files in a new folder; the
+ * digests are left out where that of the whole part is checked before the folder
+ * gets its name.
  * Links are made last, so that nothing is ever written through one.  A file
  * that is the same as one before may be a (hard) link to that, or be left out,
  * and so may one that the machine's store has: it is copied, and is then the
@@ -26,20 +28,26 @@
 /* For worker_main(): takes parts of bundles. */
 extern const struct intake bundle_intake;
 
-/* Whether the file begins as a part does. */
-bool unpack_knows(int fd);
+/* Whether something that begins so is a part: INTAKE_BEGIN bytes, or all. */
+bool unpack_knows(const void *begin, size_t len);
 
-/*
- * Reads a part that has `packed` bytes; with dir_fd ≥ 0, an empty folder,
- * into it, else only to check it.  store: what the machine has, and gets what
- * is unpacked; NULL: nothing.  Returns the manifest, or NULL; a folder may
- * then have some of the files.
- */
-struct manifest *unpack_archive(struct archive *a, uint64_t packed, int dir_fd,
-				struct store *store, struct bigm_error *err);
+/* What is done with a part of `packed` bytes. */
+struct unpack_order {
+	uint64_t packed;
+	bool checked; /* the part's digest is, and so those of files need not be */
+	int dir_fd;   /* an empty folder, which it goes to; -1: it is only read */
+	struct store *store; /* what the machine has, and gets what is unpacked;
+			      * NULL: nothing */
+};
+
+/* Returns the manifest, or NULL; a folder may then have some of the files. */
+struct manifest *unpack_archive(struct archive *a,
+				const struct unpack_order *order,
+				struct bigm_error *err);
 
 /* As intake.unpack, without the check that this machine can run it. */
-struct manifest *unpack_folder(int fd, const char *dir, struct store *store,
+struct manifest *unpack_folder(const struct intake_source *source,
+			       const char *dir, struct store *store,
 			       struct bigm_error *err);
 
 #endif

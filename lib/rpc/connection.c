@@ -266,6 +266,16 @@ static int input_tls(struct connection *c, const void *data, size_t len,
 	return ended < 0 ? ended : rc;
 }
 
+/* The next turn is for something to be read. */
+static void await_record(struct connection *c, const void *data, size_t len)
+{
+	uv_os_fd_t fd;
+
+	records_pass(&c->records, data, len);
+	if (c->state == READY && uv_fileno(&c->u.handle, &fd) == 0)
+		records_tell(&c->records, fd);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct connection *c = stream->data;
@@ -287,6 +297,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	}
 	rc = c->tls ? input_tls(c, buf->base, (size_t)n, &err) :
 		      input_plain(c, buf->base, (size_t)n, &err);
+	if (rc == 0 && c->tls)
+		await_record(c, buf->base, (size_t)n);
 	/* Of many handshakes at once each goes on at the other side, too, while
 	 * we work on the next. */
 	if (rc == 0 && handshaking)

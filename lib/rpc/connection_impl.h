@@ -7,6 +7,7 @@
 
 #include "loop/turns.h"
 #include "rpc/connection.h"
+#include "rpc/records.h"
 
 enum connection_state { DIALING, HANDSHAKE, READY, CLOSING };
 
@@ -53,6 +54,7 @@ struct connection {
 	struct loop_timer timer;
 	struct loop_task flush_task;
 	struct loop_task close_task;
+	struct records records;	 /* of what comes, with TLS */
 	struct buffer plain;	 /* decrypted, for the session */
 	struct buffer clear;	 /* output, when there is no TLS */
 	struct buffer in_flight; /* being written by libuv */

@@ -186,34 +186,71 @@ static struct image *take_program(struct binary_store *store, const char *path,
 	return image_plain(place);
 }
 
-static struct image *take_bundle(struct binary_store *store, int fd,
-				 const char *digest, struct bigm_error *err)
+/* What is there already was checked as it was unpacked. */
+static struct image *unpacked_already(struct binary_store *store,
+				      const char *dir)
 {
-	AUTO_FREE char *dir = place_of(store, digest);
 	struct image *image = NULL;
 
 	pthread_mutex_lock(&store->lock);
-	/* What is there already was checked as it was unpacked. */
 	if (store->next && store->next->dir &&
 	    strcmp(store->next->dir, dir) == 0)
 		image = image_copy(store->next);
 	pthread_mutex_unlock(&store->lock);
-	return image ? image :
-		       store->intake->unpack(fd, dir, &store->files, err);
+	return image;
+}
+
+static struct image *take_bundle(struct binary_store *store,
+				 const struct intake_source *source,
+				 const char *digest, struct bigm_error *err)
+{
+	AUTO_FREE char *dir = place_of(store, digest);
+	struct image *image = unpacked_already(store, dir);
+
+	if (!image)
+		return store->intake->unpack(source, dir, &store->files, err);
+	if (intake_drain(source, err) == 0)
+		return image;
+	image_free(image);
+	return NULL;
+}
+
+bool binary_unpacks(const struct binary_store *store, const void *begin,
+		    size_t len)
+{
+	return store->intake && store->intake->knows(begin, len);
+}
+
+int binary_take_coming(struct binary_store *store,
+		       const struct intake_source *source, const char *digest,
+		       struct bigm_error *err)
+{
+	struct image *image = take_bundle(store, source, digest, err);
+
+	if (!image)
+		return err->code;
+	adopt(store, image, digest);
+	return 0;
 }
 
 int binary_take(struct binary_store *store, const char *path,
 		const char *digest, struct bigm_error *err)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	const struct intake *intake = store->intake;
+	char begin[INTAKE_BEGIN];
+	struct intake_file file;
 	struct image *image;
+	ssize_t n;
 
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot open %s", path);
-	image = intake && intake->knows(fd) ?
-			take_bundle(store, fd, digest, err) :
-			take_program(store, path, digest, err);
+	n = pread(fd, begin, sizeof(begin), 0);
+	if (n > 0 && binary_unpacks(store, begin, (size_t)n)) {
+		if (intake_file_init(&file, fd, err) < 0)
+			return err->code;
+		return binary_take_coming(store, &file.source, digest, err);
+	}
+	image = take_program(store, path, digest, err);
 	if (!image)
 		return err->code;
 	adopt(store, image, digest);

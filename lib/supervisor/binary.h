@@ -57,6 +57,14 @@ void binary_upload_abort(struct binary_upload *upload);
 int binary_take(struct binary_store *store, const char *path,
 		const char *digest, struct bigm_error *err);
 
+/* Whether something that begins so is unpacked while it comes, by: */
+bool binary_unpacks(const struct binary_store *store, const void *begin,
+		    size_t len);
+/* The same for what comes from a source that checks its digest. */
+int binary_take_coming(struct binary_store *store,
+		       const struct intake_source *source, const char *digest,
+		       struct bigm_error *err);
+
 /* The path of the running program, the store's. */
 const char *binary_own(const struct binary_store *store);
 

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "rpc/client.h"
+#include "supervisor/arrival.h"
 #include "supervisor/parcel.h"
 #include "supervisor/worker.h"
 
@@ -133,6 +134,7 @@ struct fetch {
 	struct parcel_order order;
 	struct parcel *parcel;
 	uint64_t skip; /* bytes of the caller's that are here already */
+	uint64_t passed; /* bytes that went straight to the intake */
 	struct rpc_client *client; /* of the peer; NULL: the caller sends */
 	struct bigm_call *call;
 	uint64_t told_ns;
@@ -213,15 +215,21 @@ static void close_peer(struct fetch *f)
 		rpc_client_free(f->client);
 }
 
-/* More bytes of the parcel, which are left in the piece. */
-static ssize_t next_bytes(struct fetch *f, struct bigm_error *err)
+/* More bytes of the parcel: at least one. */
+static ssize_t next_bytes(struct fetch *f, void *bytes, size_t len,
+			  struct bigm_error *err)
 {
 	ssize_t n;
 
-	if (!f->call)
-		return bigm_request_read(f->req, f->piece, PIECE, err);
-	n = bigm_call_read(f->call, f->piece, PIECE, err);
-	return n < 0 ? blame_peer(err) : n;
+	if (f->call) {
+		n = bigm_call_read(f->call, bytes, len, err);
+		if (n < 0)
+			blame_peer(err);
+	} else {
+		n = bigm_request_read(f->req, bytes, len, err);
+	}
+	return n != 0 ? n : error_set_retriable(err, BIGM_EFAILED,
+						"it ended too early");
 }
 
 /* ------------------------------------------------------------------ */
@@ -231,8 +239,10 @@ static int tell(struct fetch *f, struct bigm_error *err)
 {
 	char line[96];
 	int len = snprintf(line, sizeof(line), "{\"have\":%llu,\"got\":%llu}\n",
-			   (unsigned long long)parcel_have(f->parcel),
-			   (unsigned long long)parcel_got(f->parcel));
+			   (unsigned long long)(f->passed +
+						parcel_have(f->parcel)),
+			   (unsigned long long)(f->passed +
+						parcel_got(f->parcel)));
 
 	f->told_ns = loop_now_ns();
 	return bigm_request_write(f->req, line, (size_t)len, err);
@@ -261,51 +271,196 @@ static int take(struct fetch *f, size_t len, struct bigm_error *err)
 	return rc;
 }
 
-static int take_all(struct fetch *f, struct bigm_error *err)
+/* Up to the parcel's end. */
+static int take_rest(struct fetch *f, struct bigm_error *err)
 {
-	uint64_t have = parcel_have(f->parcel);
-	int rc = tell(f, err);
+	int rc = 0;
 
-	if (have == f->order.size)
-		return rc;
-	if (!f->order.address && f->order.offset > have)
-		return error_set_retriable(err, BIGM_EFAILED,
-					   "only %llu bytes are here",
-					   (unsigned long long)have);
-	f->skip = f->order.address ? 0 : have - f->order.offset;
-	if (rc == 0 && f->order.address)
-		rc = open_peer(f, err);
 	while (rc == 0 && parcel_have(f->parcel) < f->order.size) {
-		ssize_t n = next_bytes(f, err);
+		ssize_t n = next_bytes(f, f->piece, PIECE, err);
 
-		if (n == 0)
-			rc = error_set_retriable(err, BIGM_EFAILED,
-						 "it ended too early");
-		else
-			rc = n < 0 ? (int)n : take(f, (size_t)n, err);
+		rc = n < 0 ? (int)n : take(f, (size_t)n, err);
 		if (rc == 0)
 			rc = tell_now_and_then(f, err);
 	}
 	return rc;
 }
 
-static int finish(struct fetch *f, struct bigm_error *err)
+/* It is the next program. */
+static int taken(struct fetch *f, struct bigm_error *err)
 {
 	AUTO_FREE char *line = NULL;
-	const char *path;
 
-	if (tell(f, err) < 0 || parcel_complete(f->parcel, &path, err) < 0)
-		return err->code;
-	if (binary_take(&f->worker->binaries, path, f->order.digest, err) < 0) {
-		parcel_discard(f->parcel);
-		return err->code;
-	}
 	/* Nobody has asked for less than all of it. */
 	if (!f->order.sums)
 		parcel_discard(f->parcel);
 	line = xasprintf("{\"digest\":\"%s\",\"size\":%llu}\n",
 			 f->order.digest, (unsigned long long)f->order.size);
 	return bigm_request_write(f->req, line, strlen(line), err);
+}
+
+/* Into the parcel's file. */
+static int keep(struct fetch *f, struct bigm_error *err)
+{
+	struct binary_store *binaries = &f->worker->binaries;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	struct arrival *arrival = !f->order.sums ? NULL :
+		arrival_begin(binaries, f->parcel, &f->order);
+	const char *path;
+	int rc, unpacked;
+
+	rc = take_rest(f, err);
+	close_peer(f);
+	if (rc == 0)
+		rc = tell(f, err);
+	if (rc == 0)
+		rc = parcel_complete(f->parcel, &path, err);
+	unpacked = arrival_end(arrival, rc == 0, &why);
+	if (rc < 0)
+		return rc;
+	rc = unpacked < 0 ? error_copy(err, &why) :
+	     unpacked > 0 ? 0 :
+			    binary_take(binaries, path, f->order.digest, err);
+	if (rc == 0)
+		return taken(f, err);
+	parcel_discard(f->parcel);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* Fetch: straight to the intake                                       */
+
+/* What nobody will fetch from here, and is unpacked, need not be in a file. */
+struct straight {
+	struct fetch *f;
+	size_t begin, at; /* bytes in the piece, and those taken */
+	struct digest *sum;
+	struct bigm_error why;
+};
+
+static int check_straight(struct straight *s, struct bigm_error *err)
+{
+	char text[DIGEST_SIZE];
+
+	if (!s->sum)
+		return 0;
+	digest_finish(s->sum, text);
+	s->sum = NULL;
+	return parcel_order_check(&s->f->order, text, err);
+}
+
+static ssize_t next_straight(struct straight *s, void *bytes, size_t len,
+			     struct bigm_error *err)
+{
+	struct fetch *f = s->f;
+	ssize_t n;
+
+	if (s->at < s->begin) {
+		n = (ssize_t)(len < s->begin - s->at ? len : s->begin - s->at);
+		memcpy(bytes, f->piece + s->at, (size_t)n);
+		s->at += (size_t)n;
+	} else {
+		n = next_bytes(f, bytes, len, err);
+	}
+	if (n > 0 && (uint64_t)n > f->order.size - f->passed)
+		return bigm_error_set(err, BIGM_EPROTOCOL,
+				      "more than %llu bytes came",
+				      (unsigned long long)f->order.size);
+	return n;
+}
+
+static ssize_t read_straight(void *data, void *bytes, size_t len,
+			     struct bigm_error *err)
+{
+	struct straight *s = data;
+	struct fetch *f = s->f;
+	ssize_t n;
+	int rc = 0;
+
+	if (f->passed == f->order.size) {
+		n = check_straight(s, &s->why);
+	} else {
+		n = next_straight(s, bytes, len, &s->why);
+		if (n > 0) {
+			digest_update(s->sum, bytes, (size_t)n);
+			f->passed += (uint64_t)n;
+			rc = tell_now_and_then(f, &s->why);
+		}
+	}
+	if (n >= 0 && rc == 0)
+		return n;
+	return error_copy(err, &s->why);
+}
+
+/* 1: it can be unpacked; what has come so far is in the piece. */
+static int look(struct fetch *f, size_t *len, struct bigm_error *err)
+{
+	size_t enough = f->order.size < INTAKE_BEGIN ? (size_t)f->order.size :
+						       INTAKE_BEGIN;
+
+	*len = 0;
+	while (*len < enough) {
+		ssize_t n = next_bytes(f, f->piece + *len, PIECE - *len, err);
+
+		if (n < 0)
+			return (int)n;
+		*len += (size_t)n;
+	}
+	return binary_unpacks(&f->worker->binaries, f->piece, *len);
+}
+
+/* What of it has come is in the piece. */
+static int pass(struct fetch *f, size_t len, struct bigm_error *err)
+{
+	struct straight s = { .f = f, .begin = len, .sum = digest_new(),
+			      .why = BIGM_ERROR_INIT };
+	const struct intake_source source = {
+		.read = read_straight, .data = &s, .size = f->order.size,
+		.checked = true,
+	};
+	int rc = binary_take_coming(&f->worker->binaries, &source,
+				    f->order.digest, err);
+
+	digest_free(s.sum);
+	if (rc == 0)
+		rc = tell(f, err);
+	if (rc == 0)
+		return taken(f, err);
+	parcel_discard(f->parcel);
+	/* What is wrong with the archive may be no more than its lack of
+	 * bytes. */
+	return s.why.code ? error_copy(err, &s.why) : rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* Fetch: all of it                                                    */
+
+static int take_all(struct fetch *f, struct bigm_error *err)
+{
+	uint64_t have = parcel_have(f->parcel);
+	int rc = tell(f, err);
+	size_t len = 0;
+
+	if (rc < 0 || have == f->order.size)
+		return rc < 0 ? rc : keep(f, err);
+	if (!f->order.address && f->order.offset > have)
+		return error_set_retriable(err, BIGM_EFAILED,
+					   "only %llu bytes are here",
+					   (unsigned long long)have);
+	f->skip = f->order.address ? 0 : have - f->order.offset;
+	if (f->order.address) {
+		rc = open_peer(f, err);
+	} else if (have == 0 && !f->order.sums) {
+		rc = look(f, &len, err);
+		if (rc > 0)
+			return pass(f, len, err);
+		if (rc == 0)
+			rc = take(f, len, err);
+	}
+	if (rc == 0)
+		return keep(f, err);
+	close_peer(f);
+	return rc;
 }
 
 /* The first line, and nothing behind it. */
@@ -349,9 +504,6 @@ int fetch_parcel(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 		f.parcel = parcel_write(&f.worker->shelf, &f.order, err);
 	if (f.parcel) {
 		rc = take_all(&f, err);
-		close_peer(&f);
-		if (rc == 0)
-			rc = finish(&f, err);
 		parcel_leave(f.parcel);
 	} else if (rc == 0) {
 		rc = err->code;

@@ -339,12 +339,7 @@ static int check_all(struct parcel *p, struct bigm_error *err)
 	} else {
 		return 0;
 	}
-	if (strcmp(text, p->order.digest) == 0)
-		return 0;
-	return bigm_error_set(err, BIGM_EINVALID,
-			      "what came has the digest %s, and not %s: was it "
-			      "damaged, or changed while it was sent?", text,
-			      p->order.digest);
+	return parcel_order_check(&p->order, text, err);
 }
 
 /* From now on it is read only: a file that is open for writing cannot be
@@ -382,6 +377,13 @@ int parcel_complete(struct parcel *p, const char **path,
 		parcel_discard(p);
 	*path = p->path;
 	return rc;
+}
+
+void parcel_stir(struct parcel *p)
+{
+	pthread_mutex_lock(&p->shelf->lock);
+	pthread_cond_broadcast(&p->shelf->news);
+	pthread_mutex_unlock(&p->shelf->lock);
 }
 
 void parcel_discard(struct parcel *p)

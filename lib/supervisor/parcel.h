@@ -50,6 +50,9 @@ struct parcel_order {
 int parcel_order_read(const cJSON *json, struct parcel_order *order,
 		      struct bigm_error *err);
 void parcel_order_release(struct parcel_order *order);
+/* Whether what came is what was ordered, by its digest. */
+int parcel_order_check(const struct parcel_order *order,
+		       const char digest[DIGEST_SIZE], struct bigm_error *err);
 cJSON *parcel_order_json(const struct parcel_order *order);
 /* How many chunks there are. */
 size_t parcel_chunks(const struct parcel_order *order);
@@ -85,6 +88,8 @@ int parcel_append(struct parcel *parcel, const void *data, size_t len,
  * parcel's, as long as it is used. */
 int parcel_complete(struct parcel *parcel, const char **path,
 		    struct bigm_error *err);
+/* Who waits for its bytes asks again whether he need not. */
+void parcel_stir(struct parcel *parcel);
 /* Nobody will want it any more. */
 void parcel_discard(struct parcel *parcel);
 /* The writer leaves. */

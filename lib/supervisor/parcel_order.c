@@ -157,3 +157,14 @@ cJSON *parcel_order_json(const struct parcel_order *order)
 	}
 	return json;
 }
+
+int parcel_order_check(const struct parcel_order *order,
+		       const char digest[DIGEST_SIZE], struct bigm_error *err)
+{
+	if (strcmp(digest, order->digest) == 0)
+		return 0;
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "what came has the digest %s, and not %s: was it "
+			      "damaged, or changed while it was sent?", digest,
+			      order->digest);
+}

@@ -32,7 +32,7 @@ folder() {
 have() {
 	local m
 	for m; do
-		find "$(folder "$m")" -path '*/sha256-*/data' -size +0 | grep -q . || return 1
+		find "$(folder "$m")" -path '*/sha256-*/data' ! -path '*.unpacking-*' | grep -q . || return 1
 	done
 }
 

@@ -31,7 +31,8 @@ static void check(struct manifest *m)
 static void read_part(const uint8_t *data, size_t size)
 {
 	struct archive *a = archive_open_memory(data, size, NULL);
-	struct manifest *m = a ? unpack_archive(a, size, -1, NULL, NULL) : NULL;
+	const struct unpack_order order = { .packed = size, .dir_fd = -1 };
+	struct manifest *m = a ? unpack_archive(a, &order, NULL) : NULL;
 
 	if (m)
 		check(m);

@@ -27,28 +27,20 @@
 #define CALL_MS 30000
 #define STEP_MS 10
 
-/* What is sent: a program, for the machine of these tests takes nothing else. */
+/* What is sent: a program, or a toy for the fixture's intake. */
 struct goods {
 	uint8_t *bytes;
 	struct parcel_order order;
 };
 
-static struct goods *goods_new(bool in_chunks)
+static void sum_up(struct goods *g, bool in_chunks)
 {
-	struct goods *g = xcalloc(1, sizeof(*g));
 	struct digest *digest = digest_new();
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	struct stat st;
 
-	assert_int_equal(fstat(fd, &st), 0);
-	g->order.size = (uint64_t)st.st_size + 5; /* the last chunk is short */
-	g->bytes = xcalloc(1, g->order.size);
-	assert_int_equal(pread(fd, g->bytes, (size_t)st.st_size, 0), st.st_size);
-	close(fd);
 	digest_update(digest, g->bytes, g->order.size);
 	digest_finish(digest, g->order.digest);
 	if (!in_chunks)
-		return g;
+		return;
 	g->order.chunk = CHUNK;
 	g->order.sums = xcalloc(parcel_chunks(&g->order), PARCEL_SUM);
 	for (size_t i = 0; i < parcel_chunks(&g->order); i++) {
@@ -57,6 +49,34 @@ static struct goods *goods_new(bool in_chunks)
 		SHA256(g->bytes + i * CHUNK, left < CHUNK ? left : CHUNK,
 		       g->order.sums + i * PARCEL_SUM);
 	}
+}
+
+static struct goods *goods_new(bool in_chunks)
+{
+	struct goods *g = xcalloc(1, sizeof(*g));
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	g->order.size = (uint64_t)st.st_size + 5; /* the last chunk is short */
+	g->bytes = xcalloc(1, g->order.size);
+	assert_int_equal(pread(fd, g->bytes, (size_t)st.st_size, 0), st.st_size);
+	close(fd);
+	sum_up(g, in_chunks);
+	return g;
+}
+
+static struct goods *toy_new(bool in_chunks)
+{
+	struct goods *g = xcalloc(1, sizeof(*g));
+
+	g->order.size = 20 * CHUNK + 5;
+	g->bytes = xcalloc(1, g->order.size);
+	for (size_t i = 0; i < g->order.size; i++)
+		g->bytes[i] = (uint8_t)(i ^ i >> 9);
+	memcpy(g->bytes, TOY, strlen(TOY));
+	g->bytes[strlen(TOY)] = in_chunks;
+	sum_up(g, in_chunks);
 	return g;
 }
 
@@ -508,6 +528,97 @@ static void orders_are_checked(void **state)
 	}
 }
 
+/* Of the toy that is unpacked, or is coming; -1: there is none. */
+static off_t toy_size(const struct fixture *f, const struct goods *g,
+		      const char *suffix)
+{
+	AUTO_FREE char *path = xasprintf("%s/sha256-%s%s/app", f->dir,
+					 strchr(g->order.digest, ':') + 1,
+					 suffix);
+	struct stat st;
+
+	return stat(path, &st) < 0 ? -1 : st.st_size;
+}
+
+static bool has_parcel(const struct fixture *f, const struct goods *g)
+{
+	AUTO_FREE char *path = xasprintf("%s/parcel-%s", f->dir,
+					 strchr(g->order.digest, ':') + 1);
+
+	return access(path, F_OK) == 0;
+}
+
+static void await_toy(const struct fixture *f, const struct goods *g,
+		      off_t least)
+{
+	for (int i = 0; toy_size(f, g, TOY_COMING) < least; i++) {
+		if (i > CALL_MS / STEP_MS)
+			fail_msg("it is not unpacked while it comes");
+		usleep(STEP_MS * 1000);
+	}
+}
+
+/* With digests of chunks others may want it, and it is kept; without, it is
+ * in no file of its own. */
+static void a_bundle_is_unpacked_while_it_comes(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int chunks = 0; chunks < 2; chunks++) {
+		struct goods *g = toy_new(chunks);
+		struct bigm_call *c = fetch(f, &g->order);
+
+		/* The last piece of what comes need not be seen at once. */
+		pour(g, c, 0, 4 * CHUNK);
+		await_toy(f, g, 3 * CHUNK);
+		assert_int_equal(toy_size(f, g, ""), -1);
+		pour(g, c, 4 * CHUNK, g->order.size);
+		assert_fetched(g, c);
+		assert_int_equal(toy_size(f, g, ""), g->order.size);
+		assert_int_equal(has_parcel(f, g), chunks);
+		/* It is there, and so it comes to nothing. */
+		c = fetch(f, &g->order);
+		if (!chunks)
+			pour(g, c, 0, g->order.size);
+		assert_fetched(g, c);
+		g->bytes[g->order.size - 1] ^= 1;
+		c = chunks ? NULL : fetch(f, &g->order);
+		if (c) {
+			pour(g, c, 0, g->order.size);
+			assert_fails(c, BIGM_EINVALID, false, "has the digest");
+		}
+		goods_free(g);
+	}
+}
+
+static void what_is_unpacked_is_good_or_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct goods *whole = toy_new(false), *chunks = toy_new(true);
+	struct bigm_call *c = fetch(f, &whole->order);
+
+	whole->bytes[7 * CHUNK] ^= 1;
+	pour(whole, c, 0, whole->order.size);
+	assert_fails(c, BIGM_EINVALID, false, "what came has the digest");
+	assert_int_equal(toy_size(f, whole, ""), -1);
+	assert_int_equal(toy_size(f, whole, TOY_COMING), -1);
+	chunks->bytes[7 * CHUNK] ^= 1;
+	c = fetch(f, &chunks->order);
+	pour(chunks, c, 0, 8 * CHUNK);
+	assert_fails(c, BIGM_EPROTOCOL, false, "is not what was to come");
+	assert_int_equal(toy_size(f, chunks, ""), -1);
+	assert_int_equal(toy_size(f, chunks, TOY_COMING), -1);
+	/* What was good of it is not asked for again, and is unpacked. */
+	chunks->bytes[7 * CHUNK] ^= 1;
+	chunks->order.offset = 7 * CHUNK;
+	c = fetch(f, &chunks->order);
+	pour(chunks, c, 7 * CHUNK, chunks->order.size);
+	assert_fetched(chunks, c);
+	assert_int_equal(toy_size(f, chunks, ""), chunks->order.size);
+	goods_free(whole);
+	goods_free(chunks);
+}
+
 static int setup(void **state)
 {
 	*state = fixture_new(120000);
@@ -529,6 +640,8 @@ int main(int argc, char **argv)
 		TEST(peers_read_what_is_still_coming),
 		TEST(what_is_not_what_it_should_be_is_refused),
 		TEST(what_broke_off_goes_on_where_it_was),
+		TEST(a_bundle_is_unpacked_while_it_comes),
+		TEST(what_is_unpacked_is_good_or_gone),
 		TEST(a_machine_fetches_from_its_peer),
 		TEST(bad_peers_are_told_and_another_goes_on),
 		TEST(a_peer_that_stalls_is_left_for_another),

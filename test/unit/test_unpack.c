@@ -118,10 +118,27 @@ static int entries_of(const char *path)
 	return n;
 }
 
+static struct image *unpack(struct fixture *f, struct bigm_error *err)
+{
+	struct intake_file file;
+
+	assert_int_equal(intake_file_init(&file, f->fd, err), 0);
+	return bundle_intake.unpack(&file.source, f->root, NULL, err);
+}
+
+static bool is_known(const struct fixture *f)
+{
+	char begin[INTAKE_BEGIN];
+	ssize_t n = pread(f->fd, begin, sizeof(begin), 0);
+
+	assert_true(n >= 0);
+	return bundle_intake.knows(begin, (size_t)n);
+}
+
 static void assert_refused(struct fixture *f, const char *word)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
-	struct image *image = bundle_intake.unpack(f->fd, f->root, NULL, &err);
+	struct image *image = unpack(f, &err);
 
 	assert_null(image);
 	if (!strstr(err.text, word))
@@ -159,8 +176,8 @@ static void files_links_and_folders_come_out(void **state)
 		     "{\"path\":\"d/empty\",\"folder\":true},"
 		     "{\"path\":\"d/file\",\"size\":5,\"digest\":\"" HELLO "\"},"
 		     "{\"path\":\"link\",\"link\":\"d\"}]}", entries);
-	assert_true(unpack_knows(f->fd));
-	image = bundle_intake.unpack(f->fd, f->root, NULL, NULL);
+	assert_true(is_known(f));
+	image = unpack(f, NULL);
 	assert_non_null(image);
 	assert_string_equal(image->path, program);
 	assert_string_equal(image->dir, f->root);
@@ -321,7 +338,7 @@ static void damage_leaves_nothing(void **state)
 		assert_int_equal(pread(f->fd, &byte, 1, at), 1);
 		byte ^= 0x55;
 		assert_int_equal(pwrite(f->fd, &byte, 1, at), 1);
-		image = bundle_intake.unpack(f->fd, f->root, NULL, &err);
+		image = unpack(f, &err);
 		byte ^= 0x55;
 		assert_int_equal(pwrite(f->fd, &byte, 1, at), 1);
 		/* Times and the like may change without harm. */
@@ -341,9 +358,9 @@ static void a_program_is_no_part(void **state)
 	struct fixture *f = *state;
 
 	f->fd = memfd_create("part", 0);
-	assert_false(unpack_knows(f->fd));
+	assert_false(is_known(f));
 	assert_int_equal(write(f->fd, "\177ELF", 4), 4);
-	assert_false(unpack_knows(f->fd));
+	assert_false(is_known(f));
 	assert_refused(f, "");
 }
 

@@ -20,6 +20,7 @@
 #include <openssl/pem.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "base/folder.h"
 #include "loop/process.h"
 #include "supervisor/supervisor.h"
@@ -216,6 +217,50 @@ static const struct bigm_service_type bad_type = {
 	.init = bad_init,
 };
 
+static bool toy_knows(const void *begin, size_t len)
+{
+	return len >= strlen(TOY) && memcmp(begin, TOY, strlen(TOY)) == 0;
+}
+
+static void toy_discard(const char *dir)
+{
+	AUTO_FREE char *app = xasprintf("%s/app", dir);
+
+	unlink(app);
+	rmdir(dir);
+}
+
+static struct image *toy_unpack(const struct intake_source *source,
+				const char *dir, struct store *store,
+				struct bigm_error *err)
+{
+	AUTO_FREE char *coming = xasprintf("%s" TOY_COMING, dir);
+	AUTO_FREE char *path = xasprintf("%s/app", coming);
+	AUTO_FREE char *program = xasprintf("%s/app", dir);
+	struct image *image;
+	AUTO_CLOSE int fd = -1;
+	char piece[4096];
+	ssize_t n;
+
+	(void)store;
+	mkdir(coming, 0700);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+	while ((n = source->read(source->data, piece, sizeof(piece), err)) > 0)
+		if (files_write(fd, piece, (size_t)n) < 0)
+			abort();
+	if (n != 0 || rename(coming, dir) < 0) {
+		toy_discard(coming);
+		return NULL;
+	}
+	image = image_plain(program);
+	image->dir = xstrdup(dir);
+	return image;
+}
+
+static const struct intake toy_intake = {
+	.knows = toy_knows, .unpack = toy_unpack, .discard = toy_discard,
+};
+
 void fixture_main(int argc, char **argv)
 {
 	static const struct bigm_service_type *const types[] = {
@@ -228,7 +273,7 @@ void fixture_main(int argc, char **argv)
 	boot = boot_receive(NULL);
 	if (!boot)
 		exit(1);
-	worker_main(boot, argc, argv, types, NULL);
+	worker_main(boot, argc, argv, types, &toy_intake);
 }
 
 /* ------------------------------------------------------------------ */

@@ -3,7 +3,9 @@
  *
  * The machine is the test's own program, started again with BIGM_BOOT; the
  * test's main() begins with fixture_main(), which serves when it is wanted.
- * It registers the types "Echo" and "Bad", see worker_fixture.c.
+ * It registers the types "Echo" and "Bad", see worker_fixture.c.  What begins
+ * with TOY it unpacks: into the file "app" of a folder, the name of which ends
+ * with TOY_COMING until all of it is good.
  */
 #ifndef TEST_WORKER_FIXTURE_H
 #define TEST_WORKER_FIXTURE_H
@@ -15,6 +17,8 @@
 #include "base/json.h"
 
 #define FIXTURE_CALLERS 16
+#define TOY "toy\n"
+#define TOY_COMING ".coming"
 #define FIXTURE_MARKER "-- the log of m0 is over --"
 
 struct fixture {
