@@ -5,8 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "loop/loop.h"
+
 /* A line that is longer is cut, or nobody would see it for ever. */
 #define LONGEST_LINE 65536
+#define STEP 4096 /* bytes written at once */
 
 void lines_file_init(struct lines_file *file, int fd, bool prefix, int writers)
 {
@@ -14,6 +17,7 @@ void lines_file_init(struct lines_file *file, int fd, bool prefix, int writers)
 	file->fd = fd;
 	file->prefix = prefix;
 	file->direct = writers == 1 && !prefix;
+	atomic_init(&file->since_ns, 0);
 }
 
 void lines_file_release(struct lines_file *file)
@@ -52,6 +56,31 @@ int lines_write_all(int fd, const uint8_t *bytes, size_t len)
 		}
 	}
 	return 0;
+}
+
+/* A large piece is written in steps, each of which shows that somebody reads. */
+static int write_timed(struct lines_file *file, const uint8_t *bytes,
+		       size_t len)
+{
+	int errnum = 0;
+
+	while (errnum == 0 && len > 0) {
+		size_t n = len < STEP ? len : STEP;
+
+		atomic_store(&file->since_ns, loop_now_ns());
+		errnum = lines_write_all(file->fd, bytes, n);
+		bytes += n;
+		len -= n;
+	}
+	atomic_store(&file->since_ns, 0);
+	return errnum;
+}
+
+bool lines_file_is_stuck(const struct lines_file *file, uint64_t ns)
+{
+	uint64_t since = atomic_load(&file->since_ns);
+
+	return since != 0 && loop_now_ns() - since >= ns;
 }
 
 /* Puts the name before each line of text. */
@@ -93,7 +122,7 @@ static int flush(struct lines_writer *writer, size_t len)
 	}
 	pthread_mutex_lock(&file->lock);
 	if (errnum == 0)
-		errnum = lines_write_all(file->fd, bytes, all);
+		errnum = write_timed(file, bytes, all);
 	pthread_mutex_unlock(&file->lock);
 	buffer_release(&out);
 	buffer_consume(&writer->held, len);
@@ -105,7 +134,7 @@ int lines_write(struct lines_writer *writer, const void *bytes, size_t len)
 	const uint8_t *last;
 
 	if (writer->file->direct)
-		return lines_write_all(writer->file->fd, bytes, len);
+		return write_timed(writer->file, bytes, len);
 	if (buffer_append(&writer->held, bytes, len, NULL) != 0)
 		return ENOMEM;
 	bytes = buffer_data(&writer->held);

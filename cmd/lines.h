@@ -9,6 +9,7 @@
 #define CMD_LINES_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/buffer.h"
@@ -18,11 +19,14 @@ struct lines_file {
 	int fd;
 	bool prefix; /* each line begins with its writer's name */
 	bool direct; /* there is one writer, and no prefix: hold nothing back */
+	_Atomic uint64_t since_ns; /* of the write at work; 0: none is */
 };
 
 void lines_file_init(struct lines_file *file, int fd, bool prefix,
 		     int writers);
 void lines_file_release(struct lines_file *file);
+/* Any thread: nobody has read for so long what is being written. */
+bool lines_file_is_stuck(const struct lines_file *file, uint64_t ns);
 
 struct lines_writer {
 	struct lines_file *file;

@@ -421,6 +421,14 @@ static void on_notice(struct session *s, int machine)
 	pthread_mutex_unlock(&all->lock);
 }
 
+static bool unread(struct session *s, uint64_t ns)
+{
+	struct ranks *all = s->data;
+
+	return all->n > 0 && (lines_file_is_stuck(&all->out, ns) ||
+			      lines_file_is_stuck(&all->err, ns));
+}
+
 /* A thread may hang in a write that nobody reads. */
 static bool idle(struct session *s)
 {
@@ -452,6 +460,7 @@ int ranks_run(struct session *session, const struct ranks_order *order)
 		.signal = end_all,
 		.stop = stop,
 		.notice = on_notice,
+		.unread = unread,
 		.idle = idle,
 	};
 	struct ranks all = {

@@ -397,15 +397,29 @@ static void on_signal(struct session *s, int signal)
 	command_fail(s->in, 0, "%s: stopping (once more: at once)",
 		     sigdescr_np(signal));
 	wind_down(s, signal);
-	if (s->patient)
+	if (!s->patient)
+		return;
+	/* With SIGINT the user's pager may well be left to read the rest. */
+	s->unhurried = signal != SIGINT && s->work->unread;
+	if (!s->unhurried)
 		s->grace_ns = 0;
+}
+
+/* Whoever was told to end waits for its work, but not for its reader. */
+static bool goes_on(struct session *s)
+{
+	if (!s->unhurried || s->phase != SESSION_WORKING ||
+	    s->work->unread(s, GRACE_NS))
+		return false;
+	s->grace_ns = loop_now_ns() + GRACE_NS;
+	return true;
 }
 
 static void on_timeout(struct session *s)
 {
 	uint64_t now = loop_now_ns();
 
-	if (s->grace_ns != 0 && now >= s->grace_ns) {
+	if (s->grace_ns != 0 && now >= s->grace_ns && !goes_on(s)) {
 		if (s->phase == SESSION_STOPPING) {
 			command_fail(s->in, 0, "the keeper does not answer; not "
 				     "waiting for it");
@@ -497,8 +511,10 @@ void session_finish(struct session *s, int status)
 void session_end_early(struct session *s, int status, int signal)
 {
 	decide(s, status);
-	if (s->grace_ns == 0)
-		wind_down(s, signal);
+	if (s->grace_ns != 0 && !s->unhurried)
+		return;
+	s->unhurried = false;
+	wind_down(s, signal);
 }
 
 void session_explain(struct session *s, const char *why)

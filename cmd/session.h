@@ -44,6 +44,9 @@ struct session_work {
 	 * that index, which the work tells people; also before it is launched.
 	 * NULL: the session tells it. */
 	void (*notice)(struct session *session, int machine);
+	/* Main thread: nobody has read for so long what it prints.  NULL: it is
+	 * not asked. */
+	bool (*unread)(struct session *session, uint64_t ns);
 	/* After all: false while threads of the work still run. */
 	bool (*idle)(struct session *session);
 	/* It goes on when its cluster has been shut down: a driver may do that
@@ -76,7 +79,8 @@ struct session {
 	bool ships;	/* something is sent to its machines, which shows */
 	bool exclusive; /* nobody else may do so with it meanwhile */
 	bool borrow;	/* and the work may take its machines (lib/keeper/loan.h) */
-	bool patient;	/* after the first signal the work has all its time */
+	bool patient;	/* after the first signal the work has all its time,
+			 * unless it waits for who reads what it prints */
 
 	struct collect_options collect; /* from the machines before they go */
 
@@ -95,6 +99,7 @@ struct session {
 	int pending_signal;	  /* what shall end the work; 0: nothing */
 	uint64_t timeout_ns;	  /* when the time is up; 0: never */
 	uint64_t grace_ns;	  /* when patience ends; 0: not begun */
+	bool unhurried;		  /* then it begins anew, unless nobody reads */
 	pthread_t threads[3];	  /* launch, shutdown, shutdown at once */
 	int nthreads;
 	atomic_bool stopping;	  /* nobody wonders any more who dies */

@@ -166,6 +166,28 @@ clean_up() {
 	[ "$(cat out)" = $'ready\ncleaned' ]
 }
 
+@test "one signal ends it when nobody reads what the command prints" {
+	setup_cluster
+	mkfifo out
+	sleep 1000 <>out &
+	reader=$!
+	"$BIGM" exec m0 -- sh -c 'yes; : mark-'"${DIR##*.}" >out &
+	client=$!
+	# The pipe is full.
+	exec 9<>out
+	eventually 10 python3 -c 'import array, fcntl, sys, termios
+n = array.array("i", [0]); fcntl.ioctl(9, termios.FIONREAD, n); sys.exit(n[0] < 65536 - 4096)'
+	exec 9<&-
+	kill -TERM $client
+	eventually 20 sh -c "! kill -0 $client"
+	status=0
+	wait $client || status=$?
+	kill $reader
+	[ "$status" -eq 143 ]
+	eventually 10 sh -c '! pgrep -f "[m]ark-'"${DIR##*.}"'"'
+	[ "$("$BIGM" status | grep -c RUNNING)" -eq 3 ]
+}
+
 @test "Ctrl-C on a terminal reaches the command, and the status is 130" {
 	setup_cluster
 	run python3 "$abs_top_srcdir/test/cli/terminal.py" "$BIGM" exec all -- sh -c 'echo ready; exec sleep 1000' <<-'END'
