@@ -12,26 +12,18 @@
 #include "bundle/unpack.h"
 #include "cmd/command.h"
 
-static ssize_t read_part(void *data, void *bytes, size_t len,
-			 struct bigm_error *err)
-{
-	return bundle_reader_read(data, bytes, len, err);
-}
-
 static struct image *unpack(const char *path, const char *dir,
 			    struct bigm_error *err)
 {
-	struct intake_source source = { .read = read_part };
+	struct intake_source source = { 0 };
 	const struct bundle_part *part = NULL;
 	struct image *image = NULL;
 	struct bundle bundle;
 
 	if (bundle_open(&bundle, path, err) == 0)
 		part = bundle_find(&bundle, elf_own_arch(), err);
-	if (part != NULL) {
-		source.data = bundle_reader_new(&bundle, part, err);
-		source.size = part->size;
-	}
+	if (part != NULL)
+		unpack_source(&source, &bundle, part, err);
 	if (source.data != NULL)
 		image = bundle_intake.unpack(&source, dir, NULL, err);
 	bundle_reader_free(source.data);

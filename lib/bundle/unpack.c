@@ -441,6 +441,22 @@ static struct manifest *unpack_into(const struct intake_source *source,
 	return m;
 }
 
+static ssize_t read_part(void *data, void *bytes, size_t len,
+			 struct bigm_error *err)
+{
+	return bundle_reader_read(data, bytes, len, err);
+}
+
+void unpack_source(struct intake_source *source, const struct bundle *bundle,
+		   const struct bundle_part *part, struct bigm_error *err)
+{
+	*source = (struct intake_source){
+		.read = read_part,
+		.data = bundle_reader_new(bundle, part, err),
+		.size = part->size,
+	};
+}
+
 static void discard(const char *dir)
 {
 	(void)folder_empty(dir, NULL, NULL);

@@ -18,6 +18,7 @@
 #define BUNDLE_UNPACK_H
 
 #include "bundle/archive.h"
+#include "bundle/bundle.h"
 #include "bundle/manifest.h"
 #include "supervisor/intake.h"
 
@@ -44,6 +45,11 @@ struct unpack_order {
 struct manifest *unpack_archive(struct archive *a,
 				const struct unpack_order *order,
 				struct bigm_error *err);
+
+/* The bytes of a part, for either of these; its data is a reader that the caller
+ * frees, by bundle_reader_free(): NULL on error. */
+void unpack_source(struct intake_source *source, const struct bundle *bundle,
+		   const struct bundle_part *part, struct bigm_error *err);
 
 /* As intake.unpack, without the check that this machine can run it. */
 struct manifest *unpack_folder(const struct intake_source *source,

@@ -2,20 +2,17 @@
 
 #include "pprof/sources.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/files.h"
 #include "base/folder.h"
 #include "base/log.h"
 #include "bundle/bundle.h"
 #include "bundle/unpack.h"
 
-#define PIECE ((size_t)256 << 10)
 #define PROGRAMS_MAX 64
 
 static const char *text_of(const cJSON *facts, const char *name)
@@ -66,30 +63,6 @@ static void add_programs(struct symbols *s, const cJSON *status)
 /* ------------------------------------------------------------------ */
 /* Bundles                                                             */
 
-/* Copies a part to a file of its own, from which it can be unpacked. */
-static int part_file(const struct bundle *bundle,
-		     const struct bundle_part *part, const char *dir,
-		     struct bigm_error *err)
-{
-	AUTO_FREE char *path = xasprintf("%s/part", dir);
-	AUTO_FREE char *piece = xmalloc(PIECE);
-	struct bundle_reader *reader = bundle_reader_new(bundle, part, err);
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	ssize_t n = 0;
-
-	while (reader && fd >= 0 &&
-	       (n = bundle_reader_read(reader, piece, PIECE, err)) > 0)
-		if (files_write(fd, piece, (size_t)n) < 0)
-			n = error_set_errno(err, errno, "%s", path);
-	if (reader)
-		bundle_reader_free(reader);
-	if (reader && fd >= 0 && n == 0 && lseek(fd, 0, SEEK_SET) == 0)
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 static void add_part(struct symbols *s, const struct bundle *bundle,
 		     const struct bundle_part *part, struct profile *p)
 {
@@ -98,15 +71,16 @@ static void add_part(struct symbols *s, const struct bundle *bundle,
 					tmp && *tmp ? tmp : "/tmp");
 	AUTO_FREE char *files = NULL;
 	struct bigm_error err = BIGM_ERROR_INIT;
-	AUTO_CLOSE int fd = -1;
+	struct intake_source source;
 	struct manifest *manifest = NULL;
 
 	if (!mkdtemp(dir))
 		return;
 	files = xasprintf("%s/files", dir);
-	fd = part_file(bundle, part, dir, &err);
-	if (fd >= 0)
-		manifest = unpack_folder(fd, files, NULL, &err);
+	unpack_source(&source, bundle, part, &err);
+	if (source.data)
+		manifest = unpack_folder(&source, files, NULL, &err);
+	bundle_reader_free(source.data);
 	if (manifest) {
 		manifest_free(manifest);
 		symbols_add(s, files, NULL);
