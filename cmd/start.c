@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "cmd/plan.h"
 #include "cmd/program.h"
 #include "cmd/run.h"
 #include "cmd/session.h"
@@ -16,6 +17,7 @@ struct start_options {
 	struct run_options run;
 	struct option_list services;
 	bool no_wait;
+	bool dry_run, json;
 };
 
 #define RUN(member) offsetof(struct start_options, run.member)
@@ -64,6 +66,11 @@ static const struct option_spec table[] = {
 	RUN_EC2(RUN)
 	{ .name = "no-wait", .help = "do not wait for the machines to be RUNNING",
 	  .offset = offsetof(struct start_options, no_wait) },
+	{ .name = "dry-run",
+	  .help = "EC2: show what would be launched, and whether one may",
+	  .offset = offsetof(struct start_options, dry_run) },
+	{ .name = "json", .letter = 'j', .help = "with --dry-run, as JSON",
+	  .offset = offsetof(struct start_options, json) },
 	{ 0 },
 };
 
@@ -321,6 +328,9 @@ static int run(const struct invocation *in)
 	    cut_services(&s, &err) != 0 ||
 	    (order.argv[0] != NULL && check_program(&s, &order, &err) != 0)) {
 		status = command_fail(in, STATUS_USAGE, "%s", err.text);
+	} else if (options->json && !options->dry_run) {
+		status = command_fail(in, STATUS_USAGE,
+				      "--json: goes with --dry-run");
 	} else if (order.argv[0] == NULL && s.services != NULL) {
 		status = command_fail(in, STATUS_USAGE,
 				      "--service %s: which program has it?",
@@ -328,7 +338,8 @@ static int run(const struct invocation *in)
 	} else {
 		if (order.options.machines == 0)
 			order.options.machines = 1;
-		status = start(&s);
+		status = options->dry_run ? plan_show(&order, options->json)
+					  : start(&s);
 	}
 	release_services(&s);
 	free(s.bundle);

@@ -271,28 +271,3 @@ int ec2_fleet_failure(const struct ec2_fleet *fleet, int wanted,
 			 e ? e->message : "");
 	return f->error.code;
 }
-
-int ec2_delete_fleet(struct ec2_client *c, const char *id,
-		     struct ec2_failure *f)
-{
-	AUTO_XML struct xml *answer = NULL;
-	const struct xml_node *refused;
-	const char *code;
-	struct params p;
-	int ret;
-
-	params_init(&p, "DeleteFleets");
-	params_strings(&p, "FleetId", &id, 1);
-	params_bool(&p, "TerminateInstances", true);
-	ret = ec2_call(c, &p, &answer, f);
-	params_release(&p);
-	if (ret < 0 || !answer)
-		return f->kind == EC2_NOT_FOUND ? 0 : ret;
-	refused = xml_first(xml_find(xml_root(answer),
-				     "unsuccessfulFleetDeletionSet"));
-	code = xml_get(refused, "error/code");
-	if (!refused || !strcmp(code, "fleetIdDoesNotExist"))
-		return 0;
-	return ec2_failure_from(f, "DeleteFleets", code,
-				xml_get(refused, "error/message"));
-}

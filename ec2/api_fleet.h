@@ -92,9 +92,4 @@ int ec2_create_fleet(struct ec2_client *c, const struct ec2_fleet_order *order,
 int ec2_fleet_failure(const struct ec2_fleet *fleet, int wanted,
 		      struct ec2_failure *f);
 
-/* Forgets the fleet, and terminates its instances: EC2 does not do the one
- * without the other.  One that does not exist is forgotten. */
-int ec2_delete_fleet(struct ec2_client *c, const char *id,
-		     struct ec2_failure *f);
-
 #endif

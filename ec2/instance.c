@@ -304,7 +304,7 @@ static void push(struct system_launch *l)
 static void go_on(struct system_launch *l)
 {
 	instance_set_phase(l, "reachable");
-	if (l->system->settings.binary_url || l->pushed)
+	if (l->system->asker.settings.binary_url || l->pushed)
 		announce(l);
 	else
 		push(l);
@@ -372,7 +372,7 @@ static void connect_by_ssh(struct system_launch *l)
 	const struct ssh_target target = {
 		.host = l->host,
 		.port = SSH_PORT,
-		.user = ec2_settings_login(&s->settings),
+		.user = ec2_settings_login(&s->asker.settings),
 		.key = &s->login_key,
 		.host_key = s->host_key.public_text,
 		.connect_ms = l->announced ? SSH_MS
@@ -465,7 +465,7 @@ void instance_launched(struct system_launch *l, struct launched *is)
 static const char *address_of(const struct system_launch *l,
 			      const struct ec2_instance *i)
 {
-	const bool private = l->system->settings.private_first;
+	const bool private = l->system->asker.settings.private_first;
 	const char *const all[] = {
 		private ? i->private_ip : "", i->public_dns, i->public_ip,
 		i->private_ip, i->ipv6,

@@ -2,11 +2,9 @@
 
 #include "ec2/launcher.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
@@ -17,35 +15,18 @@
 #include "ec2/api_instances.h"
 #include "ec2/api_images.h"
 #include "ec2/api_types.h"
-#include "ec2/network.h"
-#include "ec2/plan.h"
-#include "ec2/strays.h"
+#include "ec2/launcher_private.h"
 #include "ec2/userdata.h"
 
 #define TEMPLATE_NAME_MAX 128
-
-struct launcher {
-	struct launcher_options options;
-	bool prepared;
-	const char *architecture;
-	char *user, host[STRAYS_HOST_MAX];
-	char *note; /* see launcher_take_note(); or NULL */
-	struct network network;
-	struct ec2_images images;
-	struct ec2_types types;
-	struct ec2_spot_prices prices;
-};
 
 struct launcher *launcher_new(const struct launcher_options *options)
 {
 	static const struct network no_network = NETWORK_INIT;
 	struct launcher *l = xcalloc(1, sizeof(*l));
-	const struct passwd *pw = getpwuid(geteuid());
-	const char *user = options->settings->user;
 
 	l->options = *options;
 	l->network = no_network;
-	l->user = xstrdup(user ? user : pw ? pw->pw_name : "nobody");
 	strays_host(l->host);
 	return l;
 }
@@ -67,7 +48,6 @@ void launcher_free(struct launcher *l)
 	if (!l)
 		return;
 	forget(l);
-	free(l->user);
 	free(l->note);
 	free(l);
 }
@@ -159,6 +139,7 @@ static int find_allowed(const struct launcher *l, struct allow *list,
 	const struct allow_sources sources = {
 		.metadata = l->options.metadata,
 		.url = s->public_ip_url,
+		.ca_file = l->options.ca_file,
 		.cancel = ec2_client_cancel(l->options.client),
 	};
 	int r = 0;
@@ -179,7 +160,8 @@ static int find_allowed(const struct launcher *l, struct allow *list,
 
 #define ALLOW_MOST 40
 
-static int find_network(struct launcher *l, struct ec2_failure *f)
+int launcher_find_network(struct launcher *l, bool dry_run,
+			  struct ec2_failure *f)
 {
 	const struct ec2_settings *s = l->options.settings;
 	const char **groups = ec2_settings_groups(s);
@@ -187,9 +169,10 @@ static int find_network(struct launcher *l, struct ec2_failure *f)
 	struct network_wish wish = {
 		.subnets = (const char *const *)s->subnets,
 		.groups = groups,
-		.user = l->user,
+		.user = l->options.user,
 		.cluster = l->options.cluster,
 		.allow = allow,
+		.dry_run = dry_run,
 	};
 	int r = 0;
 
@@ -202,15 +185,25 @@ static int find_network(struct launcher *l, struct ec2_failure *f)
 	return r;
 }
 
+int launcher_find(struct launcher *l, struct ec2_failure *f)
+{
+	int r;
+
+	forget(l); /* what a launch that failed has left */
+	r = find_types(l, f);
+	if (r == 0)
+		r = find_prices(l, f);
+	return r == 0 ? find_image(l, f) : r;
+}
+
 static int prepare(struct launcher *l, struct ec2_failure *f)
 {
 	int r;
 
 	if (l->prepared)
 		return 0;
-	forget(l); /* what a launch that failed has left */
-	if ((r = find_types(l, f)) < 0 || (r = find_prices(l, f)) < 0 ||
-	    (r = find_image(l, f)) < 0 || (r = find_network(l, f)) < 0)
+	if ((r = launcher_find(l, f)) < 0 ||
+	    (r = launcher_find_network(l, false, f)) < 0)
 		return r;
 	l->prepared = true;
 	return 0;
@@ -219,21 +212,23 @@ static int prepare(struct launcher *l, struct ec2_failure *f)
 /* ------------------------------------------------------------------ */
 /* One launch                                                          */
 
-/* What all of its calls have in common, and how far it is. */
-struct launch {
-	struct launcher *launcher;
-	struct buffer user_data;
-	char digest[DIGEST_SIZE];
-	struct ec2_plan_facts facts;
-	struct ec2_plan plan;
-	struct launched *launched;
-	size_t n, count;
-};
-
-static int write_user_data(struct launch *a, const struct launcher_order *order,
-			   struct bigm_error *err)
+static int write_document(const struct ec2_userdata *u, struct buffer *out,
+			  struct bigm_error *err)
 {
-	const struct launcher_options *o = &a->launcher->options;
+	struct cloudconfig *c = ec2_userdata_document(u, err);
+	int r = c ? cloudconfig_emit(c, (enum cloudconfig_flavor)
+					     u->settings->flavor, out, err)
+		  : BIGM_EINVALID;
+
+	cloudconfig_free(c);
+	return r;
+}
+
+int launcher_document(const struct launcher *l,
+		      const struct launcher_order *order, bool packed,
+		      struct buffer *out, struct bigm_error *err)
+{
+	const struct launcher_options *o = &l->options;
 	AUTO_FREE const char **keys =
 		xcalloc(count(o->user_keys) + 2, sizeof(*keys));
 	const struct ec2_userdata u = {
@@ -248,15 +243,16 @@ static int write_user_data(struct launch *a, const struct launcher_order *order,
 	keys[0] = o->login_public;
 	for (size_t i = 0; o->user_keys[i]; i++)
 		keys[i + 1] = o->user_keys[i];
-	return ec2_userdata(&u, &a->user_data, err);
+	return packed ? ec2_userdata(&u, out, err)
+		      : write_document(&u, out, err);
 }
 
-static int make_plan(struct launch *a, const struct launcher_order *order,
-		     struct bigm_error *err)
+int launcher_plan(struct launch *a, const struct launcher_order *order,
+		  struct bigm_error *err)
 {
 	struct launcher *l = a->launcher;
 
-	if (write_user_data(a, order, err) < 0)
+	if (launcher_document(l, order, true, &a->user_data, err) < 0)
 		return err->code;
 	if (order->program)
 		digest_file(order->program, a->digest, NULL);
@@ -267,7 +263,7 @@ static int make_plan(struct launch *a, const struct launcher_order *order,
 		.spent = order->spent,
 		.cluster = l->options.cluster,
 		.host = l->host,
-		.user = l->user,
+		.user = l->options.user,
 		.program = order->program,
 		.digest = *a->digest ? a->digest : NULL,
 		.argv = order->argv,
@@ -366,6 +362,7 @@ static int run_fleet(struct launch *a, int n, struct ec2_failure *f)
 	char name[TEMPLATE_NAME_MAX], token[EC2_TOKEN_SIZE], *id = NULL;
 	int r;
 
+	a->launcher->templates = true;
 	ec2_token(token);
 	snprintf(name, sizeof(name), "bigm-%.60s-%s",
 		 a->launcher->options.cluster, token);
@@ -456,8 +453,9 @@ static int launch(struct launch *a, const struct launcher_order *order,
 {
 	int r;
 
-	if (make_plan(a, order, &f->error) < 0)
+	if (launcher_plan(a, order, &f->error) < 0)
 		return ec2_failure_kind(f, EC2_BAD_REQUEST);
+	a->launcher->launched = true;
 	r = run_all(a, f);
 	if (r < 0 && f->kind == EC2_CAPACITY && a->plan.spec.spot &&
 	    a->launcher->options.settings->on_demand_fallback)
@@ -483,12 +481,4 @@ int launcher_launch(struct launcher *l, const struct launcher_order *order,
 	*n = a.count;
 	buffer_release(&a.user_data);
 	return r;
-}
-
-int launcher_clean_up(struct launcher *l, struct ec2_failure *f)
-{
-	if (!l->network.own)
-		return 0;
-	return network_withdraw(l->options.client, l->network.own,
-				l->options.cluster, f);
 }

@@ -1,31 +1,16 @@
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "ec2/aws_config.h"
-#include "ec2/credentials.h"
-#include "ec2/metadata.h"
-#include "ec2/settings.h"
+#include "ec2/asker.h"
 #include "ec2/strays.h"
 #include "keeper/record.h"
 
 #define PATIENCE_MS 90000 /* for instances to be gone after their end */
 #define INFO_MAX 65536
-
-/* What it takes to ask EC2 as this user. */
-struct asker {
-	struct ec2_settings settings;
-	struct aws_config *config;
-	struct metadata *metadata;
-	struct aws_provider *provider;
-	char host[STRAYS_HOST_MAX];
-	struct strays_options options;
-};
 
 /* The id of a living cluster, malloc'ed; NULL when it has gone meanwhile, or
  * has not begun.  What cannot be read is an error, lest a living cluster's
@@ -76,67 +61,45 @@ static char **find_alive(void *data, struct bigm_error *err)
 	return NULL;
 }
 
-static void asker_release(struct asker *a)
-{
-	aws_provider_free(a->provider);
-	metadata_free(a->metadata);
-	aws_config_free(a->config);
-	ec2_settings_release(&a->settings);
-}
+struct searcher {
+	struct ec2_asker asker;
+	char host[STRAYS_HOST_MAX];
+	struct strays_options options;
+};
 
-static int asker_init(struct asker *a, struct bigm_error *err)
+static int searcher_init(struct searcher *s, struct bigm_error *err)
 {
-	const struct passwd *pw = getpwuid(geteuid());
-	const char *region;
-	int r;
+	int r = ec2_asker_init(&s->asker, NULL, NULL, err);
 
-	*a = (struct asker){ .config = NULL };
-	r = ec2_settings_load(&a->settings, environ, NULL, err);
-	if (r < 0)
-		return r;
-	a->config = aws_config_load(NULL, err);
-	a->metadata = a->config ? metadata_new(a->config, NULL, err) : NULL;
-	if (!a->metadata)
-		return BIGM_EINVALID;
-	region = a->settings.region ? a->settings.region
-				    : aws_config_region(a->config, NULL);
-	if (!region)
-		region = a->settings.default_region;
-	a->provider = aws_provider_new(&(struct aws_provider_options){
-		.config = a->config, .metadata = a->metadata,
-		.region = region });
-	strays_host(a->host);
-	a->options = (struct strays_options){
-		.config = a->config, .provider = a->provider,
-		.region = region,
-		.user = a->settings.user ? a->settings.user
-			: pw		 ? pw->pw_name
-					 : "nobody",
-		.host = a->host,
+	strays_host(s->host);
+	s->options = (struct strays_options){
+		.config = s->asker.config, .provider = s->asker.provider,
+		.region = s->asker.region, .user = s->asker.user,
+		.host = s->host,
 		.alive = find_alive,
 		.patience_ms = PATIENCE_MS,
 	};
-	return 0;
+	return r;
 }
 
 static cJSON *find(struct bigm_error *err)
 {
-	struct asker a;
-	cJSON *list = asker_init(&a, err) == 0 ? strays_find(&a.options, err)
-					       : NULL;
+	struct searcher s;
+	cJSON *list = searcher_init(&s, err) == 0 ?
+			      strays_find(&s.options, err) : NULL;
 
-	asker_release(&a);
+	ec2_asker_release(&s.asker);
 	return list;
 }
 
 static int end(cJSON *machines, struct bigm_error *err)
 {
-	struct asker a;
-	int r = asker_init(&a, err);
+	struct searcher s;
+	int r = searcher_init(&s, err);
 
 	if (r == 0)
-		r = strays_end(&a.options, machines, err);
-	asker_release(&a);
+		r = strays_end(&s.options, machines, err);
+	ec2_asker_release(&s.asker);
 	return r;
 }
 

@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "ec2/metadata.h"
 #include "ec2/strays.h"
 #include "ec2/system_private.h"
 #include "ec2/user_keys.h"
@@ -19,8 +18,6 @@
 /* EC2 takes its time, and may have to be asked several times. */
 #define KILL_MS 60000
 #define END_MS 120000
-/* A cluster does not wait longer for the user's SSH agent. */
-#define AGENT_MS 2000
 
 /* ------------------------------------------------------------------ */
 /* What it needs                                                       */
@@ -57,78 +54,27 @@ static int load_settings(struct system *s, const cJSON *settings,
 			 struct bigm_error *err)
 {
 	char **set = json_get_strings(settings, "set", "set", err);
-	int rc = set ? ec2_settings_load(&s->settings, environ,
-					 (const char *const *)set, err)
+	int rc = set ? ec2_asker_init(&s->asker, (const char *const *)set,
+				      s->cancel, err)
 		     : BIGM_EINVALID;
 
 	json_strings_free(set);
-	return rc < 0 ? rc : check_types(&s->settings, err);
-}
-
-/* Settings, AWS's own ways, the instance that this may be; malloc'ed. */
-static char *find_region(const struct system *s)
-{
-	const char *region = s->settings.region;
-	char *own;
-
-	if (!region)
-		region = aws_config_region(s->config, NULL);
-	if (region)
-		return xstrdup(region);
-	own = metadata_region(s->metadata, NULL);
-	return own ? own : xstrdup(s->settings.default_region);
+	return rc < 0 ? rc : check_types(&s->asker.settings, err);
 }
 
 static int make_client(struct system *s, struct bigm_error *err)
 {
-	struct aws_provider_options provider = { .cancel = s->cancel };
-	struct ec2_client_options client = { .cancel = s->cancel };
-
-	s->config = aws_config_load(NULL, err);
-	s->metadata = s->config ? metadata_new(s->config, s->cancel, err) : NULL;
-	if (!s->metadata)
-		return BIGM_EFAILED;
-	AUTO_FREE char *region = find_region(s);
-	AUTO_FREE char *endpoint = aws_config_endpoint(s->config, AWS_EC2,
-						       region, NULL, err);
-	if (!endpoint)
-		return BIGM_EINVALID;
-	provider.config = s->config;
-	provider.metadata = s->metadata;
-	provider.region = region;
-	s->provider = aws_provider_new(&provider);
-	client.provider = s->provider;
-	client.region = region;
-	client.endpoint = endpoint;
-	client.ca_file = aws_config_env(s->config, "AWS_CA_BUNDLE");
-	s->client = ec2_client_new(&client, err);
+	s->client = ec2_asker_client(&s->asker, err);
 	return s->client ? 0 : BIGM_EFAILED;
 }
 
 static int find_worker(struct system *s, struct bigm_error *err)
 {
 	s->worker = s->keeper.find_ec2boot(s->keeper.keeper,
-					   arch_of_type(s->settings.types[0]),
+					   arch_of_type(s->asker.settings.types[0]),
 					   err);
 	return s->worker ? digest_file(s->worker, s->worker_digest, err)
 			 : BIGM_ENOTFOUND;
-}
-
-/* Those that are named are all that count. */
-static void find_user_keys(struct system *s)
-{
-	const bool named = s->settings.ssh_keys[0] != NULL;
-	const struct user_keys_options options = {
-		.home = named ? NULL : getenv("HOME"),
-		.socket = named ? NULL : getenv("SSH_AUTH_SOCK"),
-		.agent_ms = AGENT_MS,
-	};
-
-	s->user_keys = user_keys_find(&options, &s->note);
-	if (named || (s->settings.key_name && !s->user_keys[0])) {
-		free(s->note);
-		s->note = NULL;
-	}
 }
 
 static int make_launcher(struct system *s, struct bigm_error *err)
@@ -136,12 +82,14 @@ static int make_launcher(struct system *s, struct bigm_error *err)
 	if (ssh_key_new(&s->host_key, "bigm instance", err) < 0 ||
 	    ssh_key_new(&s->login_key, "bigm keeper", err) < 0)
 		return BIGM_EFAILED;
-	find_user_keys(s);
-	s->boot_ms = s->settings.dead_man_ms;
+	s->user_keys = user_keys_of(&s->asker.settings, &s->note);
+	s->boot_ms = s->asker.settings.dead_man_ms;
 	const struct launcher_options options = {
 		.client = s->client,
-		.settings = &s->settings,
-		.metadata = s->metadata,
+		.settings = &s->asker.settings,
+		.metadata = s->asker.metadata,
+		.ca_file = aws_config_env(s->asker.config, "AWS_CA_BUNDLE"),
+		.user = s->asker.user,
 		.cluster = s->keeper.cluster,
 		.host_private = s->host_key.private_text,
 		.host_public = s->host_key.public_text,
@@ -182,13 +130,10 @@ static void system_free(struct system *s)
 	free(s->doomed);
 	launcher_free(s->launcher);
 	ec2_client_free(s->client);
-	aws_provider_free(s->provider);
-	metadata_free(s->metadata);
-	aws_config_free(s->config);
-	cancel_free(s->cancel);
 	ssh_key_release(&s->host_key);
 	ssh_key_release(&s->login_key);
-	ec2_settings_release(&s->settings);
+	ec2_asker_release(&s->asker);
+	cancel_free(s->cancel);
 	json_strings_free(s->user_keys);
 	free(s->note);
 	free(s->worker);
@@ -270,7 +215,7 @@ static void system_describe_all(const struct system *s, cJSON *facts)
 
 	TAILQ_FOREACH(l, &s->launches, entry)
 		instance_bill(l, &bill);
-	bill_describe(&bill, s->settings.max_cost, facts);
+	bill_describe(&bill, s->asker.settings.max_cost, facts);
 }
 
 /* EC2 knows whether the instance is still there. */
@@ -299,7 +244,7 @@ static const char *system_worker(const struct system *s)
 
 static const char *system_arch(const struct system *s)
 {
-	return arch_of_type(s->settings.types[0]);
+	return arch_of_type(s->asker.settings.types[0]);
 }
 
 const struct system_ops system_ec2 = {
@@ -319,6 +264,7 @@ const struct system_ops system_ec2 = {
 	.end = system_end,
 	.free = system_free,
 	.strays = &strays_of_ec2,
+	.plan = system_ec2_plan,
 	.kill_ms = KILL_MS,
 	.end_ms = END_MS,
 	.keepalive = { .period_ms = 60000, .timeout_ms = 600000,

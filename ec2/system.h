@@ -14,4 +14,7 @@
 
 extern const struct system_ops system_ec2;
 
+/* Its plan (dry_run.c). */
+cJSON *system_ec2_plan(const struct system_wish *wish, struct bigm_error *err);
+
 #endif

@@ -17,16 +17,13 @@
 
 #include "base/digest.h"
 #include "ec2/api_instances.h"
+#include "ec2/asker.h"
 #include "ec2/bill.h"
-#include "ec2/credentials.h"
 #include "ec2/journald.h"
 #include "ec2/launcher.h"
-#include "ec2/settings.h"
 #include "ec2/ssh.h"
 #include "loop/backoff.h"
 #include "machine/system.h"
-
-struct metadata;
 
 /* A machine of the system: an instance, or the wish for one. */
 struct system_launch {
@@ -63,11 +60,8 @@ struct system_launch {
 
 struct system {
 	struct system_keeper keeper;
-	struct ec2_settings settings;
-	struct aws_config *config;
-	struct metadata *metadata;
+	struct ec2_asker asker;
 	struct cancel *cancel;
-	struct aws_provider *provider;
 	struct ec2_client *client;
 	struct launcher *launcher;
 	struct ssh_key host_key, login_key;

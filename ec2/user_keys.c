@@ -19,6 +19,8 @@
 #include "cloudconfig/check.h"
 
 #define FILE_MOST 16384 /* bytes of one that are read */
+/* Nobody waits longer for an agent. */
+#define AGENT_MS 2000
 
 /* ------------------------------------------------------------------ */
 /* A list                                                              */
@@ -252,4 +254,21 @@ char **user_keys_find(const struct user_keys_options *o, char **note)
 		trouble = add_agent(&k, o);
 	*note = note_of(&k, trouble);
 	return k.lines;
+}
+
+char **user_keys_of(const struct ec2_settings *settings, char **note)
+{
+	const bool named = settings->ssh_keys[0] != NULL;
+	const struct user_keys_options options = {
+		.home = named ? NULL : getenv("HOME"),
+		.socket = named ? NULL : getenv("SSH_AUTH_SOCK"),
+		.agent_ms = AGENT_MS,
+	};
+	char **keys = user_keys_find(&options, note);
+
+	if (named || (settings->key_name && !keys[0])) {
+		free(*note);
+		*note = NULL;
+	}
+	return keys;
 }

@@ -6,7 +6,7 @@
 #ifndef EC2_USER_KEYS_H
 #define EC2_USER_KEYS_H
 
-#include "bigm.h"
+#include "ec2/settings.h"
 
 /* Of one user; with more there is no room for the rest of what an instance is
  * told (ec2/launch_spec.h). */
@@ -25,5 +25,9 @@ struct user_keys_options {
  * Not while other threads are in libssh2.
  */
 char **user_keys_find(const struct user_keys_options *o, char **note);
+
+/* The same, of this process's environment, unless the settings name the keys;
+ * that there are none needs no word where they name a key pair of EC2's. */
+char **user_keys_of(const struct ec2_settings *settings, char **note);
 
 #endif

@@ -84,6 +84,14 @@ struct system_keeper {
 typedef void system_read_fn(void *data, const void *bytes, size_t len,
 			    const struct bigm_error *why);
 
+/* Machines that are only thought of. */
+struct system_wish {
+	int n;
+	const char *program; /* its path; NULL: none */
+	char *const *argv;   /* may be NULL */
+	const char *const *set; /* settings; see cluster_options */
+};
+
 struct system_ops {
 	const char *name;
 	/* settings: {"ship": true, "set": ["ec2-type=m5.large", …]}, where a
@@ -147,6 +155,15 @@ struct system_ops {
 	void (*end)(struct system *system, void (*done)(void *data),
 		    void *data);
 	void (*free)(struct system *system);
+	/*
+	 * What a start would do and cost, without doing it, outside of any
+	 * keeper; blocks: an object of "text" (for people), "plan" (the same),
+	 * "document" (what machines are told; a text), "permissions": [{
+	 * "action", "allowed": true, false or null: not known, "why"}], and
+	 * "note" (a text), of which any but the first may be missing.  NULL:
+	 * nothing is bought here.
+	 */
+	cJSON *(*plan)(const struct system_wish *wish, struct bigm_error *err);
 	/* For machines that outlive their keeper; NULL: none does. */
 	const struct system_strays *strays;
 	/* How long machines may take to be gone after kill, and `end` after

@@ -67,6 +67,7 @@ static int launch(struct world *w, size_t n, const char *const *set)
 		.client = w->ec2.client,
 		.settings = &w->settings,
 		.cluster = "calm-0001",
+		.user = "ann",
 		.host_private = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n"
 				"-----END OPENSSH PRIVATE KEY-----\n",
 		.host_public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEEE host",
@@ -108,6 +109,20 @@ static int count(const char *kind)
 	return cJSON_GetArraySize(cJSON_GetObjectItem(here, kind));
 }
 
+static int count_running(void)
+{
+	AUTO_JSON cJSON *state = ec2_service_ask(service, "state", NULL);
+	const cJSON *regions = cJSON_GetObjectItem(state, "regions");
+	const cJSON *here = cJSON_GetObjectItem(regions, "us-west-2");
+	const cJSON *instance;
+	int n = 0;
+
+	cJSON_ArrayForEach(instance, cJSON_GetObjectItem(here, "instances"))
+		n += strcmp(cJSON_GetObjectItem(instance, "state")->valuestring,
+			    "running") == 0;
+	return n;
+}
+
 /* A parameter of the last request of an action, as it was sent. */
 static void assert_wire(const char *action, const char *name,
 			const char *value)
@@ -132,7 +147,7 @@ static void what_is_set_is_asked_for(void **state)
 	struct world *w = *state;
 
 	assert_ok(w, launch(w, 2, LIST("ec2-allow=203.0.113.7/32",
-				       "ec2-user=ann", "ec2-tag=project=pi",
+				       "ec2-tag=project=pi",
 				       "ec2-dataspace=257", "ec2-diskspace=10",
 				       "ec2-max-price=0.05")));
 	assert_wire("RunInstances", "MinCount", "1");
@@ -268,12 +283,35 @@ static void arm64_gets_an_image_of_its_own(void **state)
 	assert_int_equal(w->n, 1);
 }
 
+/* All five answers of a call are lost, and so it has failed: but EC2 has done it,
+ * and whoever ends the cluster finds it by its tags. */
+static void what_lost_answers_leave_is_put_away(void **state)
+{
+	struct world *w = *state;
+
+	ec2_service_tell(service, "faults",
+			 "[{\"action\": \"CreateFleet\", \"cut\": \"after\"}, "
+			 "{\"action\": \"DeleteLaunchTemplate\", \"cut\": "
+			 "\"before\", \"times\": 5}]");
+	assert_true(launch(w, 4, LIST("ec2-allow=203.0.113.7/32",
+				      "ec2-type=m5.large,m5a.large")) < 0);
+	assert_int_equal(w->ec2.failure.kind, EC2_NETWORK);
+	assert_int_equal(w->n, 0);
+	assert_int_equal(count("instances"), 4);
+	assert_int_equal(count_running(), 4);
+	assert_int_equal(count("templates"), 1);
+	assert_int_equal(launcher_clean_up(w->launcher, &w->ec2.failure), 0);
+	assert_int_equal(count_running(), 0);
+	assert_int_equal(count("templates"), 0);
+	assert_int_equal(ec2_service_count(service,
+					   "CancelSpotInstanceRequests"), 1);
+}
+
 static void the_rules_go_with_the_cluster(void **state)
 {
 	struct world *w = *state;
 
-	assert_ok(w, launch(w, 1, LIST("ec2-allow=203.0.113.7/32",
-				       "ec2-user=ann")));
+	assert_ok(w, launch(w, 1, LIST("ec2-allow=203.0.113.7/32")));
 	assert_int_equal(launcher_clean_up(w->launcher, &w->ec2.failure), 0);
 	assert_true(ec2_service_count(service,
 				      "RevokeSecurityGroupIngress") > 0);
@@ -291,6 +329,7 @@ int main(void)
 		TEST(thirty_seven_of_fifty),
 		TEST(a_template_goes_also_when_its_fleet_fails),
 		TEST(arm64_gets_an_image_of_its_own),
+		TEST(what_lost_answers_leave_is_put_away),
 		TEST(the_rules_go_with_the_cluster),
 	};
 	int failed;

@@ -422,7 +422,7 @@ static void max_cost_holds_for_what_is_bought_instead(void **state)
 			 "{\"capacity\": [{\"market\": \"spot\", "
 			 "\"count\": 2}]}");
 	make_system(w, "ec2-on-demand-fallback=1");
-	w->system->settings.max_cost = 0.17;
+	w->system->asker.settings.max_cost = 0.17;
 	start(w, 3);
 	run_until(w, has_one_gone);
 	while (!w->machines[i].gone)
@@ -455,7 +455,7 @@ static void max_cost_stops_growing(void **state)
 	double usd;
 
 	make_system(w, "ec2-on-demand=1");
-	w->system->settings.max_cost = 0.2;
+	w->system->asker.settings.max_cost = 0.2;
 	start(w, 2);
 	run_until(w, all_booting);
 	assert_true(cost(w, "usd_per_hour") > 0.1919 &&
