@@ -197,7 +197,7 @@ int command_main(int argc, char **argv, const struct command *const *commands)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct global_options global = { 0 };
-	struct invocation in = { .commands = commands, .argv = argv };
+	struct invocation in = { .commands = commands };
 	const struct option_tables tables = {
 		.table = global_table,
 		.values = &global,

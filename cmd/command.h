@@ -28,7 +28,6 @@ struct command;
 struct invocation {
 	const struct command *command;
 	const struct command *const *commands; /* all; ends with NULL */
-	char *const *argv; /* main()'s */
 	const void *options; /* the command's structure */
 	bool verbose;
 	struct progress *progress; /* what else writes to stderr; NULL: nothing */

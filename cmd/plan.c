@@ -1,6 +1,7 @@
 #include "cmd/plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
@@ -71,6 +72,20 @@ static int judge(const struct invocation *in, const cJSON *plan)
 	return status;
 }
 
+/* The program that has the system, with the same words. */
+static int become(const char *system, char *const *words,
+		  struct bigm_error *err)
+{
+	size_t n = 0;
+
+	while (words[n] != NULL)
+		n++;
+	AUTO_FREE char **argv = xcalloc(n + 2, sizeof(*argv));
+	argv[0] = (char *)"bigm";
+	memcpy(argv + 1, words, n * sizeof(*argv));
+	return companion_become(system, argv, err);
+}
+
 int plan_show(const struct run_order *order, bool json)
 {
 	const char *name = order->options.system ? order->options.system
@@ -86,7 +101,7 @@ int plan_show(const struct run_order *order, bool json)
 	AUTO_JSON cJSON *plan = NULL;
 	AUTO_FREE char *text = NULL;
 
-	if (companion_become(name, order->in->argv, &err) == 0)
+	if (become(name, order->in->argv, &err) == 0)
 		ops = system_find(name, &err);
 	if (ops != NULL && ops->plan == NULL)
 		return command_fail(order->in, STATUS_USAGE,
