@@ -578,6 +578,81 @@ BIGM_API struct bigm_call *bigm_queue_next(struct bigm_queue *q,
 BIGM_API void bigm_queue_free(struct bigm_queue *q);
 
 /* ------------------------------------------------------------------ */
+/* Variables                                                           */
+
+/*
+ * Figures and texts that a program publishes of itself, in the driver and on
+ * machines, for people who look into a cluster that runs: the keeper shows them
+ * at /debug/vars and to Prometheus at /metrics, Supervisor.Expvars gives a
+ * machine's.  They cost nothing while nobody looks but their updates, which are
+ * a few atomic instructions, on any thread.
+ *
+ * A variable belongs to its handle and lives as long; on a machine that is the
+ * one of bigm_request_bigm() and of a service's init.  Making one that is there
+ * gives the same again.  Names are letters, digits and '_', beginning with a
+ * letter, up to 100 bytes; those that begin with "bigm_" are the library's.
+ *
+ * help  one line for people; copied
+ *
+ * They return NULL with *err set: BIGM_EINVALID for such a name, BIGM_EEXIST
+ * where another kind has it, BIGM_EEXHAUSTED for more than 1000 of one handle.
+ * Updates of NULL do nothing, so that a program may go on without.
+ */
+struct bigm_var;
+
+/* A count of what has happened, which only grows. */
+BIGM_API struct bigm_var *bigm_var_counter(struct bigm *b, const char *name,
+					   const char *help,
+					   struct bigm_error *err);
+BIGM_API void bigm_var_count(struct bigm_var *counter, uint64_t n);
+
+/* A figure that goes up and down. */
+BIGM_API struct bigm_var *bigm_var_gauge(struct bigm *b, const char *name,
+					 const char *help,
+					 struct bigm_error *err);
+BIGM_API void bigm_var_set(struct bigm_var *gauge, double value);
+BIGM_API void bigm_var_add(struct bigm_var *gauge, double value);
+
+/*
+ * How often values were how large: counted by upper bounds, which rise; a last
+ * bucket, for all that is larger, is there by itself.  n ≤ 100; bounds NULL, for
+ * times in seconds: 1, 2.5 and 5 times 0.1 ms to 10 s.
+ */
+BIGM_API struct bigm_var *bigm_var_histogram(struct bigm *b, const char *name,
+					     const char *help,
+					     const double *bounds, int n,
+					     struct bigm_error *err);
+BIGM_API void bigm_var_observe(struct bigm_var *histogram, double value);
+
+/* A text, at most 1000 bytes of which are kept. */
+BIGM_API struct bigm_var *bigm_var_string(struct bigm *b, const char *name,
+					  const char *help,
+					  struct bigm_error *err);
+BIGM_API void bigm_var_set_string(struct bigm_var *string, const char *value);
+
+/* Any JSON value, made when somebody looks: fn runs on any thread, the I/O
+ * thread too, and must not block; NULL shows as null.  A number is shown to
+ * Prometheus as a gauge. */
+typedef struct cJSON *bigm_var_fn(void *data);
+BIGM_API struct bigm_var *bigm_var_function(struct bigm *b, const char *name,
+					    const char *help, bigm_var_fn *fn,
+					    void *data, struct bigm_error *err);
+
+/*
+ * A debug page, for a program that has an HTTP server of its own: what the
+ * keeper shows at `path`, "/metrics" or "/debug/vars"; on a machine what that
+ * shows of itself.  bigm-debug(7) has all paths.
+ *
+ * type  set to the content type, body to the page and a NUL behind its len
+ *	 bytes; both to be freed by free(); untouched on failure
+ *
+ * Blocks.  Returns 0 or a negative code: BIGM_ENOTFOUND for a path without a
+ * page, BIGM_EUNAVAILABLE in a driver that has no cluster.
+ */
+BIGM_API int bigm_debug_page(struct bigm *b, const char *path, char **type,
+			     void **body, size_t *len, struct bigm_error *err);
+
+/* ------------------------------------------------------------------ */
 /* JSON                                                                */
 
 /*

@@ -10,10 +10,9 @@
 /* What the headers describe. */
 #define SONAME "libmicrohttpd.so.12"
 
-/* A static program has a C library of its own, beside which no other works. */
-static bool is_static(void)
+bool mhd_is_possible(void)
 {
-	return getauxval(AT_BASE) == 0;
+	return getauxval(AT_BASE) != 0;
 }
 
 int mhd_load(struct mhd *mhd, struct bigm_error *err)
@@ -26,7 +25,7 @@ int mhd_load(struct mhd *mhd, struct bigm_error *err)
 #undef MHD_SYMBOL
 	void *library;
 
-	if (is_static())
+	if (!mhd_is_possible())
 		return bigm_error_set(err, BIGM_EUNSUPPORTED,
 				      "a static program cannot load " SONAME);
 	library = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);

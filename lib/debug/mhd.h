@@ -27,6 +27,10 @@
 struct mhd { MHD_FUNCTIONS(MHD_MEMBER) };
 #undef MHD_MEMBER
 
+/* False in a static program, which has a C library of its own, beside which no
+ * other works. */
+bool mhd_is_possible(void);
+
 /* Any thread.  BIGM_EUNSUPPORTED where it is not there, or this is a static
  * program. */
 int mhd_load(struct mhd *mhd, struct bigm_error *err);

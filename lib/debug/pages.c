@@ -47,7 +47,7 @@ const char *debug_query(const struct debug_request *req, const char *name)
 
 bool debug_over(const struct debug_request *req)
 {
-	return req->over && req->over(req->asker);
+	return req->over && req->over(req->waiter);
 }
 
 void debug_request_release(struct debug_request *req)
@@ -217,12 +217,13 @@ static int take(struct debug_request *req, char **type, void **body,
 }
 
 int debug_pages_render(const struct debug_pages *pages, const char *path,
-		       char **type, void **body, size_t *len,
+		       bool (*over)(void *waiter), void *waiter, char **type, void **body, size_t *len,
 		       struct bigm_error *err)
 {
 	/* Two NULs end the list. */
 	AUTO_FREE char *copy = xasprintf("%s%c", path, '\0');
-	struct debug_request req = { .path = copy, .query = query_text };
+	struct debug_request req = { .path = copy, .query = query_text,
+				     .over = over, .waiter = waiter };
 	char *query = copy + strcspn(copy, "?");
 	int rc;
 

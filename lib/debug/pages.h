@@ -52,8 +52,9 @@ struct debug_request {
 
 	/* The server's. */
 	const char *(*query)(void *asker, const char *name);
-	bool (*over)(void *asker);
 	void *asker;
+	bool (*over)(void *waiter);
+	void *waiter;
 };
 
 /* Returns 0, or a negative code with *err, which becomes the page: 404 for
@@ -96,10 +97,11 @@ bool debug_over(const struct debug_request *req);
  * The page at `path`, which may have a query behind a '?' (whose values are
  * taken as they are, without %-escapes).  *type is malloc'ed, *body too, with a
  * NUL behind its len bytes.  A page that is an error, or a stream without an
- * end, is an error here.
+ * end, is an error here.  over(waiter) tells whether nobody waits for it any more;
+ * NULL: somebody does.
  */
 int debug_pages_render(const struct debug_pages *pages, const char *path,
-		       char **type, void **body, size_t *len,
+		       bool (*over)(void *waiter), void *waiter, char **type, void **body, size_t *len,
 		       struct bigm_error *err);
 
 #endif

@@ -154,7 +154,8 @@ static enum MHD_Result answer(struct debug_server *server,
 
 	flow->asker = (struct asker){ server, connection };
 	*req = (struct debug_request){ .path = path, .query = query,
-				       .over = over, .asker = &flow->asker };
+				       .asker = &flow->asker,
+				       .over = over, .waiter = &flow->asker };
 	debug_pages_answer(server->pages, req);
 	if (req->next) {
 		response = server->mhd.create_response_from_callback(

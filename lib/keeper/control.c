@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "debug/pages.h"
 #include "keeper/core.h"
 #include "keeper/farewell.h"
 #include "keeper/member.h"
@@ -263,6 +264,40 @@ static int method_farewell(struct bigm_request *req, const cJSON *arg,
 	return farewell_start(keeper_of(req), req, err);
 }
 
+static int method_vars(struct bigm_request *req, const cJSON *arg,
+		       cJSON **reply, struct bigm_error *err)
+{
+	rpc_request_defer(req);
+	reporter_start(&keeper_of(req)->reporters, req);
+	return 0;
+}
+
+static bool is_canceled(void *data)
+{
+	return bigm_request_canceled(data);
+}
+
+/* On a thread of its own: pages take their time, and wait for the loop. */
+static int method_page(struct bigm_request *req, const cJSON *arg,
+		       cJSON **reply, struct bigm_error *err)
+{
+	AUTO_FREE char *type = NULL, *head = NULL;
+	AUTO_FREE void *body = NULL;
+	const char *path;
+	size_t len;
+	int rc = bigm_json_get_string(arg, "path", &path, err);
+
+	if (rc == 0)
+		rc = debug_pages_render(keeper_of(req)->pages, path,
+					is_canceled, req, &type, &body, &len,
+					err);
+	if (rc < 0)
+		return rc;
+	head = xasprintf("%s\n", type);
+	rc = bigm_request_write(req, head, strlen(head), err);
+	return rc < 0 || len == 0 ? rc : bigm_request_write(req, body, len, err);
+}
+
 static int method_ship(struct bigm_request *req, const cJSON *arg,
 		       cJSON **reply, struct bigm_error *err)
 {
@@ -294,6 +329,9 @@ static const struct bigm_method methods[] = {
 	{ "Tail", method_tail, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Cancel", method_cancel, BIGM_INLINE },
 	{ "ReadFile", method_read_file, BIGM_INLINE | BIGM_STREAM_REPLY },
+	{ "Vars", method_vars,
+	  BIGM_INLINE | BIGM_STREAM_ARG | BIGM_STREAM_REPLY },
+	{ "Page", method_page, BIGM_STREAM_REPLY },
 	{ "Release", method_release, BIGM_INLINE },
 	{ "Farewell", method_farewell, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Shutdown", method_shutdown, BIGM_INLINE },

@@ -22,6 +22,7 @@
 #include "keeper/journal.h"
 #include "keeper/loan.h"
 #include "keeper/record.h"
+#include "keeper/reporter.h"
 #include "keeper/request.h"
 #include "keeper/ship.h"
 #include "keeper/tail.h"
@@ -77,6 +78,8 @@ struct keeper {
 	struct boots boots;
 	struct watch_list watches;
 	struct debug_pages *pages;
+	struct surveyor *surveyor;
+	struct reporter_list reporters;
 	struct debug_server *http; /* NULL: nobody shows them */
 	struct loan loan; /* to bigm run --cluster */
 	struct watch_list farewells; /* see farewell.h */

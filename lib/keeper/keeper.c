@@ -398,6 +398,7 @@ static void drain(struct keeper *k)
 	journal_flush(k->journal);
 	watch_end_all(&k->watches);
 	watch_end_all(&k->farewells);
+	reporter_end_all(&k->reporters);
 	loan_end(&k->loan);
 	k->drained = k->tails.sent;
 	loop_timer_start(k->loop, &k->timer, DRAIN_MS, on_drain_timer);
@@ -554,7 +555,7 @@ static void tell_end(struct keeper *k)
 /* In reverse; members first, whose connections close on the loop. */
 void keeper_dispose(struct keeper *k)
 {
-	pages_release(k);
+	pages_end(k);
 	delivery_free_all(&k->deliveries);
 	for (size_t i = 0; i < k->nmembers; i++)
 		member_free(k->members[i]);
@@ -566,6 +567,7 @@ void keeper_dispose(struct keeper *k)
 	free(k->shutdowns);
 	lifeline_free(k->lifeline);
 	rpc_server_free(k->server);
+	debug_pages_free(k->pages);
 	tell_end(k);
 	event_log_free(k->events);
 	journal_free(k->journal);

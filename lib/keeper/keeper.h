@@ -110,6 +110,10 @@
  *		  end, or to be given back, in good order: they do so when the
  *		  caller has ended the call, who has fetched by then what he wants
  *		  of them
+ *	Vars      stream → stream: for a driver that tells of itself when it is
+ *		  asked, see keeper/reporter.h
+ *	Page      {"path"} → stream: the content type of that debug page and
+ *		  "\n", then the page; an error for one that is an error
  *	Release   null → null: the holder lets go (bigm start)
  *	Shutdown  {"now": false} → null, when all machines are gone and the
  *		  logs are drained; the keeper then ends

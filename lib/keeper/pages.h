@@ -22,7 +22,8 @@ void pages_init(struct keeper *k);
  * address, a failure is only logged. */
 int pages_serve(struct keeper *k, struct bigm_error *err);
 
-/* Ends the handlers, first of all. */
-void pages_release(struct keeper *k);
+/* Ends handlers and surveys, first of all; k->pages stay, for a Keeper.Page that
+ * is still at work. */
+void pages_end(struct keeper *k);
 
 #endif

@@ -106,6 +106,11 @@ void cluster_on_lost(struct cluster *cluster,
 int cluster_call(struct cluster *cluster, const char *method, const cJSON *arg,
 		 cJSON **reply, struct bigm_error *err);
 
+/* Before anything is watched or started: what the driver tells of itself when
+ * the keeper asks, as malloc'ed JSON text; report() runs on the loop's thread. */
+void cluster_on_report(struct cluster *cluster, char *(*report)(void *data),
+		       void *data);
+
 /* The client of the keeper's service, for calls that do not block. */
 struct rpc_client *cluster_client(struct cluster *cluster);
 

@@ -45,6 +45,11 @@ struct cluster {
 	bigm_notice_fn *on_notice;
 	void *on_notice_data;
 
+	char *(*report)(void *data); /* see cluster_on_report(); or NULL */
+	void *report_data;
+	struct bigm_call *reporting; /* loop thread */
+	struct buffer reports;	     /* what is still to be written */
+
 	pthread_mutex_t print_lock; /* for what follows */
 	pthread_cond_t print_changed;
 	bool printing;	/* the thread is to be joined */
@@ -63,5 +68,9 @@ void watch_stop_all(struct cluster *c, const struct bigm_error *why);
 /* Loop thread: ends the watching; the machines stay. */
 void watch_end(struct cluster *c);
 void watch_release(struct cluster *c);
+
+/* Loop thread: begins to tell of the driver, where that is wanted; and ends. */
+void report_begin(struct cluster *c);
+void report_end(struct cluster *c);
 
 #endif

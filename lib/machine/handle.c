@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "debug/vars.h"
 #include "machine/handle_private.h"
 #include "rpc/crypto.h"
 #include "supervisor/supervisor.h"
@@ -18,6 +19,8 @@ static struct bigm *handle_new(int argc, char **argv)
 	b->argv = xcalloc((size_t)argc + 1, sizeof(*b->argv));
 	for (int i = 0; i < argc; i++)
 		b->argv[i] = xstrdup(argv[i]);
+	b->vars = vars_new();
+	b->started_ns = loop_now_ns();
 	pthread_mutex_init(&b->begin_lock, NULL);
 	pthread_mutex_init(&b->lock, NULL);
 	return b;
@@ -80,8 +83,10 @@ struct bigm *handle_new_test(const struct bigm_service_type *const *types,
 		b->cluster = cluster_adopt(b->loop, fd, err);
 	else
 		close(fd);
-	if (b->cluster)
+	if (b->cluster) {
+		cluster_on_report(b->cluster, handle_report, b);
 		return b;
+	}
 	bigm_free(b);
 	return NULL;
 }
@@ -204,6 +209,7 @@ void bigm_free(struct bigm *b)
 	}
 	if (b->test_free)
 		b->test_free(b->test);
+	vars_free(b->vars);
 	settings_release(&b->settings);
 	json_strings_free(b->argv);
 	pthread_mutex_destroy(&b->lock);

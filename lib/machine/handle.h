@@ -12,6 +12,7 @@
 #include "rpc/tls.h"
 
 struct binary_store;
+struct debug_pages;
 
 /* What a machine is, for the handle of its services.  All but `loop`, `tls`
  * and `binaries` is copied; these stay the worker's and must outlive it. */
@@ -34,6 +35,14 @@ struct bigm *handle_new_machine(const struct handle_machine *machine);
 struct bigm *handle_new_test(const struct bigm_service_type *const *types,
 			     int fd, void (*test_free)(void *test), void *test,
 			     struct bigm_error *err);
+/* What there is to tell of its process: "cmdline", "uptime_s", "out" (calls, by
+ * peer and method, as rpc_stats_json()), "vars" (as vars_json()).  Any thread. */
+void handle_add_vars(struct bigm *b, struct cJSON *json);
+/* That, "memory" and "load", as malloc'ed text: what a driver tells its keeper. */
+char *handle_report(void *handle);
+/* A machine's: what bigm_debug_page() shows. */
+void handle_set_pages(struct bigm *b, struct debug_pages *pages);
+
 /* NULL for others. */
 void *handle_test(const struct bigm *b);
 /* NULL before there is one. */

@@ -36,6 +36,9 @@ struct bigm {
 	struct tls_context *tls; /* a machine's */
 	char *id;		 /* of a machine's cluster */
 	char *address;		 /* a machine's own */
+	struct vars *vars;
+	struct debug_pages *pages; /* a machine's own; NULL: the keeper has them */
+	uint64_t started_ns;	 /* monotonic */
 	void *test;		 /* of bigm_test_new() */
 	void (*test_free)(void *test);
 	struct bigm_machine **dialled;

@@ -63,7 +63,7 @@ static const struct setting table[] = {
 	{ .name = "http-prefix", .kind = TEXT, .offset = AT(http_prefix),
 	  .driver = true, .fallback = "none" },
 	{ .name = "no-http", .kind = SWITCH, .offset = AT(no_http),
-	  .driver = true, .fallback = "0" },
+	  .fallback = "0" },
 	{ .name = "bundle", .kind = TEXT, .offset = AT(bundle), .driver = true,
 	  .fallback = "PROGRAM.bigm, for other architectures" },
 	{ .name = "ship", .kind = SWITCH, .offset = AT(ship), .driver = true,

@@ -43,6 +43,7 @@ static int make_cluster(struct bigm *b, struct cluster **cluster,
 			      : cluster_spawn(b->loop, &options, err);
 	if (!*cluster)
 		return err->code;
+	cluster_on_report(*cluster, handle_report, b);
 	if (s->control && s->use)
 		cluster_borrow(*cluster, s->use);
 	cluster_on_notice(*cluster, b->on_notice, b->on_notice_data);

@@ -282,6 +282,7 @@ static void begin_watch(void *data)
 	c->watch = rpc_call_start(c->keeper, "Keeper.Watch", text, strlen(text),
 				  &options);
 	rpc_call_on_event(c->watch, on_watch, c);
+	report_begin(c);
 }
 
 void watch_end(struct cluster *c)
@@ -289,6 +290,7 @@ void watch_end(struct cluster *c)
 	if (c->watch)
 		bigm_call_free(c->watch);
 	c->watch = NULL;
+	report_end(c);
 }
 
 /* After watch_end(). */

@@ -70,6 +70,8 @@ struct bigm_call {
 	bool waiting;
 	bool told;
 	bool retired;
+	uint64_t sent_ns; /* 0: it has not travelled */
+	uint64_t bytes_in;
 	size_t buffered; /* bytes of it that count for its connection */
 	struct loop_timer timer;
 	char timeout[24];

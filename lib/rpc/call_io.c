@@ -45,12 +45,27 @@ static void retire(struct bigm_call *call)
 	call_release(call);
 }
 
+static void note_stats(struct bigm_call *call)
+{
+	struct rpc_stats *stats;
+
+	if (call->client->no_stats)
+		return;
+	stats = client_stats_of(call->client, call_method(call));
+	rpc_stats_add(&stats->calls, 1);
+	rpc_stats_add(&stats->bytes_in, call->bytes_in);
+	rpc_stats_add(&stats->bytes_out, call->stream.bytes_out);
+	rpc_stats_end(stats, call->error != NULL,
+		      call->sent_ns ? loop_now_ns() - call->sent_ns : 0);
+}
+
 /* Stops what is under way for a call that is over, and tells the user. */
 static void tell(struct bigm_call *call)
 {
 	if (call->told)
 		return;
 	call->told = true;
+	note_stats(call);
 	loop_timer_stop(call->client->loop, &call->timer);
 	if (call->waiting)
 		TAILQ_REMOVE(&call->client->waiting, call, link);
@@ -109,6 +124,8 @@ void call_travel(struct bigm_call *call, struct http2 *http2,
 	if (call->deadline_ns)
 		snprintf(call->timeout, sizeof(call->timeout), "%" PRIu64,
 			 time_left_ms(call));
+	if (!call->client->no_stats)
+		call->sent_ns = loop_now_ns();
 	call->stream.body = call->arg;
 	call->stream.body_len = call->arg_len;
 	call->stream.out = call->out;
@@ -184,6 +201,7 @@ void call_on_data(struct http2_stream *stream, const void *data, size_t len)
 
 	if (call->told)
 		return;
+	call->bytes_in += len;
 	if (stream->head.status != WIRE_OK && call->reply.len == 0)
 		call->reply.limit = WIRE_MAX_ERROR;
 	if (take_bytes(call, data, len, &err) < 0)

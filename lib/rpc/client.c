@@ -45,6 +45,7 @@ void client_release(struct rpc_client *client)
 	tls_context_free(client->target.tls);
 	connection_target_release(&client->target);
 	free(client->authority);
+	client_free_stats(client);
 	free(client->name);
 	free(client);
 }

@@ -83,6 +83,14 @@ struct bigm_call *rpc_call_start(struct rpc_client *client, const char *method,
 				 const char *arg, size_t arg_len,
 				 const struct bigm_call_options *options);
 
+/* Any thread, while the client is there: {"Service.Method": as
+ * rpc_stats_json()…} of the methods that it has called; time is from the sending
+ * of a call to its end.  Of more than RPC_CLIENT_METHODS, the rest is "other". */
+#define RPC_CLIENT_METHODS 64
+struct cJSON *rpc_client_stats(struct rpc_client *client);
+/* Before the first call: none are kept; for benchmarks of them. */
+void rpc_client_no_stats(struct rpc_client *client);
+
 /* The reply's JSON text of a call that is over; "" for a failed one. Lives
  * until the call is freed. */
 const char *rpc_call_reply_text(struct bigm_call *call, size_t *len);

@@ -6,8 +6,17 @@
 
 #include "rpc/call.h"
 #include "rpc/connection.h"
+#include "rpc/stats.h"
 
 enum client_state { CLIENT_PARKED, CLIENT_OPEN, CLIENT_FAILED };
+
+/* What calls of one method came to; made on the I/O thread, read on any, and as
+ * old as the client. */
+struct client_method {
+	struct client_method *next;
+	struct rpc_stats stats;
+	char name[];
+};
 
 enum client_work {
 	CLIENT_CALLS = 1 << 0, /* calls have work */
@@ -37,6 +46,8 @@ struct rpc_client {
 	struct loop_task task;
 	_Atomic(struct bigm_call *) call_work; /* newest first */
 	struct bell_spin spin;
+	_Atomic(struct client_method *) methods; /* the newest first */
+	bool no_stats;
 
 	pthread_mutex_t lock;
 	enum client_state state;
@@ -62,6 +73,10 @@ struct rpc_client {
 	LIST_HEAD(, link) links;
 };
 
+/* I/O thread. */
+struct rpc_stats *client_stats_of(struct rpc_client *client,
+				  const char *method);
+void client_free_stats(struct rpc_client *client);
 void client_release(struct rpc_client *client);
 /* I/O thread: keeps a call whose connection was lost for a better reason; false
  * when there is no such hope. */

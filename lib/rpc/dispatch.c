@@ -189,6 +189,7 @@ void request_on_data(struct http2_stream *stream, const void *data, size_t len)
 	struct bigm_request *req = from_stream(stream);
 	struct bigm_error err = BIGM_ERROR_INIT;
 
+	req->bytes_in += len;
 	/* What nobody wants gets no credit. */
 	if (req->answered || (req->in && !flow_is_open(req->in)))
 		return;
@@ -260,6 +261,10 @@ void request_on_close(void *owner, struct http2_stream *stream, uint32_t code)
 	loop_timer_stop(server->loop, &req->timer);
 	caller->buffered -= req->buffered;
 	req->buffered = 0;
+	if (req->stats) {
+		rpc_stats_add(&req->stats->bytes_in, req->bytes_in);
+		rpc_stats_add(&req->stats->bytes_out, stream->bytes_out);
+	}
 	if (req->running) {
 		bigm_error_set(&why, BIGM_ECANCELED, "the caller %s",
 			       code == NGHTTP2_CONNECT_ERROR ?

@@ -306,6 +306,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame,
 
 	if (rc < 0)
 		return rc;
+	stream->bytes_out += len;
 	if (stream->out) {
 		rc = write_flow(h, stream, len);
 	} else if (len) {

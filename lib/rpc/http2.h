@@ -43,6 +43,7 @@ struct http2_stream {
 	const void *body;
 	size_t body_len;
 	size_t body_sent;
+	uint64_t bytes_out; /* of all that */
 	struct flow *out;
 	const char *trailer; /* value of WIRE_TRAILER_ERROR */
 	bool cut;	     /* instead of the end comes a reset */

@@ -105,6 +105,14 @@ void request_call_method(struct bigm_request *req)
 
 /* ---- answers ---- */
 
+static void note_end(struct bigm_request *req, bool failed)
+{
+	req->answered = true;
+	req->stream.cut = req->fault != FAULT_NONE;
+	if (req->stats)
+		rpc_stats_end(req->stats, failed, loop_now_ns() - req->begun_ns);
+}
+
 static void send_body(struct bigm_request *req, enum wire_status status,
 		      char *text)
 {
@@ -126,11 +134,7 @@ void request_fail(struct bigm_request *req, enum wire_status status,
 {
 	if (req->answered)
 		return;
-	req->answered = true;
-	req->stream.cut = req->fault != FAULT_NONE;
-	if (req->count)
-		atomic_fetch_add_explicit(&req->count->errors, 1,
-					  memory_order_relaxed);
+	note_end(req, true);
 	if (!req->stream.out_started) {
 		send_body(req, status, wire_error_encode(why));
 		return;
@@ -147,8 +151,7 @@ void request_answer(struct bigm_request *req)
 
 	if (req->answered)
 		return;
-	req->answered = true;
-	req->stream.cut = req->fault != FAULT_NONE;
+	note_end(req, false);
 	if (!req->out) {
 		req->reply = NULL;
 		send_body(req, WIRE_OK, text ? text : xstrdup("null"));

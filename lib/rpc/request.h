@@ -16,6 +16,7 @@
 #include "rpc/faults.h"
 #include "rpc/gate.h"
 #include "rpc/server.h"
+#include "rpc/stats.h"
 #include "rpc/workers.h"
 
 /* What a method's thread wants of the I/O thread. */
@@ -44,7 +45,9 @@ struct bigm_request {
 	struct rpc_server *server;
 	struct caller *caller;
 	const struct bigm_method *method;
-	struct method_count *count; /* NULL: no method was found */
+	struct rpc_stats *stats; /* NULL: no method was found, or none wanted */
+	uint64_t begun_ns;	 /* when its headers came */
+	uint64_t bytes_in;	 /* of its argument */
 	void *state;
 	uint64_t deadline_ns; /* 0: none */
 
@@ -87,15 +90,10 @@ struct bigm_request {
 TAILQ_HEAD(requests, bigm_request);
 LIST_HEAD(callers, caller);
 
-/* The calls of one method.  Written on the I/O thread, read on any. */
-struct method_count {
-	_Atomic uint64_t calls, errors;
-};
-
 /* A service at work; struct rpc_service with what the server keeps. */
 struct service {
 	struct rpc_service is;
-	struct method_count *counts; /* per method */
+	struct rpc_stats *stats; /* per method */
 	LIST_ENTRY(service) link;
 };
 

@@ -78,9 +78,11 @@ enum wire_status server_find(struct bigm_request *req, const char *name,
 	m = find_method(s, dot + 1);
 	if (!m->name)
 		return no_method(req->server, s, dot + 1, err);
-	req->count = &s->counts[m - s->is.methods];
-	atomic_fetch_add_explicit(&req->count->calls, 1,
-				  memory_order_relaxed);
+	if (!req->server->options.no_stats) {
+		req->stats = &s->stats[m - s->is.methods];
+		req->begun_ns = loop_now_ns();
+		rpc_stats_add(&req->stats->calls, 1);
+	}
 	if (s->is.roles && !(s->is.roles[m - s->is.methods] & peer->role)) {
 		bigm_error_set(err, BIGM_EPERMISSION,
 			       "the role %s may not call %s",
@@ -115,8 +117,7 @@ int rpc_server_add(struct rpc_server *server,
 	} else {
 		s = xcalloc(1, sizeof(*s));
 		s->is = *service;
-		s->counts = xcalloc(count_methods(service),
-				    sizeof(*s->counts));
+		s->stats = xcalloc(count_methods(service), sizeof(*s->stats));
 		LIST_INSERT_HEAD(&server->services, s, link);
 	}
 	pthread_mutex_unlock(&server->lock);
@@ -184,29 +185,28 @@ struct cJSON *rpc_server_describe(struct rpc_server *server)
 	return list;
 }
 
-static void add_counts(cJSON *json, const struct service *s)
+static void add_stats(cJSON *json, const struct service *s)
 {
 	for (size_t i = 0; s->is.methods[i].name; i++) {
 		AUTO_FREE char *name = NULL;
-		cJSON *figures;
 
-		if (s->counts[i].calls == 0)
+		if (s->stats[i].calls == 0)
 			continue;
 		name = xasprintf("%s.%s", s->is.name, s->is.methods[i].name);
-		figures = cJSON_AddObjectToObject(json, name);
-		json_add_uint64(figures, "calls", s->counts[i].calls);
-		json_add_uint64(figures, "errors", s->counts[i].errors);
+		if (!cJSON_AddItemToObject(json, name,
+					   rpc_stats_json(&s->stats[i])))
+			alloc_failed();
 	}
 }
 
-struct cJSON *rpc_server_counts(struct rpc_server *server)
+struct cJSON *rpc_server_stats(struct rpc_server *server)
 {
 	cJSON *json = cJSON_CreateObject();
 	struct service *s;
 
 	pthread_mutex_lock(&server->lock);
 	LIST_FOREACH(s, &server->services, link)
-		add_counts(json, s);
+		add_stats(json, s);
 	pthread_mutex_unlock(&server->lock);
 	return json;
 }
@@ -458,7 +458,7 @@ static void release_services(struct rpc_server *server)
 		if (s->is.release)
 			s->is.release(s->is.state);
 		free(s->is.name);
-		free(s->counts);
+		free(s->stats);
 		free(s);
 	}
 }

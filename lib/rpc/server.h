@@ -43,6 +43,7 @@ struct rpc_server_options {
 				  * connection; 0: WIRE_MAX_BUFFERED */
 	struct faults *faults;	 /* what is to go wrong; NULL: nothing */
 	const char *name;	 /* for them: whose server it is */
+	bool no_stats;		 /* for benchmarks of them */
 };
 
 struct rpc_server *rpc_server_new(struct loop *loop,
@@ -74,9 +75,9 @@ struct cJSON *rpc_server_methods(struct rpc_server *server,
  * "stream_reply"}…]}…]. */
 struct cJSON *rpc_server_describe(struct rpc_server *server);
 
-/* Any thread: {"Service.Method": {"calls": N, "errors": N}…} of the methods
- * that have been called; errors: how many calls ended with one. */
-struct cJSON *rpc_server_counts(struct rpc_server *server);
+/* Any thread: {"Service.Method": as rpc_stats_json()…} of the methods that have
+ * been called; time is from a call's headers to its answer. */
+struct cJSON *rpc_server_stats(struct rpc_server *server);
 
 /* Stops listening, answers new requests with 503, cancels running ones; runs
  * done when every method has returned and every connection has closed, or

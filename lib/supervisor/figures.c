@@ -12,6 +12,8 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "debug/server.h"
+#include "machine/handle.h"
 #include "supervisor/worker.h"
 
 #define HOST "" /* the root of what is read below /proc and /sys */
@@ -34,24 +36,31 @@ static cJSON *add_object(cJSON *json, const char *name)
 	return object;
 }
 
-int figures_disk(struct bigm_request *req, const cJSON *arg, cJSON **reply,
-		 struct bigm_error *err)
+static int add_disk(cJSON *json, struct bigm_error *err)
 {
-	const char *path = files_temporary_folder();
+	const char *path = getenv("TMPDIR");
 	struct statvfs disk;
 
+	if (!path || !*path)
+		path = "/tmp";
 	if (statvfs(path, &disk) < 0)
 		return error_set_errno(err, errno, "the temporary folder %s",
 				       path);
-	*reply = cJSON_CreateObject();
-	if (!cJSON_AddStringToObject(*reply, "path", path))
+	if (!cJSON_AddStringToObject(json, "path", path))
 		alloc_failed();
-	add_bytes(*reply, "total", disk.f_blocks * disk.f_frsize);
-	add_bytes(*reply, "used",
+	add_bytes(json, "total", disk.f_blocks * disk.f_frsize);
+	add_bytes(json, "used",
 		  (disk.f_blocks - disk.f_bfree) * disk.f_frsize);
 	/* To others than root: what is kept for that does not count. */
-	add_bytes(*reply, "available", disk.f_bavail * disk.f_frsize);
+	add_bytes(json, "available", disk.f_bavail * disk.f_frsize);
 	return 0;
+}
+
+int figures_disk(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		 struct bigm_error *err)
+{
+	*reply = cJSON_CreateObject();
+	return add_disk(*reply, err);
 }
 
 static int add_load(cJSON *json, struct bigm_error *err)
@@ -107,29 +116,34 @@ int figures_memory(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 	return add_memory(*reply, process, err);
 }
 
-static cJSON *command_line(const struct worker *worker)
+int figures_add_process(cJSON *json, bool disk, struct bigm_error *err)
 {
-	AUTO_FREE const char **argv =
-		xcalloc((size_t)worker->argc + 1, sizeof(*argv));
+	cJSON *figures = cJSON_CreateObject();
 
-	for (int i = 0; i < worker->argc; i++)
-		argv[i] = worker->argv[i];
-	return json_strings(argv);
+	if (disk && add_disk(figures, NULL) == 0)
+		cJSON_AddItemToObject(json, "disk", figures);
+	else
+		cJSON_Delete(figures);
+	if (add_memory(add_object(json, "memory"), true, err) < 0)
+		return BIGM_EIO;
+	return add_load(add_object(json, "load"), err);
+}
+
+int figures_add_all(struct worker *worker, cJSON *json, struct bigm_error *err)
+{
+	const char *url = worker->http ? debug_server_url(worker->http) : NULL;
+	cJSON *calls = rpc_server_stats(worker->server);
+
+	handle_add_vars(worker->bigm, json);
+	if (!cJSON_AddItemToObject(json, "calls", calls) ||
+	    (url && !cJSON_AddStringToObject(json, "http", url)))
+		alloc_failed();
+	return figures_add_process(json, true, err);
 }
 
 int figures_expvars(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 		    struct bigm_error *err)
 {
-	struct worker *worker = bigm_request_state(req);
-	double uptime = (double)(loop_now_ns() - worker->started_ns) / 1e9;
-	cJSON *json = *reply = cJSON_CreateObject();
-	cJSON *calls = rpc_server_counts(worker->server);
-
-	if (!cJSON_AddItemToObject(json, "cmdline", command_line(worker)) ||
-	    !cJSON_AddNumberToObject(json, "uptime_s", uptime) ||
-	    !cJSON_AddItemToObject(json, "calls", calls))
-		alloc_failed();
-	if (add_memory(add_object(json, "memory"), true, err) < 0)
-		return err->code;
-	return add_load(add_object(json, "load"), err);
+	*reply = cJSON_CreateObject();
+	return figures_add_all(bigm_request_state(req), *reply, err);
 }

@@ -31,9 +31,11 @@
  * MemInfo      {"process": false}: {"system": {"total", "used", "available"},
  *              "process": {"resident", "virtual"}}, the latter on request;
  *              a control group's limit counts, see base/memory.h
- * Expvars      {"cmdline": […], "uptime_s", "calls": {"S.M": {"calls",
- *              "errors"}…}, "memory": as MemInfo with the process, "load": as
- *              LoadInfo}
+ * Expvars      {"cmdline": […], "uptime_s", "calls": {"S.M": as
+ *              rpc_stats_json()…}, "out": {PEER: the same of calls made…},
+ *              "vars": {NAME: {"kind", "help", "value"…}…}, "memory": as
+ *              MemInfo with the process, "disk": as DiskInfo, "load": as
+ *              LoadInfo, "http": where its debug pages are}
  * CPUProfile   {"duration_s": 30, "hz": 100, "debug": 0}: stream out: a gzipped
  *              profile.proto; with debug 1 or 2 text
  * Profile      {"name": "heap", "debug": 0}: the same of heap, mutex, block or

@@ -19,6 +19,7 @@
 #include "loop/process.h"
 #include "machine/handle.h"
 #include "supervisor/exec.h"
+#include "supervisor/pages.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 
@@ -265,6 +266,7 @@ int worker_begin(struct worker *worker, struct bigm_error *err)
 	lease_grant(&worker->lease, worker->boot->lease_ms);
 	if (serve(worker, err) < 0)
 		return BIGM_EIO;
+	worker_pages_init(worker);
 	return loop_start_thread(worker->loop, "bigm-io", err);
 }
 
@@ -355,6 +357,7 @@ static void free_server(void *data)
 	struct worker *worker = data;
 
 	loop_timer_stop(worker->loop, &worker->delay);
+	worker_pages_release(worker);
 	rpc_server_free(worker->server);
 }
 
@@ -365,6 +368,7 @@ void worker_free(struct worker *worker)
 	if (worker->loop)
 		loop_call(worker->loop, free_server, worker);
 	bigm_free(worker->bigm);
+	debug_pages_free(worker->pages);
 	if (worker->loop)
 		loop_free(worker->loop);
 	if (worker->wake_fd > 0)

@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 
+#include "debug/server.h"
 #include "loop/loop.h"
 #include "rpc/server.h"
 #include "supervisor/binary.h"
@@ -45,6 +46,8 @@ struct worker {
 	struct tls_context *tls;
 	struct bigm *bigm;
 	struct rpc_server *server;
+	struct debug_pages *pages;
+	struct debug_server *http; /* shows them; NULL: nobody does */
 	struct lease lease;
 	atomic_bool shown_alive; /* BOOT_ALIVE_ENV's file has been made */
 	struct job_list jobs;

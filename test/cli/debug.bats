@@ -50,3 +50,140 @@ get() {
 	[ "$status" -eq 1 ]
 	[[ $output == *"0.0.0.0:3333"*"loopback"* ]]
 }
+
+# drive N [OPTION...]: a driver with N machines that has called them, in the background; its standard input is fd 7.
+drive() {
+	mkfifo input
+	"$BIGM" run -n "$1" "${@:2}" "$abs_top_builddir/test/cli/varied" <input >out 2>err 3>&- &
+	RUN=$!
+	exec 7>input
+	eventually 20 grep -q ready out
+	URL=$(url_of)
+}
+
+end_driver() {
+	exec 7>&-
+	wait "$RUN"
+}
+
+# python3 with the page of variables as `pages`.
+of_vars() {
+	get /debug/vars >vars.json
+	python3 -c "import json; pages = json.load(open('vars.json'))
+$1"
+}
+
+@test "/debug/vars has the variables of the driver and of all machines" {
+	drive 2
+	of_vars 'assert list(pages) == ["driver", "m0", "m1"], pages
+v = pages["m1"]["vars"]
+assert v["hits"] == 1 and v["level"] == 1.5 and v["answer"] == 42, v
+assert v["mood"] == "good \"\\ \u0020ä", v
+assert v["sizes"] == {"buckets": {"1": 0, "10": 0, "100": 1, "+Inf": 0}, "count": 1, "sum": 51}, v
+assert v["waits_seconds"]["count"] == 0, v
+hit = pages["m1"]["calls"]["Varied.Hit"]
+assert hit["calls"] == 1 and hit["errors"] == 0 and 0 < hit["time_s"] == hit["max_s"], hit
+assert hit["bytes_in"] == 2 and hit["bytes_out"] == 4, hit
+assert int(pages["m0"]["memory"]["process"]["resident"]) > 1 << 20 and len(pages["m0"]["load"]["averages"]) == 3
+driver = pages["driver"]
+assert driver["vars"]["hits"] == 20, driver
+made = driver["out"]["m1"]["Varied.Hit"]
+assert made["calls"] == 1 and made["errors"] == 0 and made["max_s"] >= hit["max_s"], (made, hit)
+assert made["bytes_out"] == 2 and made["bytes_in"] == 4, made'
+	run_bigm call m1 Varied.Hit '"no number"'
+	[ "$status" -ne 0 ]
+	# What was looked at a moment ago is shown again.
+	one_error() { of_vars 'assert pages["m1"]["calls"]["Varied.Hit"]["errors"] == 1'; }
+	eventually 10 one_error 2>/dev/null
+	end_driver
+}
+
+@test "Prometheus's own tool finds nothing wrong with /metrics" {
+	drive 2
+	get /metrics --dump-header head >page
+	grep -qi '^content-type: text/plain; version=0.0.4' head
+	promtool check metrics <page
+	grep -qx 'hits_total{machine="m1"} 1' page
+	grep -qx 'hits_total{machine="driver"} 20' page
+	grep -qx 'level{machine="m0"} 1.5' page
+	grep -qx 'sizes_bucket{machine="m0",le="10"} 0' page
+	grep -qx 'sizes_bucket{machine="m0",le="+Inf"} 1' page
+	grep -qx 'sizes_sum{machine="m0"} 50' page
+	grep -qx 'bigm_server_calls_total{machine="m0",method="Varied.Hit"} 1' page
+	grep -qx 'bigm_client_calls_total{machine="driver",peer="m0",method="Varied.Hit"} 1' page
+	grep -qx 'bigm_machine_state{machine="m0",state="RUNNING"} 1' page
+	end_driver
+}
+
+@test "a Prometheus scrapes a cluster" {
+	drive 2
+	cat >prometheus.yml <<-END
+		global: { scrape_interval: 1s }
+		scrape_configs: [ { job_name: bigm, static_configs: [ { targets: [ "${URL:7:-1}" ] } ] } ]
+	END
+	local port
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	prometheus --config.file=prometheus.yml --storage.tsdb.path=tsdb --web.listen-address="127.0.0.1:$port" \
+		>prometheus.log 2>&1 3>&- &
+	local pid=$!
+	value_is() {
+		curl --silent --max-time 10 "http://127.0.0.1:$port/api/v1/query" --data-urlencode "query=$1" |
+			grep -q "\"$2\"\]"
+	}
+	eventually 60 value_is 'sum(hits_total)' 22 || { cat prometheus.log; kill "$pid"; false; }
+	eventually 60 value_is 'up' 1 || { cat prometheus.log; kill "$pid"; false; }
+	eventually 60 value_is 'sum(bigm_up)' 3 || { kill "$pid"; false; }
+	kill "$pid"
+	wait "$pid" || true
+	end_driver
+}
+
+@test "the status page tells how each machine is, and a slow machine is a note" {
+	drive 3
+	get /debug/bigmachine/status >page
+	for words in '^m2 RUNNING https://' '^  keepalive: next in .*, replies took ' '^  memory: .* used' '^  disk: ' \
+		'^  load: [0-9.]* [0-9.]* [0-9.]*, up ' '^  Varied.Hit: 1 calls, 0 errors, mean ' '^  to m1: Varied.Hit: 1 calls'; do
+		grep -q "$words" page || { cat page; false; }
+	done
+	local pid
+	pid=$("$BIGM" call m1 Supervisor.Getpid)
+	kill -STOP "$pid"
+	slow() {
+		get /debug/bigmachine/status >page
+		grep -A3 '^m1 ' page | grep -q 'deadline\|no answer' && grep -A3 '^m2 ' page | grep -q memory
+	}
+	eventually 30 slow || { cat page; kill -CONT "$pid"; false; }
+	get /metrics | grep -qx 'bigm_up{machine="m1"} 0'
+	kill -CONT "$pid"
+	eventually 30 eval 'get /metrics | grep -qx "bigm_up{machine=\"m1\"} 1"'
+	end_driver
+}
+
+@test "a program shows the pages by itself, on machines and in the driver" {
+	drive 1
+	echo "page /metrics" >&7
+	eventually 20 grep -q 'hits_total{machine="driver"} 10' out
+	grep -q '^text/plain; version=0.0.4; charset=utf-8, [0-9]* bytes$' out
+	echo "page /nowhere" >&7
+	eventually 20 grep -q '^NOTFOUND: .*/nowhere: There is no such page' out
+	"$BIGM" call m0 Varied.Page '"/metrics"' | python3 -c 'import json, sys; sys.stdout.write(json.load(sys.stdin))' >own
+	promtool check metrics <own
+	grep -qx 'hits_total{machine="m0"} 1' own
+	end_driver
+}
+
+@test "each machine shows its own pages on its loopback device, unless told not to" {
+	drive 1
+	of_vars 'print(pages["m0"]["http"])' >url
+	KEEPER=$URL URL=$(cat url)
+	[[ $URL =~ ^http://127\.0\.0\.1:[0-9]+/$ && $URL != "$KEEPER" ]]
+	get /debug/vars | python3 -c 'import json, sys; pages = json.load(sys.stdin)
+assert list(pages) == ["m0"] and pages["m0"]["vars"]["hits"] == 1, pages'
+	get /metrics | promtool check metrics
+	[[ $(get / -H 'Host: example.com') == *"by its own name"* ]]
+	end_driver
+	rm input
+	BIGM_NO_HTTP=1 drive 1 --http 127.0.0.1:0
+	[ "$URL" = none ]
+	end_driver
+}

@@ -456,19 +456,20 @@ static void pages_without_a_server(void **state)
 	size_t len = 0;
 
 	assert_int_equal(debug_pages_render(f->pages, "/hello?a=b&name=me",
-					    &type, &body, &len, &err), 0);
+					    NULL, NULL, &type, &body, &len, &err), 0);
 	assert_string_equal(type, DEBUG_TEXT);
 	assert_string_equal(body, "hello me\n");
 	assert_int_equal(len, 9);
 	free(type);
 	free(body);
-	assert_int_equal(debug_pages_render(f->pages, "/stream", &type, &body,
-					    &len, &err), 0);
+	assert_int_equal(debug_pages_render(f->pages, "/stream", NULL, NULL,
+					    &type, &body, &len, &err), 0);
 	assert_string_equal(type, DEBUG_JSON);
 	assert_string_equal(body, "bit bit bit ");
 	free(type);
 	free(body);
-	assert_int_equal(debug_pages_render(f->pages, "/absent/me", &type,
+	assert_int_equal(debug_pages_render(f->pages, "/absent/me", NULL,
+					    NULL, &type,
 					    &body, &len, &err),
 			 BIGM_ENOTFOUND);
 	assert_string_equal(err.text, "/absent/me: me is not here");

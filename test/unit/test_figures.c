@@ -134,6 +134,13 @@ static void expvars_count_calls_and_errors(void **state)
 	assert_int_equal(number(ping, "errors"), 1);
 	assert_int_equal(number(object(object(second, "calls"),
 				       "Supervisor.Expvars"), "calls"), 2);
+	assert_true(cJSON_GetObjectItem(ping, "time_s")->valuedouble > 0);
+	assert_true(cJSON_GetObjectItem(ping, "max_s")->valuedouble <=
+		    cJSON_GetObjectItem(ping, "time_s")->valuedouble);
+	/* null, twice, and what is no JSON. */
+	assert_int_equal(number(ping, "bytes_in"), 1);
+	assert_true(number(ping, "bytes_out") > 8);
+	assert_true(bytes(object(first, "disk"), "total") > 0);
 	assert_null(cJSON_GetObjectItem(object(first, "calls"),
 					"Supervisor.Info"));
 	assert_true(cJSON_GetObjectItem(second, "uptime_s")->valuedouble >

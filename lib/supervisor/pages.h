@@ -1,0 +1,17 @@
+/*
+ * pages: the debug pages of a machine: what its keeper shows of all machines,
+ * of itself.  Handlers run on any thread, with the worker as data.
+ */
+#ifndef SUPERVISOR_PAGES_H
+#define SUPERVISOR_PAGES_H
+
+struct worker;
+
+/* worker->pages, and, but in a static program or with BIGM_NO_HTTP, a server on a
+ * loopback device that shows them; a failure is only logged.  On the loop's
+ * thread, or before it runs. */
+void worker_pages_init(struct worker *worker);
+/* Before its server and its handle go. */
+void worker_pages_release(struct worker *worker);
+
+#endif
