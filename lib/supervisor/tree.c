@@ -15,7 +15,8 @@
 static bool is_part(const char *part, size_t len)
 {
 	return len > 0 && len <= NAME_MAX && strncmp(part, ".", len) != 0 &&
-	       !(len == 2 && memcmp(part, "..", 2) == 0);
+	       !(len == 2 && memcmp(part, "..", 2) == 0) &&
+	       strncmp(part, TREE_TEMPORARY, strlen(TREE_TEMPORARY)) != 0;
 }
 
 /* "." or a relative path of honest parts. */

@@ -18,7 +18,8 @@
  * entries has nothing that was wanted.
  *
  * Paths come from peers: tree_entry_read() refuses every one that is absolute,
- * has "..", ".", empty or overlong parts, or a NUL.  Names need not be UTF-8.
+ * has "..", ".", empty or overlong parts, a temporary name, or a NUL.  Names
+ * need not be UTF-8.
  *
  * Why not tar: the far side is a user's program with the small libbigm, and
  * needs nothing installed; and half of a tar reader's work is to refuse what tar
