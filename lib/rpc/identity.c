@@ -225,7 +225,8 @@ static void describe_time(const ASN1_TIME *when, char text[40])
 	BIO_free(bio);
 }
 
-int identity_check_clock(const struct identity *id, struct bigm_error *err)
+static int check_clock(const struct identity *id, bool ends,
+		       struct bigm_error *err)
 {
 	const ASN1_TIME *begin = X509_get0_notBefore(id->certificate);
 	const ASN1_TIME *end = X509_get0_notAfter(id->certificate);
@@ -236,13 +237,24 @@ int identity_check_clock(const struct identity *id, struct bigm_error *err)
 	describe_time(now, texts[0]);
 	describe_time(begin, texts[1]);
 	describe_time(end, texts[2]);
-	if (X509_cmp_current_time(begin) > 0 || X509_cmp_current_time(end) < 0)
+	if (X509_cmp_current_time(begin) > 0 ||
+	    (ends && X509_cmp_current_time(end) < 0))
 		rc = bigm_error_set(err, BIGM_EFAILED,
 				    "our certificate is good from %s to %s, "
 				    "but our clock says %s: set it right",
 				    texts[1], texts[2], texts[0]);
 	ASN1_TIME_free(now);
 	return rc;
+}
+
+int identity_check_clock(const struct identity *id, struct bigm_error *err)
+{
+	return check_clock(id, true, err);
+}
+
+int identity_check_begun(const struct identity *id, struct bigm_error *err)
+{
+	return check_clock(id, false, err);
 }
 
 /* Copies the text up to a separator (or the end); NULL when it is no name,

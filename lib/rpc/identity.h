@@ -69,6 +69,10 @@ int identity_set_certificate(struct identity *id, const char *certificate_pem,
  * why. */
 int identity_check_clock(const struct identity *id, struct bigm_error *err);
 
+/* The same for one whose end is for its peers to see to, by their clocks: only
+ * that it has begun. */
+int identity_check_begun(const struct identity *id, struct bigm_error *err);
+
 /* As PEM texts, malloc'ed (key in secure-wiped memory is the caller's duty:
  * OPENSSL_cleanse before free). */
 char *identity_key_pem(const struct identity *id, struct bigm_error *err);

@@ -28,7 +28,7 @@
 char *bootstrap_text(const struct identity *id, struct bigm_error *err);
 
 /* That text's identity.  NULL with *err set for what is none, is another
- * role's, or is out of date. */
+ * role's, or has not begun; whether it is over is the keeper's to say. */
 struct identity *bootstrap_read(const char *text, size_t len,
 				struct bigm_error *err);
 

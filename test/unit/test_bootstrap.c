@@ -380,12 +380,15 @@ static void only_a_bootstrap_identity_waits(void **state)
 	AUTO_FREE char *keeper = bootstrap_text(w->keeper, NULL);
 	AUTO_FREE char *late = bootstrap_text(old, NULL);
 	struct bigm_error err = BIGM_ERROR_INIT;
+	struct identity *id;
 
 	assert_null(bootstrap_read(keeper, strlen(keeper), &err));
 	assert_int_equal(err.code, BIGM_EINVALID);
 	assert_non_null(strstr(err.text, "keeper of cluster c1"));
-	assert_null(bootstrap_read(late, strlen(late), &err));
-	assert_non_null(strstr(err.text, "our clock says"));
+	/* Its keeper refuses it, if it is that old by its clock as well. */
+	id = bootstrap_read(late, strlen(late), &err);
+	assert_non_null(id);
+	identity_free(id);
 	identity_free(old);
 }
 
