@@ -237,6 +237,30 @@ static void refused(const char *set, const char *words)
 	ec2_settings_release(&s);
 }
 
+/* What nothing here can boot: flatcar gets, byte for byte, what was looked through
+ * once.  PIN=1 in the environment writes it anew. */
+static void flatcars_document_is_pinned(void **state)
+{
+	AUTO_FREE char *path = xasprintf("%s/test/unit/flatcar.yaml",
+					 getenv("abs_top_srcdir"));
+	struct cloudconfig *c = userdata_sample_document(
+		LIST("ec2-dataspace=1000", "ec2-dead-man=5m"));
+	struct buffer out = BUFFER_INIT(1u << 20);
+	AUTO_FREE char *pinned = xcalloc(1, 1u << 20);
+	AUTO_FCLOSE FILE *file = fopen(path, getenv("PIN") ? "w+e" : "re");
+
+	assert_non_null(file);
+	assert_int_equal(cloudconfig_emit(c, CLOUDCONFIG_FLATCAR, &out, &err),
+			 0);
+	if (getenv("PIN"))
+		fputs(buffer_string(&out), file);
+	rewind(file);
+	assert_int_equal(fread(pinned, 1, 1u << 20, file), out.len);
+	assert_string_equal(buffer_string(&out), pinned);
+	buffer_release(&out);
+	cloudconfig_free(c);
+}
+
 static void what_cannot_be_read_is_named(void **state)
 {
 	AUTO_FREE char *bad = write_file("bad", "no key\n");
@@ -304,6 +328,7 @@ int main(void)
 		cmocka_unit_test(the_worker_waits_for_what_the_user_has_only),
 		cmocka_unit_test(an_immortal_one_stays),
 		cmocka_unit_test(the_users_things_are_there),
+		cmocka_unit_test(flatcars_document_is_pinned),
 		cmocka_unit_test(what_cannot_be_read_is_named),
 		cmocka_unit_test(the_document_fits),
 		cmocka_unit_test(dataspace_is_striped),
