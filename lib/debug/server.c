@@ -94,7 +94,7 @@ static enum MHD_Result send_reply(struct debug_server *server,
 		{ "Cross-Origin-Resource-Policy", "same-origin" },
 		{ "Content-Security-Policy",
 		  "default-src 'self' 'unsafe-inline' data:; "
-		  "frame-ancestors 'none'" },
+		  "frame-ancestors 'self'" },
 		{ "Content-Disposition", disposition },
 		{ "Allow", status == MHD_HTTP_METHOD_NOT_ALLOWED ? "GET, HEAD" :
 								    NULL },

@@ -21,6 +21,7 @@
 #include "keeper/events.h"
 #include "keeper/journal.h"
 #include "keeper/loan.h"
+#include "keeper/pprof.h"
 #include "keeper/record.h"
 #include "keeper/reporter.h"
 #include "keeper/request.h"
@@ -81,6 +82,9 @@ struct keeper {
 	struct surveyor *surveyor;
 	struct reporter_list reporters;
 	struct debug_server *http; /* NULL: nobody shows them */
+	struct pprof_list pprof;
+	/* pprof_dump(); NULL: it has no profiles. */
+	void (*dump_profiles)(struct keeper *k, const char *machine);
 	struct loan loan; /* to bigm run --cluster */
 	struct watch_list farewells; /* see farewell.h */
 	bool parting; /* a Shutdown waits for them */

@@ -70,7 +70,7 @@ static void on_figures(struct bigm_call *call, void *data)
 	bigm_call_free(call);
 }
 
-static void ask_for_figures(struct health *h)
+void health_dump(struct health *h)
 {
 	const struct bigm_call_options options = {
 		.size = sizeof(options),
@@ -78,14 +78,23 @@ static void ask_for_figures(struct health *h)
 		.on_done = on_figures,
 		.data = h,
 	};
+
+	if (!h->call)
+		h->call = rpc_call_start(h->client, "Supervisor.Expvars", NULL,
+					 0, &options);
+}
+
+static void dump_seldom(struct health *h)
+{
 	uint64_t now = loop_now_ns();
 
-	if (h->call || (h->dumped_ns != 0 &&
-			now - h->dumped_ns < HEALTH_DUMP_MS * NS_PER_MS))
+	if (h->dumped_ns != 0 &&
+	    now - h->dumped_ns < HEALTH_DUMP_MS * NS_PER_MS)
 		return;
 	h->dumped_ns = now;
-	h->call = rpc_call_start(h->client, "Supervisor.Expvars", NULL, 0,
-				 &options);
+	health_dump(h);
+	if (h->dumped)
+		h->dumped(h->data);
 }
 
 void health_note(struct health *h, const cJSON *reply)
@@ -104,7 +113,7 @@ void health_note(struct health *h, const cJSON *reply)
 	if (!h->ill)
 		log_warn("%s: is unhealthy: %s", h->name, trouble);
 	h->ill = true;
-	ask_for_figures(h);
+	dump_seldom(h);
 }
 
 void health_release(struct health *h)

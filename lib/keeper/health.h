@@ -5,7 +5,8 @@
  * not, this is logged, and its figures (Supervisor.Expvars) are saved for
  * whoever wants to know afterwards what led to its end: in the record's
  * folder, as NAME-YYYYMMDDTHHMMSSZ.expvars (UTC), at most one in
- * HEALTH_DUMP_MS.  When it is again, that is logged.
+ * HEALTH_DUMP_MS; at the same time `dumped` is called, for profiles of it.  When
+ * it is again, that is logged.
  *
  * Loop thread only.
  */
@@ -23,6 +24,9 @@ struct health {
 	struct rpc_client *client;
 	const char *name; /* of the machine */
 	const char *dir;  /* for the figures */
+	void (*dumped)(void *data); /* NULL: nothing */
+	void *data;
+	/* Its own. */
 	bool ill;
 	uint64_t dumped_ns;	/* monotonic; 0: never */
 	struct bigm_call *call; /* for the figures, under way */
@@ -30,6 +34,9 @@ struct health {
 
 /* Takes the answer to a Keepalive; one that says nothing is healthy. */
 void health_note(struct health *health, const cJSON *reply);
+
+/* Saves its figures now, because somebody asked for them. */
+void health_dump(struct health *health);
 
 /* Gives up what is under way. */
 void health_release(struct health *health);

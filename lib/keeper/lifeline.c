@@ -21,7 +21,7 @@ struct lifeline {
 	void *data;
 	int holder_fd, guard_fd; /* -1 when not watched */
 	uv_poll_t holder, guard;
-	uv_signal_t sigterm, sigchld;
+	uv_signal_t sigterm, sigchld, sigquit;
 	int open;
 };
 
@@ -64,6 +64,8 @@ static void on_signal(uv_signal_t *handle, int sig)
 
 	if (sig == SIGTERM)
 		l->events.terminate(l->data);
+	else if (sig == SIGQUIT)
+		l->events.quit(l->data);
 	else
 		l->events.child(l->data);
 }
@@ -124,11 +126,11 @@ struct lifeline *lifeline_new(struct loop *loop, int hold_fd, int guard_fd,
 	l->guard_fd = guard_fd;
 	l->holder_fd = hold_fd < 0 ? -1 : holder_pidfd(hold_fd);
 	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	start_signal(l, loop, &l->sigterm, SIGTERM);
 	start_signal(l, loop, &l->sigchld, SIGCHLD);
+	start_signal(l, loop, &l->sigquit, SIGQUIT);
 	if (start_poll(l, loop, &l->holder, &l->holder_fd, on_holder, err) <
 		    0 ||
 	    start_poll(l, loop, &l->guard, &l->guard_fd, on_guard, err) < 0) {
@@ -151,4 +153,5 @@ void lifeline_free(struct lifeline *l)
 	close_poll(&l->guard, &l->guard_fd);
 	uv_close((uv_handle_t *)&l->sigterm, on_closed);
 	uv_close((uv_handle_t *)&l->sigchld, on_closed);
+	uv_close((uv_handle_t *)&l->sigquit, on_closed);
 }

@@ -3,8 +3,8 @@
  *
  * The holder's process, which it watches besides the hold itself, since a
  * child that the holder forked may have inherited that; the guard; and
- * SIGTERM.  SIGCHLD tells of orphans to be reaped.  Signals of a terminal
- * are ignored.
+ * SIGTERM.  SIGCHLD tells of orphans to be reaped, SIGQUIT that somebody wants
+ * to know what goes on.  Other signals of a terminal are ignored.
  */
 #ifndef KEEPER_LIFELINE_H
 #define KEEPER_LIFELINE_H
@@ -21,6 +21,7 @@ struct lifeline_events {
 	void (*guard_gone)(void *data);
 	void (*terminate)(void *data);
 	void (*child)(void *data);
+	void (*quit)(void *data);
 };
 
 /* hold_fd -1: nobody holds.  guard_fd is taken over. */

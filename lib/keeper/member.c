@@ -28,6 +28,15 @@ static void on_missed(struct pulse *pulse, uint64_t silent_ns,
 		      const struct bigm_error *how);
 static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how);
 
+/* It is unhealthy. */
+static void on_dumped(void *data)
+{
+	const struct member *m = data;
+
+	if (m->keeper->dump_profiles)
+		m->keeper->dump_profiles(m->keeper, m->name);
+}
+
 struct member *member_new(struct keeper *k, int index,
 			  const struct start_request *order)
 {
@@ -45,6 +54,8 @@ struct member *member_new(struct keeper *k, int index,
 		.client = m->client,
 		.name = m->name,
 		.dir = k->record->dir,
+		.dumped = on_dumped,
+		.data = m,
 	};
 	m->pulse = (struct pulse){
 		.loop = k->loop,

@@ -19,6 +19,8 @@
 #include "keeper/lifeline.h"
 #include "keeper/member.h"
 #include "keeper/pages.h"
+#include "keeper/pprof.h"
+#include "keeper/pprof_pages.h"
 #include "machine/orphans.h"
 
 /* ------------------------------------------------------------------ */
@@ -73,7 +75,7 @@ static int is_watched(pid_t pid, void *data)
 	for (size_t i = 0; i < k->nmembers; i++)
 		if (k->members[i]->pid == pid && !k->members[i]->gone)
 			return 1;
-	return 0;
+	return pprof_is_run(&k->pprof, pid);
 }
 
 static void on_child(void *data)
@@ -81,11 +83,25 @@ static void on_child(void *data)
 	orphans_reap(is_watched, data);
 }
 
+/* Somebody wants to know what goes on. */
+static void on_quit(void *data)
+{
+	struct keeper *k = data;
+
+	log_info("signal 3 (Quit): what the machines do goes to %s",
+		 k->record->dir);
+	for (size_t i = 0; i < k->nmembers; i++)
+		if (k->members[i]->state == BIGM_RUNNING)
+			health_dump(&k->members[i]->health);
+	pprof_dump(k, NULL);
+}
+
 static const struct lifeline_events lifeline_events = {
 	.holder_gone = keeper_holder_gone,
 	.guard_gone = on_guard_gone,
 	.terminate = on_terminate,
 	.child = on_child,
+	.quit = on_quit,
 };
 
 /* ------------------------------------------------------------------ */
@@ -187,8 +203,10 @@ static int begin(struct keeper *k, int guard_fd, struct bigm_error *err)
 	k->bigm_path = own_program();
 	k->loop = loop_new(err);
 	if (!k->loop || keeper_init(k, output, err) < 0 ||
-	    make_system(k, err) < 0 || pages_serve(k, err) < 0 ||
-	    write_record(k, err) < 0)
+	    make_system(k, err) < 0)
+		return BIGM_EFAILED;
+	debug_pages_add(k->pages, pprof_routes, k);
+	if (pages_serve(k, err) < 0 || write_record(k, err) < 0)
 		return BIGM_EFAILED;
 	return serve(k, guard_fd, err) < 0 ? BIGM_EIO : open_events(k, err);
 }
@@ -201,6 +219,7 @@ int keeper_run(struct record *record, const struct keeper_options *options,
 		.options = options,
 		.find_cargo = bundle_find_cargo,
 		.preload = preload_variable,
+		.dump_profiles = pprof_dump,
 	};
 	struct bigm_error why = BIGM_ERROR_INIT;
 
@@ -208,6 +227,7 @@ int keeper_run(struct record *record, const struct keeper_options *options,
 		loop_run(k.loop);
 	else
 		keeper_report(options, &why);
+	pprof_release(&k.pprof);
 	if (!k.given_up)
 		keeper_dispose(&k);
 	free(k.bigm_path);

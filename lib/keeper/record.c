@@ -21,6 +21,7 @@
 #include "base/folder.h"
 #include "base/log.h"
 #include "keeper/health.h"
+#include "keeper/pprof.h"
 #include "keeper/place.h"
 
 #define NAME_MAX_LEN 41
@@ -347,13 +348,18 @@ static int copy_file(const char *from, const char *to, struct bigm_error *err)
 	return 0;
 }
 
+static bool ends_in(const char *file, const char *suffix)
+{
+	size_t len = strlen(file), n = strlen(suffix);
+
+	return len > n && strcmp(file + len - n, suffix) == 0;
+}
+
 static bool is_kept(const char *file)
 {
-	size_t len = strlen(file), suffix = strlen(HEALTH_DUMP_SUFFIX);
-
 	return strcmp(file, "output") == 0 || strcmp(file, "keeper.log") == 0 ||
-	       (len > suffix &&
-		strcmp(file + len - suffix, HEALTH_DUMP_SUFFIX) == 0);
+	       ends_in(file, HEALTH_DUMP_SUFFIX) ||
+	       ends_in(file, PPROF_DUMP_SUFFIX);
 }
 
 int record_keep_logs(const struct record *r, const char *dir,

@@ -10,6 +10,7 @@
  *		output		 what the machines print, see keeper/output.h
  *		keeper.log	 the keeper's own log
  *		m0-….expvars	 figures of a machine, see keeper/health.h
+ *		…-….heap.pb.gz	 and other profiles, see keeper/pprof.h
  *		m0/ …		 the machines' own folders
  *		socket		 a link to the control socket; a cluster without
  *				 it is not yet, or no longer, to be reached
@@ -55,8 +56,8 @@ struct record *record_find(const char *name, struct bigm_error *err);
 int record_write(const struct record *record, const char *file,
 		 const void *data, size_t len, struct bigm_error *err);
 
-/* Copies output, keeper.log and the figures of unhealthy machines to the
- * folder dir/NAME, which is made. */
+/* Copies output, keeper.log, figures and profiles of machines to the folder
+ * dir/NAME, which is made. */
 int record_keep_logs(const struct record *record, const char *dir,
 		     struct bigm_error *err);
 

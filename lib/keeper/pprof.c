@@ -1,0 +1,163 @@
+#include "config.h"
+
+#include "keeper/pprof.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "keeper/companion.h"
+#include "keeper/core.h"
+#include "loop/process.h"
+
+#define PROGRAM "bigm-pprof"
+#define ARGS_MAX 16
+
+struct pprof_run {
+	struct pprof_run *next;
+	struct pprof_list *list;
+	pid_t pid;
+	struct process_watch *watch;
+	void (*ended)(int wait_status, void *data);
+	void *data;
+};
+
+static void unlink_run(struct pprof_run *run)
+{
+	struct pprof_run **at = &run->list->runs;
+
+	while (*at != run)
+		at = &(*at)->next;
+	*at = run->next;
+	process_watch_free(run->watch);
+	free(run);
+}
+
+static void on_end(pid_t pid, int wait_status, void *data)
+{
+	struct pprof_run *run = data;
+
+	if (run->ended)
+		run->ended(wait_status, run->data);
+	unlink_run(run);
+}
+
+static pid_t spawn(struct keeper *k, const char *const *args, int out_fd,
+		   int err_fd, struct bigm_error *err)
+{
+	AUTO_FREE char *program = k->bigm_path ?
+					  companion_find(k->bigm_path, PROGRAM,
+							 err) :
+					  NULL;
+	AUTO_FREE char *cluster = xasprintf("--cluster=%s", k->record->name);
+	char *argv[ARGS_MAX + 4] = { (char *)"pprof", cluster,
+				     (char *)"--quiet" };
+	struct process_fd fds[2];
+	struct process_options options = {
+		.program = program,
+		.argv = argv,
+		.fds = fds,
+		.session = true,
+		.death_signal = SIGKILL,
+	};
+
+	if (!k->bigm_path)
+		return bigm_error_set(err, BIGM_EUNSUPPORTED,
+				      "this keeper has no %s", PROGRAM);
+	if (!program)
+		return err->code;
+	for (size_t i = 0; i < ARGS_MAX && args[i]; i++)
+		argv[3 + i] = (char *)args[i];
+	if (out_fd >= 0)
+		fds[options.nfds++] = (struct process_fd){ out_fd, 1 };
+	if (err_fd >= 0)
+		fds[options.nfds++] = (struct process_fd){ err_fd, 2 };
+	return process_spawn(&options, err);
+}
+
+pid_t pprof_start(struct keeper *k, const char *const *args, int out_fd,
+		  int err_fd, void (*ended)(int wait_status, void *data),
+		  void *data, struct bigm_error *err)
+{
+	pid_t pid = spawn(k, args, out_fd, err_fd, err);
+	struct pprof_run *run;
+
+	if (pid < 0)
+		return pid;
+	run = xcalloc(1, sizeof(*run));
+	*run = (struct pprof_run){ k->pprof.runs, &k->pprof, pid, NULL,
+				   ended, data };
+	k->pprof.runs = run;
+	run->watch = process_watch(k->loop, pid, on_end, run, err);
+	if (run->watch)
+		return pid;
+	kill(pid, SIGKILL);
+	unlink_run(run);
+	return BIGM_EIO;
+}
+
+bool pprof_is_run(const struct pprof_list *list, pid_t pid)
+{
+	for (const struct pprof_run *run = list->runs; run; run = run->next)
+		if (run->pid == pid)
+			return true;
+	return false;
+}
+
+void pprof_release(struct pprof_list *list)
+{
+	while (list->runs) {
+		struct pprof_run *run = list->runs;
+
+		if (run->ended)
+			run->ended(-1, run->data);
+		unlink_run(run);
+	}
+}
+
+/* ------------------------------------------------------------------ */
+/* Dumps                                                               */
+
+static void on_dumped(int wait_status, void *data)
+{
+	AUTO_FREE char *path = data;
+
+	if (wait_status == 0)
+		log_info("a profile is in %s", path);
+	else if (wait_status > 0)
+		log_warn("%s could not be written; bigm pprof says why", path);
+}
+
+static void dump_one(struct keeper *k, const char *machine, const char *what,
+		     const char *time)
+{
+	char *path = xasprintf("%s/%s-%s.%s" PPROF_DUMP_SUFFIX, k->record->dir,
+			       machine, time, what);
+	AUTO_FREE char *whose = xasprintf("--machine=%s", machine);
+	const char *const args[] = { what, whose, "-o", path, NULL };
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (pprof_start(k, args, -1, -1, on_dumped, path, &why) >= 0)
+		return;
+	log_warn("%s: no %s profile: %s", machine, what, why.text);
+	free(path);
+}
+
+void pprof_dump(struct keeper *k, const char *machine)
+{
+	time_t now = time(NULL);
+	struct tm utc;
+	char text[32];
+
+	strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+	dump_one(k, machine ? machine : "all", "heap", text);
+	dump_one(k, machine ? machine : "all", "threads", text);
+	if (!machine)
+		dump_one(k, "all", "mutex", text);
+}
