@@ -257,6 +257,7 @@ static int show_profile(struct debug_request *req, struct keeper *k,
 	job = job_new(k);
 	add_arg(job, xstrdup(name->profile));
 	add_arg(job, xstrdup(format->option));
+	add_arg(job, xstrdup("--rows=0"));
 	rc = add_query(job, req, name->profile, err);
 	if (rc < 0) {
 		debug_errand_unref(&job->errand);
