@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&command_cp,
 	&command_exec,
 	&command_help,
+	&command_map,
 	&command_pprof,
 	&command_run,
 	&command_shutdown,

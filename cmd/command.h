@@ -56,6 +56,7 @@ extern const struct command command_config;
 extern const struct command command_cp;
 extern const struct command command_exec;
 extern const struct command command_help;
+extern const struct command command_map;
 extern const struct command command_pprof;
 extern const struct command command_run;
 extern const struct command command_shutdown;

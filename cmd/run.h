@@ -133,6 +133,13 @@ char **run_expand_env(const struct option_list *list);
  * 0 when it is none, or a code. */
 int run_open_bundle(struct run_order *order, struct bigm_error *err);
 
+/* In a thread; may block.  Starts the machines for a job, or takes those of the
+ * cluster that the session visits, and brings them the bundle: *machines is
+ * malloc'ed.  data is the struct run_order.  Returns their number or a code. */
+struct session;
+int run_find_machines(struct session *session, const void *data,
+		      struct bigm_machine ***machines, struct bigm_error *err);
+
 /* Both return the exit status. */
 int run_driver(const struct run_order *order);
 int run_ranks(const struct run_order *order);

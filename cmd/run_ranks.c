@@ -44,8 +44,8 @@ static int choose(struct session *s, struct bigm_machine ***machines,
 			      "status says why", cluster_info(s->cluster)->name);
 }
 
-static int find(struct session *s, const void *data,
-		struct bigm_machine ***machines, struct bigm_error *err)
+int run_find_machines(struct session *s, const void *data,
+		      struct bigm_machine ***machines, struct bigm_error *err)
 {
 	const struct run_order *run = data;
 	const struct cluster_order order = {
@@ -74,7 +74,7 @@ int run_ranks(const struct run_order *order)
 			.dir = bundled ? order->options.dir : order->dir,
 			.binary = bundled,
 		},
-		.find = find,
+		.find = run_find_machines,
 		.data = order,
 		.needed = order->options.min,
 	};

@@ -1,0 +1,417 @@
+#include "map/map_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "supervisor/map.h"
+
+#define READ_SIZE 65536u
+/* How often a thread that waits for its machine looks up. */
+#define LOOK_MS 100
+/* A call that broke off with its machine has this long to be known for it. */
+#define DEATH_MS 2000
+/* After so many calls that broke off without one job done, it is given up. */
+#define MOST_BARREN 3
+/* How much a job counts for the average. */
+#define WEIGHT 0.2
+#define LEAST_SECONDS 1e-6
+
+/* What a station is told, frame by frame. */
+struct hearing {
+	struct map_station *station;
+	struct capture out, err; /* of the job that is being told of */
+};
+
+static bool is_over(struct map *map)
+{
+	bool over;
+
+	pthread_mutex_lock(&map->lock);
+	over = map->over || map->stop == HALT_NOW;
+	pthread_mutex_unlock(&map->lock);
+	return over;
+}
+
+/* ---- one job has ended ---- */
+
+static int read_how(struct map_result *r, const cJSON *json, char **failed,
+		    struct bigm_error *err)
+{
+	const char *why = NULL, *code = "FAILED";
+	int64_t status = 0, signal = 0;
+
+	if (json_opt_int64(json, "status", &status, err) != 0 ||
+	    json_opt_int64(json, "signal", &signal, err) != 0 ||
+	    json_opt_string(json, "failed", &why, err) != 0 ||
+	    json_opt_string(json, "code", &code, err) != 0 ||
+	    json_opt_bool(json, "late", &r->late, err) != 0)
+		return err->code;
+	r->signal = (int)(signal & 127);
+	r->status = r->signal != 0 ? 128 + r->signal : (int)(status & 255);
+	if (r->late)
+		r->status = 124;
+	if (why == NULL)
+		return 0;
+	r->failed = *failed = xstrdup(why);
+	switch (error_code_from_name(code)) {
+	case BIGM_ENOTFOUND:
+		r->status = 127;
+		break;
+	case BIGM_EPERMISSION:
+		r->status = 126;
+		break;
+	default:
+		r->status = 125;
+	}
+	return 0;
+}
+
+/* Takes the job back from its station; NULL when it has none of that number. */
+static struct map_job *take_back(struct map_station *station, uint64_t number,
+				 double seconds)
+{
+	struct map *map = station->map;
+	struct map_job *job;
+
+	pthread_mutex_lock(&map->lock);
+	job = map_jobs_remove(&station->jobs, number);
+	if (job != NULL) {
+		station->bytes -= job->argv_len;
+		station->told++;
+		seconds = seconds > LEAST_SECONDS ? seconds : LEAST_SECONDS;
+		station->seconds = station->seconds <= 0 ? seconds
+			: (1 - WEIGHT) * station->seconds + WEIGHT * seconds;
+	}
+	pthread_mutex_unlock(&map->lock);
+	return job;
+}
+
+/* A job that shall be tried again, or that has not run as it should, needs no
+ * telling.  Until this is known it counts as being out, or the map might end
+ * meanwhile. */
+static bool put_back(struct map *map, struct map_job *job, bool failed,
+		     bool dropped)
+{
+	bool again;
+
+	pthread_mutex_lock(&map->lock);
+	dropped = dropped || (failed && map->signalled);
+	again = failed && job->attempts + 1 < map->options.attempts &&
+		map->stop == HALT_NEVER;
+	if (again) {
+		job->attempts++;
+		map_jobs_add(&map->again, job);
+	} else if (dropped) {
+		map->incomplete = true;
+		map_job_free(job);
+	}
+	map->out--;
+	pthread_cond_signal(&map->changed);
+	pthread_mutex_unlock(&map->lock);
+	return again || dropped;
+}
+
+static int job_ended(struct hearing *h, const void *bytes, size_t len,
+		     struct bigm_error *err)
+{
+	struct map_station *station = h->station;
+	AUTO_JSON cJSON *json = json_parse(bytes, len, err);
+	const cJSON *seconds;
+	struct map_result how = { 0 };
+	struct map_outcome *outcome;
+	struct map_job *job;
+	bool dropped = false;
+	char *failed = NULL;
+	uint64_t number;
+
+	if (json == NULL || bigm_json_get_uint64(json, "job", &number, err) != 0 ||
+	    json_opt_bool(json, "dropped", &dropped, err) != 0 ||
+	    read_how(&how, json, &failed, err) != 0)
+		return err->code;
+	seconds = cJSON_GetObjectItemCaseSensitive(json, "seconds");
+	how.seconds = cJSON_IsNumber(seconds) ? seconds->valuedouble : 0;
+	job = take_back(station, number, how.seconds);
+	if (job == NULL || put_back(station->map, job, how.status != 0, dropped)) {
+		free(failed);
+		capture_release(&h->out);
+		capture_release(&h->err);
+		return job != NULL ? 0
+			: bigm_error_set(err, BIGM_EPROTOCOL,
+					 "it told of job %llu, which it was not "
+					 "given", (unsigned long long)number);
+	}
+	outcome = map_outcome_new(job);
+	outcome->result.status = how.status;
+	outcome->result.signal = how.signal;
+	outcome->result.late = how.late;
+	outcome->result.seconds = how.seconds;
+	outcome->result.failed = outcome->failed = failed;
+	outcome->result.machine = bigm_machine_name(station->machine);
+	outcome->out = h->out;
+	outcome->err = h->err;
+	capture_init(&h->out);
+	capture_init(&h->err);
+	map_tell(station->map, outcome);
+	return 0;
+}
+
+/* ---- frames ---- */
+
+static int take_frames(struct hearing *h, struct buffer *in,
+		       struct bigm_error *err)
+{
+	const uint8_t *data;
+	size_t len, frame_len;
+	char kind;
+	int code;
+
+	while ((code = map_frame_next(in, &kind, &data, &len, &frame_len, err)) > 0) {
+		if (kind == 'o')
+			code = capture_add(&h->out, data, len, err);
+		else if (kind == 'e')
+			code = capture_add(&h->err, data, len, err);
+		else if (kind == 'x')
+			code = job_ended(h, data, len, err);
+		else
+			code = bigm_error_set(err, BIGM_EPROTOCOL,
+					      "it sent a frame of kind %d, "
+					      "which is none", kind);
+		buffer_consume(in, frame_len);
+		if (code != 0)
+			return code;
+	}
+	return code;
+}
+
+/* To the end of the call; 0, or why it broke off. */
+static int listen_to(struct map_station *station, struct bigm_error *err)
+{
+	struct buffer in = BUFFER_INIT(FRAME_MAX_PAYLOAD + 2 * READ_SIZE);
+	struct hearing h = { .station = station };
+	ssize_t n = 1;
+	int code = 0;
+
+	capture_init(&h.out);
+	capture_init(&h.err);
+	while (n > 0 && code == 0) {
+		uint8_t *room = buffer_reserve(&in, READ_SIZE, err);
+
+		n = room == NULL ? BIGM_EEXHAUSTED
+			: bigm_call_read(station->call, room, READ_SIZE, err);
+		if (n > 0) {
+			buffer_commit(&in, (size_t)n);
+			code = take_frames(&h, &in, err);
+		}
+	}
+	capture_release(&h.out);
+	capture_release(&h.err);
+	buffer_release(&in);
+	return n < 0 ? (int)n : code;
+}
+
+/* ---- a call ---- */
+
+static char *describe_order(const struct map_station *station, size_t slots)
+{
+	const struct map_options *o = &station->map->options;
+	AUTO_FREE char *machine = xasprintf("BIGM_MACHINE=%s",
+					    bigm_machine_name(station->machine));
+	AUTO_JSON cJSON *order = cJSON_CreateObject();
+	cJSON *env;
+
+	cJSON_AddItemToObject(order, "argv",
+			      json_strings((const char *const *)o->argv));
+	env = json_strings((const char *const *)o->env);
+	cJSON_AddItemToArray(env, cJSON_CreateString(machine));
+	cJSON_AddItemToObject(order, "env", env);
+	if (o->dir != NULL)
+		cJSON_AddStringToObject(order, "dir", o->dir);
+	if (o->binary)
+		cJSON_AddBoolToObject(order, "binary", true);
+	json_add_uint64(order, "slots", slots);
+	json_add_uint64(order, "timeout_ms", o->timeout_ms);
+	return json_print(order);
+}
+
+/* Not when the map is over: nobody would end it. */
+static bool open_call(struct map_station *station)
+{
+	const struct bigm_call_options options = {
+		.size = sizeof(options), .stream_arg = true, .stream_reply = true,
+	};
+	struct map *map = station->map;
+
+	pthread_mutex_lock(&map->lock);
+	if (!map->over && map->stop != HALT_NOW)
+		station->call = bigm_call_start(station->machine,
+						"Supervisor.Map", NULL, &options);
+	pthread_mutex_unlock(&map->lock);
+	return station->call != NULL;
+}
+
+static int begin_call(struct map_station *station, struct bigm_error *err)
+{
+	struct map *map = station->map;
+	int procs = bigm_machine_maxprocs(station->machine);
+	size_t slots = (size_t)(map->options.slots > 0 ? map->options.slots
+							 : procs > 0 ? procs : 1);
+	AUTO_FREE char *order = describe_order(station, slots);
+	struct buffer frame = BUFFER_INIT(FRAME_HEADER + FRAME_MAX_PAYLOAD);
+	int code = map_frame_append(&frame, 's', order, strlen(order), err);
+
+	if (code == 0 && !open_call(station))
+		code = bigm_error_set(err, BIGM_ECANCELED, "the map is over");
+	if (code == 0)
+		code = bigm_call_write(station->call, buffer_data(&frame),
+				       frame.len, err);
+	buffer_release(&frame);
+	if (code != 0)
+		return code;
+	pthread_mutex_lock(&map->lock);
+	station->slots = slots;
+	pthread_cond_signal(&map->changed);
+	pthread_mutex_unlock(&map->lock);
+	return 0;
+}
+
+static void end_call(struct map_station *station)
+{
+	struct map *map = station->map;
+	struct bigm_call *call;
+
+	pthread_mutex_lock(&map->lock);
+	if (station->call != NULL)
+		bigm_call_cancel(station->call);
+	while (station->writing)
+		pthread_cond_wait(&station->written, &map->lock);
+	call = station->call;
+	station->call = NULL;
+	pthread_mutex_unlock(&map->lock);
+	if (call != NULL)
+		bigm_call_free(call);
+}
+
+/* ---- a call that broke off ---- */
+
+static void set_aside(struct map *map, struct map_job *job, const char *machine)
+{
+	struct map_outcome *outcome = map_outcome_new(job);
+
+	outcome->failed = xasprintf("set aside: %d machines were lost while it "
+				    "ran, %s last", MAP_MOST_LOST, machine);
+	outcome->result.failed = outcome->failed;
+	outcome->result.machine = machine;
+	outcome->result.status = 125;
+	map_tell(map, outcome);
+}
+
+/* Its jobs are for others, but for those that have taken too many machines
+ * with them: of a machine that died, the ones that ran, which are the first. */
+static void give_up_jobs(struct map_station *station, bool died)
+{
+	struct map *map = station->map;
+	struct map_jobs aside;
+	struct map_job *job;
+	size_t running;
+
+	map_jobs_init(&aside);
+	pthread_mutex_lock(&map->lock);
+	running = died ? station->slots : 0;
+	station->slots = 0;
+	station->bytes = 0;
+	buffer_consume(&station->outgoing, station->outgoing.len);
+	while ((job = map_jobs_take(&station->jobs)) != NULL) {
+		map->out--;
+		if (running > 0) {
+			running--;
+			job->lost++;
+		}
+		map_jobs_add(job->lost >= MAP_MOST_LOST ? &aside : &map->again, job);
+	}
+	pthread_cond_signal(&map->changed);
+	pthread_mutex_unlock(&map->lock);
+	while ((job = map_jobs_take(&aside)) != NULL)
+		set_aside(map, job, bigm_machine_name(station->machine));
+}
+
+/* Serves until the map is over, or the machine of no more use: why. */
+static int serve(struct map_station *station, struct bigm_error *err)
+{
+	struct map *map = station->map;
+	int barren = 0, code = 0;
+
+	while (barren < MOST_BARREN) {
+		uint64_t told = station->told;
+		bool died;
+
+		code = begin_call(station, err);
+		if (code == 0)
+			code = listen_to(station, err);
+		if (is_over(map))
+			code = 0;
+		else if (code == 0)
+			code = bigm_error_set(err, BIGM_EPROTOCOL,
+					      "it ended the call");
+		died = code != 0 && bigm_machine_wait(station->machine,
+						      BIGM_STOPPED, DEATH_MS,
+						      NULL) == 0;
+		give_up_jobs(station, died);
+		end_call(station);
+		if (code == 0 || died)
+			break;
+		barren = station->told == told ? barren + 1 : 0;
+	}
+	return code;
+}
+
+/* Its machine is RUNNING, or the map over. */
+static int wait_for_machine(struct map_station *station, struct bigm_error *err)
+{
+	int code = BIGM_EDEADLINE;
+
+	while (code == BIGM_EDEADLINE && !is_over(station->map))
+		code = bigm_machine_wait(station->machine, BIGM_RUNNING, LOOK_MS,
+					 err);
+	return is_over(station->map) ? 0 : code;
+}
+
+/* Jobs that nobody is left to run. */
+static void check_rest(struct map *map, const struct bigm_error *why)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	bool none = true;
+
+	pthread_mutex_lock(&map->lock);
+	for (size_t i = 0; i < map->nstations; i++)
+		none = none && map->stations[i]->over;
+	pthread_mutex_unlock(&map->lock);
+	if (!none)
+		return;
+	bigm_error_set(&err, why->code, "no machine is left: %s", why->text);
+	map_fail(map, &err);
+}
+
+void *map_station_main(void *data)
+{
+	struct map_station *station = data;
+	struct map *map = station->map;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	int code = wait_for_machine(station, &err);
+
+	if (code == 0 && !is_over(map))
+		code = serve(station, &err);
+	pthread_mutex_lock(&map->lock);
+	station->over = true;
+	pthread_mutex_unlock(&map->lock);
+	if (code != 0 && !is_over(map)) {
+		if (map->options.on_lost != NULL)
+			map->options.on_lost(station->machine, &err,
+					     map->options.data);
+		check_rest(map, &err);
+	}
+	map_thread_done(map);
+	return NULL;
+}

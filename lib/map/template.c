@@ -1,0 +1,220 @@
+#include "map/template.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* No job has as many inputs. */
+#define MOST_INPUTS 1000
+
+enum form { LITERAL, NUMBER, WHOLE, STEM, LAST, FOLDER, LAST_STEM };
+
+/* What stands between the braces, behind the number of an input. */
+static const struct {
+	const char *text;
+	enum form form;
+} forms[] = {
+	{ "}", WHOLE }, { ".}", STEM }, { "/}", LAST }, { "//}", FOLDER },
+	{ "/.}", LAST_STEM },
+};
+
+struct part {
+	enum form form;
+	unsigned input; /* from 1; 0: all of them */
+	char *text;	/* of a LITERAL */
+	bool ends;	/* the argument ends behind it */
+};
+
+struct map_template {
+	struct part *parts;
+	size_t n;
+	unsigned inputs;
+	bool append; /* no part is an input */
+};
+
+static struct part *add(struct map_template *t, enum form form)
+{
+	t->parts = xrealloc(t->parts, (t->n + 1) * sizeof(*t->parts));
+	t->parts[t->n] = (struct part){ .form = form };
+	return &t->parts[t->n++];
+}
+
+/* Reads a placeholder at `text`; its length, or 0 when there is none. */
+static size_t read_place(const char *text, struct part *part)
+{
+	const char *at = text + 1;
+	char *end;
+
+	*part = (struct part){ .form = NUMBER };
+	if (strncmp(text, "{#}", 3) == 0)
+		return 3;
+	if (*text != '{')
+		return 0;
+	if (isdigit((unsigned char)*at)) {
+		unsigned long n = strtoul(at, &end, 10);
+
+		if (n == 0 || n > MOST_INPUTS)
+			return 0;
+		part->input = (unsigned)n;
+		at = end;
+	}
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		size_t len = strlen(forms[i].text);
+
+		if (strncmp(at, forms[i].text, len) == 0) {
+			part->form = forms[i].form;
+			return (size_t)(at - text) + len;
+		}
+	}
+	return 0;
+}
+
+static void add_literal(struct map_template *t, const char *text, size_t len)
+{
+	if (len > 0)
+		add(t, LITERAL)->text = xasprintf("%.*s", (int)len, text);
+}
+
+static void add_argument(struct map_template *t, const char *text)
+{
+	const char *from = text;
+
+	while (*text != '\0') {
+		struct part place;
+		size_t len = read_place(text, &place);
+
+		if (len == 0) {
+			text++;
+			continue;
+		}
+		add_literal(t, from, (size_t)(text - from));
+		*add(t, place.form) = place;
+		if (place.form != NUMBER)
+			t->append = false;
+		if (place.input > t->inputs)
+			t->inputs = place.input;
+		text += len;
+		from = text;
+	}
+	add_literal(t, from, (size_t)(text - from));
+	add(t, LITERAL)->ends = true;
+}
+
+struct map_template *map_template_new(char *const *argv)
+{
+	struct map_template *t = xcalloc(1, sizeof(*t));
+
+	t->append = true;
+	for (; *argv != NULL; argv++)
+		add_argument(t, *argv);
+	return t;
+}
+
+void map_template_free(struct map_template *t)
+{
+	if (t == NULL)
+		return;
+	for (size_t i = 0; i < t->n; i++)
+		free(t->parts[i].text);
+	free(t->parts);
+	free(t);
+}
+
+unsigned map_template_inputs(const struct map_template *t)
+{
+	return t->inputs;
+}
+
+/* ---- one job ---- */
+
+/* An extension begins with the last dot of the last part, but not at its
+ * beginning: ".profile" has none. */
+static size_t stem_length(const char *input)
+{
+	const char *slash = strrchr(input, '/');
+	const char *last = slash != NULL ? slash + 1 : input;
+	const char *dot = strrchr(last, '.');
+
+	return dot == NULL || dot == last ? strlen(input) : (size_t)(dot - input);
+}
+
+static int append_form(struct buffer *out, enum form form, const char *input,
+		       struct bigm_error *err)
+{
+	const char *slash = strrchr(input, '/');
+	size_t from = slash != NULL ? (size_t)(slash + 1 - input) : 0;
+	size_t stem = stem_length(input);
+
+	switch (form) {
+	case STEM:
+		return buffer_append(out, input, stem, err);
+	case LAST:
+		return buffer_append(out, input + from, strlen(input + from), err);
+	case LAST_STEM:
+		return buffer_append(out, input + from, stem - from, err);
+	case FOLDER:
+		if (slash == NULL)
+			return buffer_append(out, ".", 1, err);
+		return buffer_append(out, input, slash == input ? 1 : from - 1, err);
+	default:
+		return buffer_append(out, input, strlen(input), err);
+	}
+}
+
+static int append_inputs(struct buffer *out, const struct part *part,
+			 const char *const *inputs, struct bigm_error *err)
+{
+	int code = 0;
+
+	for (unsigned i = 0; inputs[i] != NULL && code == 0; i++) {
+		if (part->input != 0 && part->input != i + 1)
+			continue;
+		if (part->input == 0 && i > 0)
+			code = buffer_append(out, " ", 1, err);
+		if (code == 0)
+			code = append_form(out, part->form, inputs[i], err);
+	}
+	return code;
+}
+
+static int append_part(struct buffer *out, const struct part *part,
+		       uint64_t number, const char *const *inputs,
+		       struct bigm_error *err)
+{
+	if (part->ends)
+		return buffer_append(out, "", 1, err);
+	if (part->form == LITERAL)
+		return buffer_append(out, part->text, strlen(part->text), err);
+	if (part->form == NUMBER)
+		return buffer_appendf(out, err, "%" PRIu64, number);
+	return append_inputs(out, part, inputs, err);
+}
+
+int map_template_expand(const struct map_template *t, uint64_t number,
+			const char *const *inputs, struct buffer *argv,
+			struct bigm_error *err)
+{
+	struct buffer out = BUFFER_INIT(MAP_MOST_ARGV);
+	int code = 0;
+
+	for (size_t i = 0; i < t->n && code == 0; i++)
+		code = append_part(&out, &t->parts[i], number, inputs, err);
+	for (; t->append && *inputs != NULL && code == 0; inputs++)
+		code = buffer_append(&out, *inputs, strlen(*inputs) + 1, err);
+	if (code != 0)
+		code = bigm_error_set(err, BIGM_EINVALID,
+				      "the command line of job %" PRIu64
+				      " is longer than %u bytes", number,
+				      MAP_MOST_ARGV);
+	else if (out.len == 0 || *buffer_data(&out) == '\0')
+		code = bigm_error_set(err, BIGM_EINVALID,
+				      "the command line of job %" PRIu64
+				      " names no program", number);
+	else
+		code = buffer_append(argv, buffer_data(&out), out.len, err);
+	buffer_release(&out);
+	return code;
+}
