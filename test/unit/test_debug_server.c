@@ -301,6 +301,10 @@ static void nothing_but_reading(void **state)
 		  "Host: localhost\r\nContent-Length: 100000\r\n", 405, "read");
 }
 
+#define FOREIGN(mode)                                                          \
+	("Host: localhost\r\nSec-Fetch-Site: cross-site\r\n"                  \
+	 "Sec-Fetch-Mode: " mode "\r\n")
+
 static void foreign_names_are_refused(void **state)
 {
 	static const char *const foreign[] = {
@@ -316,16 +320,14 @@ static void foreign_names_are_refused(void **state)
 		"Host: [::2]:3333\r\n",
 		"Host: [::1\r\n",
 		"Host: localhost\r\nHost: example.com\r\n",
-		"Host: localhost\r\nSec-Fetch-Site: cross-site\r\n"
-		"Sec-Fetch-Mode: no-cors\r\n",
+		FOREIGN("no-cors"),
 	};
 	static const char *const ours[] = {
 		"Host: LOCALHOST:1234\r\n",
 		"Host: [::1]:3333\r\n",
 		"Host: 127.0.0.2\r\n",
 		"Host: localhost\r\nSec-Fetch-Site: same-origin\r\n",
-		"Host: localhost\r\nSec-Fetch-Site: cross-site\r\n"
-		"Sec-Fetch-Mode: navigate\r\n",
+		FOREIGN("navigate"),
 	};
 	struct fixture *f = *state;
 
