@@ -260,7 +260,9 @@ int stale_shutdown(const struct invocation *in,
 	fflush(stdout);
 	status = tell_rest(in, list, cJSON_GetArraySize(chosen));
 	asked = chosen->child != NULL ? ask(in, chosen, options) : 0;
-	if (asked == 0)
+	if (asked == 0 && chosen->child != NULL)
 		asked = end(in, strays, chosen);
+	if (asked == 0 && strays->tidy != NULL && strays->tidy(&err) != 0)
+		asked = command_fail(in, STATUS_FAILED, "%s", err.text);
 	return command_finish_output(in, asked != 0 ? asked : status);
 }

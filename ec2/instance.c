@@ -522,6 +522,7 @@ void instance_seen(struct system_launch *l, const struct ec2_instance *i)
 	} else if (i && i->state == EC2_RUNNING && !l->host &&
 		   (host = address_of(l, i))) {
 		l->host = xstrdup(host);
+		instance_note_host(l);
 		if (!l->is.zone || !*l->is.zone) {
 			free(l->is.zone);
 			l->is.zone = xstrdup(i->zone);

@@ -104,7 +104,8 @@ static cJSON *facts_of(const struct ec2_instance *i, const char *region,
 	return facts;
 }
 
-static int find_in(struct ec2_client *c, cJSON *found, struct ec2_failure *f)
+static int find_in(const struct strays_options *o, struct ec2_client *c,
+		   cJSON *found, struct ec2_failure *f)
 {
 	static const char *const ours = "bigm";
 	static const char *const states[] = { "pending", "running", "stopping",
@@ -135,6 +136,8 @@ static int find_in(struct ec2_client *c, cJSON *found, struct ec2_failure *f)
 /* Regions are taken from one list by several threads. */
 struct tour {
 	const struct strays_options *options;
+	int (*visit)(const struct strays_options *o, struct ec2_client *c,
+		     cJSON *found, struct ec2_failure *f);
 	char *const *regions;
 	size_t n;
 	pthread_mutex_t lock;
@@ -147,7 +150,7 @@ static void visit(struct tour *t, const char *region)
 	cJSON *found = cJSON_CreateArray();
 	struct ec2_failure f = EC2_FAILURE_INIT;
 	struct ec2_client *c = client_of(t->options, region, &f.error);
-	int r = c ? find_in(c, found, &f) : BIGM_EFAILED;
+	int r = c ? t->visit(t->options, c, found, &f) : BIGM_EFAILED;
 
 	ec2_client_free(c);
 	pthread_mutex_lock(&t->lock);
@@ -182,15 +185,14 @@ static void *travel(void *data)
 	}
 }
 
-static cJSON *tour(const struct strays_options *o,
-		   const struct ec2_regions *regions)
+static cJSON *tour(struct tour t, const struct ec2_regions *regions)
 {
-	struct tour t = { .options = o, .regions = regions->names,
-			  .n = regions->count,
-			  .found = cJSON_CreateArray() };
 	pthread_t threads[AT_ONCE];
 	size_t n = 0;
 
+	t.regions = regions->names;
+	t.n = regions->count;
+	t.found = cJSON_CreateArray();
 	pthread_mutex_init(&t.lock, NULL);
 	while (n < AT_ONCE && n < regions->count &&
 	       pthread_create(&threads[n], NULL, travel, &t) == 0)
@@ -241,22 +243,51 @@ static void judge(const struct strays_options *o, cJSON *list,
 	}
 }
 
-cJSON *strays_find(const struct strays_options *o, struct bigm_error *err)
+/* What a tour of all regions finds; NULL with an error where not even they are
+ * known. */
+static cJSON *tour_all(struct tour t, struct bigm_error *err)
 {
-	struct ec2_client *c = client_of(o, o->region, err);
+	struct ec2_client *c = client_of(t.options, t.options->region, err);
 	struct ec2_regions regions = { NULL, 0 };
 	struct ec2_failure f = EC2_FAILURE_INIT;
 	cJSON *list = NULL;
-	char **alive;
 
 	if (!c)
 		return NULL;
 	if (ec2_describe_regions(c, &regions, &f) < 0)
 		error_copy(err, &f.error);
 	else
-		list = tour(o, &regions);
+		list = tour(t, &regions);
 	ec2_regions_release(&regions);
 	ec2_client_free(c);
+	return list;
+}
+
+static int tidy_in(const struct strays_options *o, struct ec2_client *c,
+		   cJSON *found, struct ec2_failure *f)
+{
+	return strays_sweep(o, c, f);
+}
+
+int strays_tidy(const struct strays_options *o, struct bigm_error *err)
+{
+	AUTO_JSON cJSON *list = tour_all((struct tour){ .options = o,
+							.visit = tidy_in },
+					 err);
+
+	if (!list)
+		return BIGM_EFAILED;
+	return list->child ? bigm_error_set(err, BIGM_EFAILED, "%s",
+					    text_of(list->child, "error"))
+			   : 0;
+}
+
+cJSON *strays_find(const struct strays_options *o, struct bigm_error *err)
+{
+	cJSON *list = tour_all((struct tour){ .options = o, .visit = find_in },
+			       err);
+	char **alive;
+
 	alive = list ? o->alive(o->data, err) : NULL;
 	if (!alive) {
 		cJSON_Delete(list);

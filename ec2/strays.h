@@ -38,6 +38,9 @@ cJSON *strays_find(const struct strays_options *o, struct bigm_error *err);
 int strays_end(const struct strays_options *o, cJSON *machines,
 	       struct bigm_error *err);
 
+/* strays_sweep() in all regions, also where no instance is. */
+int strays_tidy(const struct strays_options *o, struct bigm_error *err);
+
 /* Puts the user's groups of a region in order: rules of this host's clusters
  * that have no keeper are revoked, and groups that nothing uses any more are
  * deleted, for which patience_ms is waited. */

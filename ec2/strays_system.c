@@ -103,4 +103,15 @@ static int end(cJSON *machines, struct bigm_error *err)
 	return r;
 }
 
-const struct system_strays strays_of_ec2 = { find, end };
+static int tidy(struct bigm_error *err)
+{
+	struct searcher s;
+	int r = searcher_init(&s, err);
+
+	if (r == 0)
+		r = strays_tidy(&s.options, err);
+	ec2_asker_release(&s.asker);
+	return r;
+}
+
+const struct system_strays strays_of_ec2 = { find, end, tidy };

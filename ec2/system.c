@@ -124,6 +124,7 @@ static void system_free(struct system *s)
 		l->released = true;
 		instance_maybe_free(l);
 	}
+	system_readings_end(s);
 	loop_timer_stop(s->keeper.loop, &s->look_timer);
 	for (size_t i = 0; i < s->ndoomed; i++)
 		free(s->doomed[i]);
@@ -147,6 +148,7 @@ static struct system *system_new(const struct system_keeper *keeper,
 
 	s->keeper = *keeper;
 	TAILQ_INIT(&s->launches);
+	TAILQ_INIT(&s->readings);
 	s->cancel = cancel_new(err);
 	if (s->cancel && load_settings(s, settings, err) == 0 &&
 	    make_client(s, err) == 0 && find_worker(s, err) == 0 &&
@@ -260,6 +262,7 @@ const struct system_ops system_ec2 = {
 	.elsewhere = true,
 	.bootstraps = system_ships,
 	.worker = system_worker,
+	.read_file = system_read_file,
 	.arch = system_arch,
 	.end = system_end,
 	.free = system_free,

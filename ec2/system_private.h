@@ -5,6 +5,7 @@
  *   errands.c	 what EC2 is asked: launching, looking, ending; each in batches,
  *		 on libuv's threads, one of a kind at a time
  *   instance.c	 what becomes of one machine, and the way to it by SSH
+ *   read.c	 files of instances, by SSH
  *   launcher.c	 instances out of settings; blocks, knows no loop
  *
  * Loop thread, but for what errands.c calls on others: the launcher, and the
@@ -58,6 +59,13 @@ struct system_launch {
 	struct buffer tail; /* of its output: the beginning of a line */
 };
 
+/* Where a machine's instance is, also when the machine is gone. */
+struct system_host {
+	char *machine, *address;
+};
+
+struct system_reading;
+
 struct system {
 	struct system_keeper keeper;
 	struct ec2_asker asker;
@@ -70,6 +78,9 @@ struct system {
 	char *worker; /* ec2boot, for this host's architecture */
 	char worker_digest[DIGEST_SIZE];
 	TAILQ_HEAD(, system_launch) launches;
+	TAILQ_HEAD(, system_reading) readings; /* read.c's */
+	struct system_host *hosts;
+	size_t nhosts;
 	size_t nlaunches;
 	struct bill bill; /* of those that are gone */
 	uint64_t boot_ms; /* from the launch to where it can be dialled */
@@ -95,6 +106,16 @@ void errands_terminate(struct system *s, const char *id);
 /* One did not come up for *why: asks for its console, whose last lines are put
  * behind that, and ends it. */
 void errands_console(struct system_launch *l, const struct bigm_error *why);
+
+/* ---- read.c ---- */
+
+/* The contract's. */
+void system_read_file(struct system *s, const char *machine, const char *path,
+		      size_t limit, system_read_fn *done, void *data);
+/* Ends what is being read, and forgets where instances are. */
+void system_readings_end(struct system *s);
+/* l->host is known. */
+void instance_note_host(const struct system_launch *l);
 
 /* ---- instance.c ---- */
 

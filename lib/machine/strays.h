@@ -31,6 +31,9 @@ struct system_strays {
 	 * Each gets "ended": true, or "error", a text.  The code is the first
 	 * failure's. */
 	int (*end)(cJSON *machines, struct bigm_error *err);
+	/* Puts away everywhere what nothing uses any more, whether there is a
+	 * machine to end or none.  NULL: there is never any such. */
+	int (*tidy)(struct bigm_error *err);
 };
 
 #endif

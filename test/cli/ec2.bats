@@ -83,9 +83,33 @@ sys.exit(len(known) != $2)" 2>/dev/null
     nothing_is_left
 }
 
+# The policy of bigm-ec2(5), as a control of the service's.
+policy_of_the_manual() {
+    sed -n '/^{$/,/^}$/p' "$abs_top_srcdir/man/bigm-ec2.5" | python3 -c "import json, sys
+statement, = json.load(sys.stdin)['Statement']
+print(json.dumps({'allowed': statement['Action']}))"
+}
+
 # has_printed TEXT: by way of journald and SSH.
 has_printed() {
     "$BIGM" tail --no-follow m0 | grep -qF -- "$1"
+}
+
+# read_file PATH [LIMIT]: of m0's host, by way of the keeper and SSH.
+read_file() {
+    bigm_there status --json | python3 -c "import json, sys
+print(json.load(sys.stdin)[0]['socket'])" >socket
+    cloud run -- curl -sS --http2-prior-knowledge --unix-socket "$(cat socket)" -H 'content-type: application/json' \
+        -d "{\"machine\": \"m0\", \"path\": \"$1\", \"limit\": ${2:-100000}}" http://keeper/bigrpc/Keeper.ReadFile
+}
+
+# Files of the instance itself, which the worker need not answer for.
+host_files() {
+    [ "$(read_file /etc/hostname)" = "$(on_machine 'cat /etc/hostname')" ]
+    [[ $(read_file /proc/loadavg) == *.*/* ]]
+    [[ $(read_file /nowhere) == *"No such file"* ]]
+    [[ $(read_file /etc) == *"no regular file"* ]]
+    [[ $(read_file /etc/passwd 10) == *"more than 10 bytes"* ]]
 }
 
 # on_machine COMMAND: what it prints there.
@@ -95,15 +119,17 @@ on_machine() {
 
 @test "a cluster of instances from a script: start, status, call, exec, cp, tail, shutdown, with a volume of data" {
     cloud up
-    bigm_there start -n 1 --name desk --ec2-dataspace 16 -e MINE=here "$abs_top_builddir/examples/bigpi" 2>log || { cat log; return 1; }
+    # The whole session with no more permissions than the manual asks for.
+    cloud control policy "$(policy_of_the_manual)"
+    bigm_there start -n 1 --name desk --ec2-type m5.large,m5a.large --ec2-dataspace 16 -e MINE=here "$abs_top_builddir/examples/bigpi" 2>log || { cat log; return 1; }
     "$BIGM" status --json | python3 -c "import json, sys
 machine = json.load(sys.stdin)[0]['machines'][0]
 assert machine['state'] == 'RUNNING' and machine['market'] == 'spot' and machine['usd_per_hour'] > 0, machine
-assert machine['type'] == 'm5.large' and machine['zone'].startswith('us-west-2'), machine
+assert machine['type'] in ('m5.large', 'm5a.large') and machine['zone'].startswith('us-west-2'), machine
 assert machine['instance'].startswith('i-') and machine['procs'] == 2, machine"
     "$BIGM" status >table
     grep -qE '^cluster desk: 1 machine, ec2, 0\.[0-9]+ USD an hour, 0\.[0-9]+ USD so far, http://127\.0\.0\.1:' table
-    grep -qE ' i-[0-9a-f]+ +m5\.large +us-west-2[a-z] +spot +0\.[0-9]+' table
+    grep -qE ' i-[0-9a-f]+ +m5a?\.large +us-west-2[a-z] +spot +0\.[0-9]+' table
     [ "$(bigm_there call m0 PI.Sample '{"seed": 7, "begin": 0, "end": 1000}' | wc -l)" -eq 1 ]
     run on_machine 'echo out; exit 3'
     [ "$status" -eq 3 ]
@@ -127,8 +153,11 @@ assert machine['instance'].startswith('i-') and machine['procs'] == 2, machine"
     bigm_there cp m0:/mnt/data/sent got
     cmp sent got
     eventually 30 has_printed /1000
+    host_files
     bigm_there shutdown desk
+    bigm_there shutdown --stale --yes
     nothing_is_left
+    ! grep -h Unauthorized "$DIR/cloud/requests.jsonl" || false
 }
 
 # A web server for the instances; its URL is in $url.

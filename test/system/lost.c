@@ -38,6 +38,6 @@ static int lost_end(cJSON *machines, struct bigm_error *err)
 	return r;
 }
 
-static const struct system_strays strays = { lost_find, lost_end };
+static const struct system_strays strays = { lost_find, lost_end, NULL };
 
 const struct system_ops system_lost = { .name = "lost", .strays = &strays };

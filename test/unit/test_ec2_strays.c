@@ -340,6 +340,30 @@ static int stop(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* However it came to stay. */
+static void an_unused_group_goes_without_any_instance(void **state)
+{
+	struct world *w = *state;
+	const struct allow here = { "203.0.113.7/32", false };
+	const struct network_wish wish = { .user = "ann", .cluster = "dead",
+					   .allow = &here, .nallow = 1 };
+	struct network n = NETWORK_INIT;
+
+	if (network_prepare(w->east, &wish, &n, &w->ec2.failure) < 0)
+		fail_msg("%s", w->ec2.failure.error.text);
+	if (strays_tidy(&w->options, &w->err) < 0)
+		fail_msg("%s", w->err.text);
+	assert_true(ec2_service_count(service, "DeleteSecurityGroup") == 1);
+	/* And where the cluster lives, it stays. */
+	network_release(&n);
+	assert_int_equal(network_prepare(w->east, &wish, &n, &w->ec2.failure),
+			 0);
+	w->living = "dead";
+	assert_int_equal(strays_tidy(&w->options, &w->err), 0);
+	assert_int_equal(ec2_service_count(service, "DeleteSecurityGroup"), 1);
+	network_release(&n);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -350,6 +374,7 @@ int main(void)
 		TEST(what_cannot_be_ended_is_told),
 		TEST(the_group_goes_with_the_last),
 		TEST(rules_of_other_hosts_stay),
+		TEST(an_unused_group_goes_without_any_instance),
 	};
 
 	if (!ec2_service_available())
