@@ -296,8 +296,8 @@ static void put_cell(struct buffer *out, const struct name *name,
 		buffer_appendf(out, NULL, "%llu", (unsigned long long)count);
 	else
 		buffer_appendf(out, NULL, "text");
-	buffer_appendf(out, NULL, "</a> <a href=\"%s?format=flamegraph%s%s\">"
-		       "graph</a> <a href=\"%s%s%s\">proto</a></td>",
+	buffer_appendf(out, NULL, "</a> <a target=\"graph\" href=\"%s?format="
+		       "flamegraph%s%s\">graph</a> <a href=\"%s%s%s\">proto</a></td>",
 		       name->page, all ? "" : "&amp;machine=",
 		       all ? "" : machine, name->page,
 		       all ? "" : "?machine=", all ? "" : machine);
@@ -331,7 +331,8 @@ static void put_list(struct buffer *out, const cJSON *list)
 		       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta "
 		       "charset=\"utf-8\"><title>Profiles</title><style>"
 		       "body { font: 14px sans-serif } td, th { padding: 2px "
-		       "12px; text-align: left }</style></head><body>\n"
+		       "12px; text-align: left } iframe { width: 100%%; height: "
+		       "80vh; border: 0 }</style></head><body>\n"
 		       "<h1>Profiles</h1>\n<table>\n<tr><th></th>");
 	for (size_t i = 0; i < NAMES; i++)
 		if (names[i].title)
@@ -343,7 +344,8 @@ static void put_list(struct buffer *out, const cJSON *list)
 	buffer_appendf(out, NULL, "</table>\n<p>A profile of the processors "
 		       "takes 30 seconds, or as <code>?seconds=</code> says. "
 		       "Without debug and format a page is for <code>go tool "
-		       "pprof</code>.</p>\n</body></html>\n");
+		       "pprof</code>.</p>\n<iframe name=\"graph\" title=\"flame "
+		       "graph\"></iframe>\n</body></html>\n");
 }
 
 static int show_list(struct debug_request *req, struct keeper *k,

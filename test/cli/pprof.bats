@@ -175,7 +175,8 @@ computing() {
 	"$BIGM" start -n 2 "$BIGPI" 3>&-
 	URL=$(url_of)
 	page "" >list
-	grep -q '<a href="heap?format=flamegraph&amp;machine=m1">' list
+	grep -q '<a target="graph" href="heap?format=flamegraph&amp;machine=m1">' list
+	grep -q '<iframe name="graph"' list
 	grep -q '<th>all</th>' list
 	page 'threads?debug=2' | grep -qE '^    main +/.*examples/bigpi\.c:[0-9]+$'
 	page 'goroutine?format=top' | grep -q worker_main
