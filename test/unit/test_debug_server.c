@@ -166,6 +166,20 @@ static void begin(struct fixture *f, const char *prefix)
 	assert_int_equal(loop_start_thread(f->loop, "io", NULL), 0);
 }
 
+static void free_server(void *data)
+{
+	struct fixture *f = data;
+
+	debug_server_free(f->server);
+	f->server = NULL;
+}
+
+/* On the loop's thread, as it has to be. */
+static void end_server(struct fixture *f)
+{
+	loop_call(f->loop, free_server, f);
+}
+
 static int dial(const struct fixture *f)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
@@ -258,7 +272,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	debug_server_free(f->server);
+	end_server(f);
 	loop_free(f->loop);
 	for (int i = 0; i < f->nkept; i++)
 		debug_errand_done(f->kept[i]);
@@ -376,8 +390,7 @@ static void the_end_ends_handlers(void **state)
 	fd = dial(f);
 	put(fd, "GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n");
 	await(&f->streaming, 1);
-	debug_server_free(f->server);
-	f->server = NULL;
+	end_server(f);
 	assert_int_equal(atomic_load(&f->released), 1);
 	close(fd);
 }
@@ -410,8 +423,7 @@ static void errands_run_on_the_loop(void **state)
 	fd = dial(f);
 	put(fd, "GET /ask?ms=600000 HTTP/1.1\r\nHost: localhost\r\n\r\n");
 	await(&f->streaming, 3);
-	debug_server_free(f->server);
-	f->server = NULL;
+	end_server(f);
 	close(fd);
 }
 
