@@ -653,6 +653,34 @@ BIGM_API int bigm_debug_page(struct bigm *b, const char *path, char **type,
 			     void **body, size_t *len, struct bigm_error *err);
 
 /* ------------------------------------------------------------------ */
+/* Events                                                              */
+
+/*
+ * Tells an event to the file of the cluster (`bigm run --events FILE`, see
+ * bigm-events(7)), from the driver or a machine: a type and pairs of a key and
+ * its value, strings, ended by NULL.
+ *
+ *	bigm_event(b, "round", "number", "3", "loss", text, NULL);
+ *
+ * A type, or a key, is up to 64 letters, digits, '_', '.', ':', '/' or '-'; a
+ * type does not begin with "bigm:", and no key is "ns", "type", "cluster" or
+ * "machine".  An event has at most 64 fields and 16 KiB.
+ *
+ * Any thread, also the I/O thread; never blocks.  When nobody fetches events,
+ * since there is no such file or since they are too many, some are dropped, which
+ * the file counts.  Returns 0, BIGM_EINVALID, or BIGM_EEXHAUSTED for one that
+ * was dropped at once.
+ */
+BIGM_API int bigm_event(struct bigm *b, const char *type, ...)
+	__attribute__((sentinel));
+
+/* The same with fields that are strings, numbers or booleans, of an object,
+ * which stays the caller's; NULL: none. */
+BIGM_API int bigm_event_json(struct bigm *b, const char *type,
+			     const struct cJSON *fields,
+			     struct bigm_error *err);
+
+/* ------------------------------------------------------------------ */
 /* JSON                                                                */
 
 /*

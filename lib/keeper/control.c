@@ -298,6 +298,24 @@ static int method_page(struct bigm_request *req, const cJSON *arg,
 	return rc < 0 || len == 0 ? rc : bigm_request_write(req, body, len, err);
 }
 
+/* One that makes no sense does not keep the others from being told. */
+static int method_events(struct bigm_request *req, const cJSON *arg,
+			 cJSON **reply, struct bigm_error *err)
+{
+	const cJSON *events = cJSON_GetObjectItemCaseSensitive(arg, "events");
+	const cJSON *event;
+	int rc = 0;
+
+	if (!cJSON_IsArray(events))
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "\"events\" has to be a list");
+	cJSON_ArrayForEach(event, events)
+		if (event_log_pass(keeper_of(req)->events, "driver", event,
+				   err) < 0)
+			rc = BIGM_EINVALID;
+	return rc;
+}
+
 static int method_ship(struct bigm_request *req, const cJSON *arg,
 		       cJSON **reply, struct bigm_error *err)
 {
@@ -326,6 +344,7 @@ static const struct bigm_method methods[] = {
 	{ "Use", method_use, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Return", method_return, BIGM_INLINE },
 	{ "Ship", method_ship, BIGM_INLINE },
+	{ "Events", method_events, BIGM_INLINE },
 	{ "Tail", method_tail, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Cancel", method_cancel, BIGM_INLINE },
 	{ "ReadFile", method_read_file, BIGM_INLINE | BIGM_STREAM_REPLY },

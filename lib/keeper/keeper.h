@@ -100,6 +100,8 @@
  *		  ends after the logs of the machines named have ended, or,
  *		  for all, when the cluster ends; without "follow", at the
  *		  present end; with "use", a loan's token, when that is over
+ *	Events    {"events": [as Supervisor.Events tells them]} → null: what a
+ *		  driver tells the file of events
  *	Cancel    {"machine": "m0"} → null: it is STOPPED with CANCELED and
  *		  killed; nothing happens to one that is STOPPED
  *	ReadFile  {"machine": "m0", "path": "/…", "limit": 16777216} → stream of

@@ -75,6 +75,7 @@ void member_free(struct member *m)
 		return;
 	pulse_stop(&m->pulse);
 	health_release(&m->health);
+	event_source_free(m->source);
 	loop_timer_stop(m->keeper->loop, &m->end_timer);
 	certify_free(m->certify);
 	ship_free(m->ship);
@@ -137,6 +138,8 @@ static void stopped(struct member *m)
 
 	pulse_stop(&m->pulse);
 	health_release(&m->health);
+	event_source_free(m->source);
+	m->source = NULL;
 	certify_free(m->certify);
 	m->certify = NULL;
 	ship_free(m->ship);
@@ -434,10 +437,22 @@ static void register_services(struct member *m)
 /* ------------------------------------------------------------------ */
 /* The beginning                                                       */
 
+/* What its program tells. */
+static void hear_events(struct member *m)
+{
+	struct keeper *k = m->keeper;
+
+	event_source_free(m->source);
+	m->source = k->events ? event_source_new(k->loop, k->events, m->name,
+						 m->client)
+			      : NULL;
+}
+
 void member_greet(struct member *m)
 {
 	m->alive = m->registered = false;
 	pulse_start(&m->pulse);
+	hear_events(m);
 	register_services(m);
 }
 

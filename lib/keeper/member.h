@@ -16,6 +16,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "keeper/certify.h"
+#include "keeper/event_source.h"
 #include "keeper/health.h"
 #include "keeper/output.h"
 #include "keeper/pulse.h"
@@ -76,6 +77,7 @@ struct member {
 	struct ship *ship; /* under way */
 	bool hop; /* it becomes the bare worker first */
 	uint64_t incarnation, least; /* it has; it must have, after Exec */
+	struct event_source *source; /* NULL: nobody wants its events */
 	struct pulse pulse;
 	struct health health;
 	struct bigm_call *reg, *shutdown;

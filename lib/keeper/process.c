@@ -203,12 +203,12 @@ static int begin(struct keeper *k, int guard_fd, struct bigm_error *err)
 	k->bigm_path = own_program();
 	k->loop = loop_new(err);
 	if (!k->loop || keeper_init(k, output, err) < 0 ||
-	    make_system(k, err) < 0)
+	    make_system(k, err) < 0 || open_events(k, err) < 0)
 		return BIGM_EFAILED;
 	debug_pages_add(k->pages, pprof_routes, k);
 	if (pages_serve(k, err) < 0 || write_record(k, err) < 0)
 		return BIGM_EFAILED;
-	return serve(k, guard_fd, err) < 0 ? BIGM_EIO : open_events(k, err);
+	return serve(k, guard_fd, err);
 }
 
 int keeper_run(struct record *record, const struct keeper_options *options,

@@ -173,6 +173,16 @@ void event_queue_attend(struct event_queue *q, struct loop *loop,
 	pthread_mutex_unlock(&q->lock);
 }
 
+bool event_queue_is_empty(struct event_queue *q)
+{
+	bool empty;
+
+	pthread_mutex_lock(&q->lock);
+	empty = q->lines.len == 0 && q->dropped == 0;
+	pthread_mutex_unlock(&q->lock);
+	return empty;
+}
+
 void event_queue_take(struct event_queue *q, struct buffer *out)
 {
 	pthread_mutex_lock(&q->lock);

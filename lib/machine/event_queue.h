@@ -56,6 +56,9 @@ int event_queue_add(struct event_queue *q, const char *type,
 void event_queue_attend(struct event_queue *q, struct loop *loop,
 			void (*fn)(void *data), void *data);
 
+/* Nothing waits, and nothing was dropped that has not been told. */
+bool event_queue_is_empty(struct event_queue *q);
+
 /* Moves whole lines to *out, which has room for EVENT_QUEUE_MAX and the line
  * of those that were dropped. */
 void event_queue_take(struct event_queue *q, struct buffer *out);

@@ -21,6 +21,7 @@ static struct bigm *handle_new(int argc, char **argv)
 		b->argv[i] = xstrdup(argv[i]);
 	b->vars = vars_new();
 	b->started_ns = loop_now_ns();
+	event_queue_init(&b->events);
 	pthread_mutex_init(&b->begin_lock, NULL);
 	pthread_mutex_init(&b->lock, NULL);
 	return b;
@@ -83,12 +84,18 @@ struct bigm *handle_new_test(const struct bigm_service_type *const *types,
 		b->cluster = cluster_adopt(b->loop, fd, err);
 	else
 		close(fd);
-	if (b->cluster) {
-		cluster_on_report(b->cluster, handle_report, b);
-		return b;
+	if (!b->cluster) {
+		bigm_free(b);
+		return NULL;
 	}
-	bigm_free(b);
-	return NULL;
+	cluster_on_report(b->cluster, handle_report, b);
+	event_queue_attend(&b->events, b->loop, event_send, b);
+	return b;
+}
+
+struct event_queue *handle_events(struct bigm *b)
+{
+	return &b->events;
 }
 
 void *handle_test(const struct bigm *b)
@@ -185,6 +192,7 @@ int bigm_shutdown(struct bigm *b, struct bigm_error *err)
 	pthread_mutex_unlock(&b->lock);
 	if (!cluster)
 		return 0;
+	event_send_rest(b);
 	r = cluster_shutdown(cluster, false, err);
 	printed = cluster_print_wait(cluster, PRINT_MS, r < 0 ? NULL : err);
 	if (r < 0)
@@ -198,6 +206,7 @@ void bigm_free(struct bigm *b)
 	if (!b)
 		return;
 	bigm_shutdown(b, NULL);
+	event_queue_attend(&b->events, NULL, NULL, NULL);
 	peers_release(b);
 	cluster_free(b->cluster);
 	for (size_t i = 0; i < b->npast; i++)
@@ -212,6 +221,7 @@ void bigm_free(struct bigm *b)
 	vars_free(b->vars);
 	settings_release(&b->settings);
 	json_strings_free(b->argv);
+	event_queue_release(&b->events);
 	pthread_mutex_destroy(&b->lock);
 	pthread_mutex_destroy(&b->begin_lock);
 	free(b->address);

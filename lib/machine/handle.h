@@ -13,6 +13,7 @@
 
 struct binary_store;
 struct debug_pages;
+struct event_queue;
 
 /* What a machine is, for the handle of its services.  All but `loop`, `tls`
  * and `binaries` is copied; these stay the worker's and must outlive it. */
@@ -43,6 +44,8 @@ char *handle_report(void *handle);
 /* A machine's: what bigm_debug_page() shows. */
 void handle_set_pages(struct bigm *b, struct debug_pages *pages);
 
+/* Of a machine's, for the Supervisor. */
+struct event_queue *handle_events(struct bigm *b);
 /* NULL for others. */
 void *handle_test(const struct bigm *b);
 /* NULL before there is one. */

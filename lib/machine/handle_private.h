@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "machine/cluster.h"
+#include "machine/event_queue.h"
 #include "machine/handle.h"
 #include "machine/machine.h"
 #include "machine/settings.h"
@@ -21,6 +22,9 @@ struct bigm {
 	struct binary_store *binaries; /* for our own digest */
 	struct binary_store own_binaries; /* a driver's */
 	uint64_t incarnation;	      /* of a machine; 0: the driver */
+
+	struct event_queue events; /* that bigm_event() tells */
+	int sending;		   /* calls with them; loop thread */
 
 	pthread_mutex_t begin_lock; /* held while a cluster begins */
 	pthread_mutex_t lock;	    /* for what follows */
@@ -47,6 +51,12 @@ struct bigm {
 
 /* A driver's own loop, if it has none yet; under begin_lock. */
 int handle_begin_loop(struct bigm *b, struct bigm_error *err);
+
+/* Loop thread; data is the handle: sends a driver's events, if none are on
+ * their way. */
+void event_send(void *data);
+/* Sends what there is, ahead of whatever the keeper is asked next. */
+void event_send_rest(struct bigm *b);
 
 /* Locked.  The cluster has been shut down: what was dialled is, too. */
 void peers_stop(struct bigm *b);

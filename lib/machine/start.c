@@ -69,6 +69,7 @@ static int begin_cluster(struct bigm *b, struct cluster **cluster,
 		pthread_mutex_lock(&b->lock);
 		b->cluster = *cluster;
 		pthread_mutex_unlock(&b->lock);
+		event_queue_attend(&b->events, b->loop, event_send, b);
 	}
 	pthread_mutex_unlock(&b->begin_lock);
 	return r;

@@ -24,6 +24,9 @@
 
 #define PIECE (256u << 10)
 #define DELAY_MOST_MS (3600 * 1000)
+/* For a keeper that is behind with the events. */
+#define TELL_WAIT_MS 10
+#define TELL_WAITS 40
 
 typedef struct bigm_request request;
 
@@ -339,9 +342,21 @@ static int map(request *req, const cJSON *arg, cJSON **reply,
 	return 0;
 }
 
+static void shutdown_delayed(struct loop_timer *timer);
+
+/* The keeper may be behind with what the program has told. */
+static void stop_when_told(struct worker *worker)
+{
+	if (tell_is_behind(worker) && worker->tell.waits++ < TELL_WAITS)
+		loop_timer_start(worker->loop, &worker->delay, TELL_WAIT_MS,
+				 shutdown_delayed);
+	else
+		worker_end(worker, WORKER_STOP, 0);
+}
+
 static void shutdown_delayed(struct loop_timer *timer)
 {
-	worker_end(loop_container(timer, struct worker, delay), WORKER_STOP, 0);
+	stop_when_told(loop_container(timer, struct worker, delay));
 }
 
 static void shutdown_answered(void *data)
@@ -349,7 +364,7 @@ static void shutdown_answered(void *data)
 	struct worker *worker = data;
 
 	if (worker->delay_ms == 0)
-		worker_end(worker, WORKER_STOP, 0);
+		stop_when_told(worker);
 	else
 		loop_timer_start(worker->loop, &worker->delay, worker->delay_ms,
 				 shutdown_delayed);
@@ -401,6 +416,7 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 	X("Exec", exec, BIGM_INLINE, DRIVER)                                   \
 	X("Register", register_services, 0, DRIVER)                            \
 	X("Keepalive", keepalive, BIGM_INLINE, KEEPER)                         \
+	X("Events", tell_events, BIGM_INLINE | BIGM_STREAM_REPLY, KEEPER)      \
 	X("DiskInfo", figures_disk, 0, DRIVER)                                 \
 	X("LoadInfo", figures_load, 0, DRIVER)                                 \
 	X("MemInfo", figures_memory, 0, DRIVER)                                \

@@ -25,6 +25,7 @@
  *              fails stops the machine with its message
  * Keepalive    {"interval_ms"}: {"lease_ms", "incarnation", "healthy",
  *              "trouble" (why it is not healthy; else missing)} (inline)
+ * Events       what the program tells, see supervisor/tell.h
  * DiskInfo     of the temporary folder: {"path", "total", "used",
  *              "available"}; bytes, here and below, are decimal strings
  * LoadInfo     {"averages": [over 1, 5 and 15 minutes]}

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/process.h"
+#include "machine/event_queue.h"
 #include "machine/handle.h"
 #include "supervisor/exec.h"
 #include "supervisor/pages.h"
@@ -53,6 +54,7 @@ bool worker_end(struct worker *worker, enum worker_end end, int exit_status)
 		return false;
 	worker->exit_status = exit_status;
 	loop_timer_stop(worker->loop, &worker->delay);
+	tell_end(worker);
 	atomic_store(&worker->end_by_ns,
 		     loop_now_ns() + (WORKER_GRACE_MS + SLACK_MS) * NS_PER_MS);
 	worker_wake(worker);
@@ -342,6 +344,7 @@ struct worker *worker_new(struct boot *boot, int argc, char **argv,
 	worker->next_argv = argc > 0 ? copy_strings(argv, (size_t)argc) :
 				       copy_strings(own_argv, 1);
 	pthread_mutex_init(&worker->lock, NULL);
+	buffer_init(&worker->tell.out, EVENT_QUEUE_MAX + 64);
 	binary_store_init(&worker->binaries, boot->dir, intake, boot->image);
 	shelf_init(&worker->shelf, boot->dir);
 	worker->bare = intake != NULL;
@@ -365,8 +368,12 @@ void worker_free(struct worker *worker)
 {
 	if (!worker)
 		return;
+	/* What was posted before runs before this. */
+	if (worker->bigm)
+		event_queue_attend(handle_events(worker->bigm), NULL, NULL, NULL);
 	if (worker->loop)
 		loop_call(worker->loop, free_server, worker);
+	buffer_release(&worker->tell.out);
 	bigm_free(worker->bigm);
 	debug_pages_free(worker->pages);
 	if (worker->loop)

@@ -24,6 +24,7 @@
 #include "supervisor/lease.h"
 #include "supervisor/parcel.h"
 #include "supervisor/registry.h"
+#include "supervisor/tell.h"
 
 /* How long calls that run may take to end, and connections to close. */
 #define WORKER_GRACE_MS 1000
@@ -53,6 +54,7 @@ struct worker {
 	struct job_list jobs;
 	struct registry registry;
 	struct binary_store binaries;
+	struct tell tell; /* what the program tells the keeper */
 	struct parcel_shelf shelf; /* what is on its way here and to others */
 	char **env; /* ours, as it was at the start, without BIGM_BOOT */
 

@@ -66,6 +66,7 @@ static const struct {
 	{ "Map", NULL, D, true, true },
 	{ "Shutdown", "{\"delay_ms\": -1}", D, false, false },
 	{ "Keepalive", "null", K, false, false },
+	{ "Events", "null", K, false, true },
 };
 
 #define N (sizeof(table) / sizeof(table[0]))
