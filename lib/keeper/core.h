@@ -31,6 +31,7 @@
 #include "machine/system.h"
 #include "rpc/server.h"
 
+struct live;
 struct member;
 struct lifeline;
 
@@ -85,6 +86,7 @@ struct keeper {
 	struct pprof_list pprof;
 	/* pprof_dump(); NULL: it has no profiles. */
 	void (*dump_profiles)(struct keeper *k, const char *machine);
+	struct live *live;
 	struct loan loan; /* to bigm run --cluster */
 	struct watch_list farewells; /* see farewell.h */
 	bool parting; /* a Shutdown waits for them */

@@ -17,6 +17,7 @@
 #include "keeper/farewell.h"
 #include "keeper/lifeline.h"
 #include "keeper/limits.h"
+#include "keeper/live.h"
 #include "keeper/member.h"
 #include "keeper/pages.h"
 #include "supervisor/bootstrap.h"
@@ -568,6 +569,7 @@ void keeper_dispose(struct keeper *k)
 	lifeline_free(k->lifeline);
 	rpc_server_free(k->server);
 	debug_pages_free(k->pages);
+	live_free(k->live);
 	tell_end(k);
 	event_log_free(k->events);
 	journal_free(k->journal);

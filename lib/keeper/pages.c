@@ -10,6 +10,7 @@
 #include "debug/server.h"
 #include "debug/show.h"
 #include "keeper/core.h"
+#include "keeper/live.h"
 #include "keeper/survey.h"
 
 /* For the keeper's loop to say something; a survey alone takes less. */
@@ -126,6 +127,8 @@ void pages_init(struct keeper *k)
 	k->surveyor = surveyor_new(k);
 	k->pages = debug_pages_new();
 	debug_pages_add(k->pages, routes, k);
+	k->live = live_new(k);
+	debug_pages_add(k->pages, live_routes, k->live);
 }
 
 int pages_serve(struct keeper *k, struct bigm_error *err)
@@ -148,6 +151,7 @@ int pages_serve(struct keeper *k, struct bigm_error *err)
 void pages_end(struct keeper *k)
 {
 	debug_server_free(k->http);
+	live_end(k->live);
 	k->http = NULL;
 	reporter_end_all(&k->reporters);
 	surveyor_free(k->surveyor);

@@ -73,6 +73,7 @@ static void keep_time(struct pulse *p, uint64_t ns)
 	memmove(p->reply_ns + 1, p->reply_ns,
 		(PULSE_TIMES - 1) * sizeof(*p->reply_ns));
 	p->reply_ns[0] = ns;
+	p->beats++;
 	if (p->nreplies < PULSE_TIMES)
 		p->nreplies++;
 }

@@ -47,6 +47,7 @@ struct pulse {
 	bool lapsed;	     /* we were away for longer than the lease */
 	uint64_t reply_ns[PULSE_TIMES]; /* the newest first */
 	int nreplies;
+	uint64_t beats; /* how many there have been */
 };
 
 /* Begins to beat, also again, for a new image of the machine: what is under

@@ -22,6 +22,17 @@ static int echo(request *req, const cJSON *arg, cJSON **reply, error *err)
 	return 0;
 }
 
+static int print_text(request *req, const cJSON *arg, cJSON **reply, error *err)
+{
+	const char *text;
+
+	if (bigm_json_get_string(arg, NULL, &text, err) < 0)
+		return err->code;
+	puts(text);
+	fflush(stdout);
+	return 0;
+}
+
 /* ---- peers ---- */
 
 /* {"address", "method", "arg"}: calls it there and passes the reply on. */
@@ -195,6 +206,7 @@ static int rss(request *req, const cJSON *arg, cJSON **reply, error *err)
 
 static const struct bigm_method fail_methods[] = {
 	{ "Echo", echo, 0 },
+	{ "Print", print_text, 0 },
 	{ "Segv", segv, 0 },
 	{ "Exit", end, 0 },
 	{ "Hang", hang, 0 },

@@ -1,0 +1,42 @@
+/*
+ * live_private: what live.c (the routes, what is told) and live_figures.c (what
+ * the machines are asked) share.
+ */
+#ifndef KEEPER_LIVE_PRIVATE_H
+#define KEEPER_LIVE_PRIVATE_H
+
+#include "keeper/live.h"
+#include "loop/loop.h"
+
+/* What a machine said last. */
+struct live_figures {
+	uint64_t at_ns; /* wall clock; 0: nothing yet */
+	double load;
+	double mem_used, mem_total, resident; /* bytes */
+	double calls, errors, time_s, max_s;  /* of its own services */
+};
+
+struct live_row {
+	struct live *live;
+	struct live_figures figures;
+	struct bigm_call *call; /* for them, under way */
+	uint64_t gen;		/* when it became what it is */
+	char *text;		/* a JSON object */
+};
+
+struct live {
+	struct keeper *k;
+	struct live_row **rows; /* by the machines' index */
+	size_t nrows;
+	uint64_t gen;
+	uint64_t made_ns;  /* the rows; monotonic */
+	uint64_t asked_ns; /* somebody looked; monotonic */
+	struct loop_timer timer;
+	size_t next; /* whom the timer asks */
+	int turn;    /* of LIVE_FIGURES_MS */
+};
+
+/* Somebody looks: the machines are asked for their figures for a while. */
+void live_figures_want(struct live *live);
+
+#endif
