@@ -1,5 +1,5 @@
 /*
- * bigpi [--samples N] [--machines N] [--seed S]: π on many machines.
+ * bigpi [--samples N] [--machines N] [--seed S] [--lock]: π on many machines.
  *
  * main() is the driver: it starts machines, calls PI.Sample on each of their processors,
  * and adds up the replies.  A machine runs this program too, but stays in bigm_init(),
@@ -12,14 +12,26 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "darts.h"
+#include "locked.h"
 
 #define REPORT (UINT64_C(1) << 28) /* darts between two lines of progress */
+
+/* --lock makes a mistake on purpose (locked.h); a machine has the driver's options. */
+static bool is_locked(struct bigm *b)
+{
+	for (char *const *word = bigm_argv(b, NULL); *word; word++)
+		if (strcmp(*word, "--lock") == 0)
+			return true;
+	return false;
+}
 
 /* The service PI has one method: Sample throws the darts from begin to end. */
 static int sample(struct bigm_request *req, const struct cJSON *arg,
 		  struct cJSON **reply, struct bigm_error *err)
 {
+	bool locked = is_locked(bigm_request_bigm(req));
 	uint64_t seed, begin, end, hits = 0;
 
 	if (bigm_json_get_uint64(arg, "seed", &seed, err) < 0 ||
@@ -29,7 +41,7 @@ static int sample(struct bigm_request *req, const struct cJSON *arg,
 	for (uint64_t i = begin; i < end && !bigm_request_canceled(req); i += DARTS_BLOCK) {
 		if ((i - begin) % REPORT == 0) /* shown by the driver, with our name */
 			fprintf(stderr, "%" PRIu64 "/%" PRIu64 "\n", i - begin, end - begin);
-		hits += darts_throw(seed, i, end);
+		hits += locked ? locked_throw(i, end) : darts_throw(seed, i, end);
 	}
 	*reply = bigm_json("%" PRIu64, hits);
 	return 0;
@@ -85,7 +97,8 @@ int main(int argc, char **argv)
 {
 	static const struct bigm_service services[] = { { "PI", "PI", NULL }, { 0 } };
 	static const struct option names[] = { { "samples", 1, NULL, 0 },
-		{ "machines", 1, NULL, 1 }, { "seed", 1, NULL, 2 }, { 0 } };
+		{ "machines", 1, NULL, 1 }, { "seed", 1, NULL, 2 },
+		{ "lock", 0, NULL, 3 }, { 0 } };
 	double value[] = { 1e10, 0, 1 }, max[] = { 1e15, 1e5, 1e15 };
 	struct bigm_start_options options = { .size = sizeof(options), .default_n = 5 };
 	struct bigm_error err = BIGM_ERROR_INIT;
@@ -97,6 +110,8 @@ int main(int argc, char **argv)
 		char *rest;
 		if (i == '?') /* getopt has said it */
 			return bigm_free(b), 2;
+		if (i == 3)
+			continue;
 		value[i] = strtod(optarg, &rest);
 		if (*rest || !(value[i] >= 1 && value[i] <= max[i]) || fmod(value[i], 1) != 0)
 			bigm_error_set(&err, BIGM_EINVALID, "--%s %s: must be a whole number from "

@@ -106,15 +106,14 @@ static struct ship_order ship_order_of(const struct member *m)
 	};
 }
 
-/* A plain program of this host gets its profiler, which it loads from where
- * that lies; a bundle has its own along.  NULL: none. */
+/* A plain program is for a machine of this host, and loads its profiler from
+ * where that lies; a bundle has its own along.  NULL: none. */
 static char *preload_of(const struct member *m, const struct ship_order *order)
 {
 	const struct keeper *k = m->keeper;
 	const struct start_request *image = m->image;
-	bool away = k->ops->ships && k->ops->ships(k->system);
 
-	if (!k->preload || away || m->hop || image->cargo || !image->program ||
+	if (!k->preload || m->hop || image->cargo || !image->program ||
 	    !order->exec)
 		return NULL;
 	/* Its file may be gone. */

@@ -1,0 +1,265 @@
+/*
+ * known: allocates, waits and computes in amounts that are known, and checks
+ * what the profiler, which is preloaded, says of it.  Each line of its output is
+ * one figure: what, what it should be about, what the profile has.
+ *
+ * About is a quarter: each sum is of 1,000 samples or more, whose deviation is
+ * 3 %.
+ */
+#include "config.h"
+
+#include <dlfcn.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "profile/profile.h"
+#include "sampler/profiler.h"
+
+#define BLOCK 10000
+#define BLOCKS 60000 /* 600 MB, of which half is freed */
+
+static const struct profiler *profiler;
+static char *blocks[BLOCKS];
+static int bad;
+
+static void verdict(const char *what, double should, double is)
+{
+	int good = is > 0.75 * should && is < 1.25 * should;
+
+	printf("%s %-16s should be %.4g, is %.4g\n", good ? "ok" : "BAD", what,
+	       should, is);
+	bad |= !good;
+}
+
+static struct profile *take_as(const char *name,
+			       const struct profiler_order *order)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct buffer out = BUFFER_INIT(64 << 20);
+	struct profile *p = NULL;
+
+	if ((order->duration_ns ? profiler->cpu(order, &out, &err) :
+				  profiler->take(name, order, &out, &err)) == 0)
+		p = profile_decode(buffer_data(&out), out.len, &err);
+	if (!p) {
+		fprintf(stderr, "known: %s: %s\n", name, err.text);
+		exit(1);
+	}
+	buffer_release(&out);
+	return p;
+}
+
+static struct profile *take(const char *name)
+{
+	return take_as(name, &(struct profiler_order){ 0 });
+}
+
+/* Of the samples in whose stacks that function is, the sum of a value. */
+static double sum(const struct profile *p, const void *fn, uint32_t value)
+{
+	double total = 0;
+
+	for (uint32_t i = 0; i < p->n_samples; i++) {
+		const struct profile_sample *s = &p->samples[i];
+		bool in = false;
+
+		for (uint32_t k = 0; k < s->locations; k++) {
+			uint32_t at = p->stacks[s->first_location + k];
+			Dl_info info;
+
+			in = in || (dladdr((void *)(uintptr_t)p->locations[at]
+						   .address, &info) &&
+				    info.dli_saddr == fn);
+		}
+		if (in)
+			total += (double)p->values[(size_t)i * p->n_types +
+						   value];
+	}
+	return total;
+}
+
+/* The functions are visible, so that dladdr() knows them. */
+#define SEEN __attribute__((noinline, visibility("default")))
+
+SEEN void make_blocks(void);
+SEEN void make_blocks(void)
+{
+	for (int i = 0; i < BLOCKS; i++)
+		blocks[i] = i % 3 == 0 ? calloc(1, BLOCK) : malloc(BLOCK);
+}
+
+SEEN void grow_blocks(void);
+SEEN void grow_blocks(void)
+{
+	for (int i = BLOCKS / 2; i < BLOCKS; i++)
+		blocks[i] = realloc(blocks[i], (size_t)3 * BLOCK);
+}
+
+static void check_heap(void)
+{
+	const double size = (double)BLOCK * BLOCKS;
+	struct profile *p;
+
+	make_blocks();
+	for (int i = 0; i < BLOCKS; i++) {
+		if (blocks[i] && i < BLOCKS / 2)
+			memset(blocks[i], 1, 1);
+	}
+	for (int i = 0; i < BLOCKS / 2; i++)
+		free(blocks[i]);
+	p = take("heap");
+	verdict("allocated", size, sum(p, (void *)make_blocks, 1));
+	verdict("blocks", BLOCKS, sum(p, (void *)make_blocks, 0));
+	verdict("in use", size / 2, sum(p, (void *)make_blocks, 3));
+	verdict("down to main", size / 2, sum(p, dlsym(NULL, "main"), 3));
+	profile_free(p);
+	grow_blocks();
+	p = take("heap");
+	verdict("grown", size / 2 * 3, sum(p, (void *)grow_blocks, 3));
+	verdict("moved away", 1, 1 + sum(p, (void *)make_blocks, 3));
+	profile_free(p);
+}
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+static _Atomic int waiting;
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+SEEN void *wait_for_lock(void *waited_ns);
+SEEN void *wait_for_lock(void *waited_ns)
+{
+	double begin = now();
+
+	atomic_fetch_add(&waiting, 1);
+	pthread_mutex_lock(&lock);
+	*(double *)waited_ns = now() - begin;
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+/* A thousand samples in half a second take a hundred threads and less. */
+#define THREADS 40
+
+SEEN void wait_on_cond(double *waited_ns);
+SEEN void wait_on_cond(double *waited_ns)
+{
+	struct timespec until;
+	double begin = now();
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 300000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&lock);
+	pthread_cond_timedwait(&never, &lock, &until);
+	pthread_mutex_unlock(&lock);
+	*waited_ns = now() - begin;
+}
+
+static void check_waits(void)
+{
+	pthread_t threads[THREADS];
+	double waited[THREADS], all = 0, one;
+	const struct timespec pause = { .tv_nsec = 400000000 };
+	struct profile *p;
+
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, wait_for_lock, &waited[i]);
+	while (atomic_load(&waiting) < THREADS)
+		sched_yield();
+	nanosleep(&pause, NULL);
+	pthread_mutex_unlock(&lock);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		all += waited[i];
+	}
+	p = take("mutex");
+	verdict("locks", all, sum(p, (void *)wait_for_lock, 1));
+	profile_free(p);
+	wait_on_cond(&one);
+	p = take("block");
+	/* One wait, of few samples: it is only there, or not. */
+	printf("ok %-16s is %.4g\n", "block", sum(p, (void *)wait_on_cond, 1));
+	profile_free(p);
+}
+
+static _Atomic int over;
+static volatile double burnt;
+
+SEEN void *burn(void *cpu_ns);
+SEEN void *burn(void *cpu_ns)
+{
+	struct timespec t;
+
+	while (!atomic_load(&over))
+		for (int i = 0; i < 1000; i++)
+			burnt = burnt * 1.0001 + 1;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	*(double *)cpu_ns = (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+	return NULL;
+}
+
+/* However long that may take on a busy host. */
+static bool has_burnt(void *thread)
+{
+	struct timespec t = { 0 };
+	clockid_t clock;
+
+	return pthread_getcpuclockid(*(pthread_t *)thread, &clock) == 0 &&
+	       clock_gettime(clock, &t) == 0 && t.tv_sec >= 1;
+}
+
+/* Its CPU time outside of the profile, before and after, is little. */
+static void check_cpu(void)
+{
+	double cpu_ns = 0;
+	pthread_t thread;
+	const struct profiler_order order = {
+		.duration_ns = UINT64_C(60000000000), .hz = PROFILER_HZ,
+		.stop = has_burnt, .data = &thread,
+	};
+	struct profile *p;
+
+	pthread_create(&thread, NULL, burn, &cpu_ns);
+	p = take_as("cpu", &order);
+	atomic_store(&over, 1);
+	pthread_join(thread, NULL);
+	verdict("cpu", cpu_ns, sum(p, (void *)burn, 1));
+	verdict("samples", cpu_ns / 1e7, sum(p, (void *)burn, 0));
+	profile_free(p);
+}
+
+static void check_threads(void)
+{
+	struct profile *p = take("threads");
+
+	verdict("threads", 1, sum(p, dlsym(NULL, "main"), 0));
+	profile_free(p);
+}
+
+SEEN int main(int argc, char **argv)
+{
+	profiler = dlsym(NULL, PROFILER_SYMBOL);
+	if (!profiler)
+		return fputs("known: preload libbigm-profile.so\n", stderr), 2;
+	if (getenv("LD_PRELOAD"))
+		bad = puts("BAD LD_PRELOAD is in the environment");
+	check_threads();
+	check_cpu();
+	check_waits();
+	check_heap();
+	return bad;
+}
