@@ -255,7 +255,7 @@ static uint64_t count_threads(void)
 
 const struct kind kinds[] = {
 	{ "heap", fill_heap, count_heap, false },
-	{ "mutex", fill_mutex, count_mutex, true },
+	{ "mutex", fill_mutex, count_mutex, false },
 	{ "block", fill_block, count_block, false },
 	{ "threads", fill_threads, count_threads, true },
 	{ 0 },

@@ -8,10 +8,10 @@
  *		 the C library for malloc() and its kin, for locks and for
  *		 waits: heap, mutex and block are sampled from the beginning.
  *   loaded      when somebody asks for a profile, where it could not be
- *		 preloaded: cpu, threads and mutex.
+ *		 preloaded: cpu and threads.
  *
  * A static program can load nothing; it is linked with libbigm_profile.a, and
- * has the same three.
+ * has the same two.
  *
  * A program that is never profiled thus loads neither zlib nor protobuf-c,
  * which are in that library, and pays for what it samples only: see HACKING.md.

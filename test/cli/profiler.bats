@@ -20,7 +20,7 @@ preloaded() {
 }
 
 all_names() {
-	if preloaded; then echo "heap mutex block threads "; else echo "mutex threads "; fi
+	if preloaded; then echo "heap mutex block threads "; else echo "threads "; fi
 }
 
 @test "every kind of machine is profiled: of this host, sent there, from a bundle" {
