@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "ec2/system_private.h"
 
 #define SECOND_NS 1000000000ull
@@ -454,17 +455,40 @@ static const char *tail_of(const char *text)
 	return p;
 }
 
+/* The last line by which systemd or cloud-init say that something failed, with
+ * room for `size` bytes; without one the last lines. */
+static void console_words(const char *text, char *words, size_t size)
+{
+	static const char *const marks[] = { "[FAILED]", "[ERROR]",
+					     "[WARNING]", "Kernel panic" };
+	const char *found = NULL;
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks) && !found; i++)
+		for (const char *p = text; (p = strstr(p, marks[i])); p++)
+			found = p;
+	if (found)
+		text_format(words, size, "%.*s", (int)strcspn(found, "\r\n"),
+			    found);
+	else
+		text_format(words, size, "%s",
+			    *text ? tail_of(text) : "nothing");
+}
+
 static void finish_asking(struct errand *errand)
 {
 	struct asking *job = (struct asking *)errand;
 	struct system_launch *l = job->launch;
-	const char *tail = job->text ? tail_of(job->text) : "";
+	const char *text = job->text ? job->text : "";
 	struct bigm_error why = BIGM_ERROR_INIT;
+	char words[200];
 
 	errand->system->asking--;
 	l->checking = false;
-	bigm_error_set(&why, job->why.code, "%s. Its console says: %s",
-		       job->why.text, *tail ? tail : "nothing");
+	console_words(text, words, sizeof(words));
+	log_warn("%s: the console of %s ends: %s", l->name, job->id,
+		 tail_of(text));
+	bigm_error_set(&why, job->why.code, "%s Its console says: %s",
+		       job->why.text, words);
 	instance_end(l, &why, 0);
 	free(job->text);
 	free(job->id);

@@ -175,7 +175,8 @@ static void on_journal_exit(void *data, const char *how)
 	if (known_cause(l))
 		error_copy(&why, known_cause(l));
 	else
-		bigm_error_set(&why, BIGM_EUNAVAILABLE, "%s", how);
+		bigm_error_set(&why, BIGM_EUNAVAILABLE, "%s: %s: %s", l->is.id,
+			       EC2_WORKER_UNIT, how);
 	instance_end(l, &why, EXIT_DRAIN_MS);
 }
 
@@ -356,6 +357,7 @@ static void on_ssh_closed(void *data, const struct bigm_error *why)
 		return;
 	}
 	log_debug("%s: %s: %s", l->name, l->is.id, why->text);
+	error_copy(&l->refusal, why);
 	l->suspect = l->suspect || l->announced;
 	errands_wake(l->system);
 	loop_timer_start(l->system->keeper.loop, &l->timer,
@@ -401,10 +403,9 @@ static const char *advice(const char *phase)
 	} table[] = {
 		{ "pending", "EC2 does not get it to run: another --ec2-type "
 			     "or --ec2-subnet may" },
-		{ "booting", "nobody logs in there: is the image of the "
+		{ "booting", "did its user data fail, is the image of the "
 			     "--ec2-flavor, does --allow let this host in on "
-			     "ports 22 and 443, does the subnet have a way to "
-			     "here, or is it --private?" },
+			     "ports 22 and 443, is there a way to the subnet?" },
 		{ "reachable", "its journal may say more: log in, --ec2-ssh-key"
 			       " and --ec2-immortal" },
 		{ "sending", "the way there is slow: with --ec2-binary-url "
@@ -425,8 +426,9 @@ static void on_deadline(struct loop_timer *timer)
 	char time[DURATION_TEXT];
 
 	bigm_error_set(&why, BIGM_EDEADLINE, "%s (%s in %s) is still %s after "
-		       "%s; %s", l->is.id, l->is.type, l->is.zone, l->phase,
+		       "%s%s%s; %s", l->is.id, l->is.type, l->is.zone, l->phase,
 		       duration_text(l->system->boot_ms, time),
+		       l->refusal.code ? ": " : "", l->refusal.text,
 		       advice(l->phase));
 	errands_console(l, &why);
 }

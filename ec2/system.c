@@ -176,7 +176,7 @@ static struct system_launch *system_start(struct system *s,
 						    : order->argv[0]);
 	l->argv = json_strings_copy(order->argv);
 	l->procs = order->procs;
-	l->doom = l->interruption = none;
+	l->doom = l->interruption = l->refusal = none;
 	TAILQ_INSERT_TAIL(&s->launches, l, entry);
 	s->nlaunches++;
 	errands_wake(s);

@@ -52,6 +52,7 @@ struct system_launch {
 	struct bigm_error interruption; /* the same, as AWS has announced it */
 
 	struct ssh *ssh;
+	struct bigm_error refusal; /* what the last try to log in came to */
 	struct backoff retry;
 	struct loop_timer timer; /* the next try; or the end of the output */
 	bool pushed;
