@@ -11,34 +11,6 @@ setup_file() {
     export BIGM_SYSTEM=ec2 BIGM_EC2_FLAVOR=debian BIGM_EC2_ALLOW=10.77.0.0/16
 }
 
-# what_is_left all|free: what costs money or lets somebody in, or, of instances that are on their way out, nothing yet. The
-# group of this user stays, without rules.
-what_is_left() {
-    cloud control state | python3 -c "import json, sys
-r = json.load(sys.stdin)['regions']['us-west-2']
-over = ('terminated',) if '$1' == 'all' else ('terminated', 'shutting-down')
-left = [i for i in r['instances'] if i['state'] not in over] + r['templates']
-left += r['volumes'] if '$1' == 'all' else []
-for group in r['groups']:
-    if group['name'].startswith('bigm-'):
-        left += group['rules']
-print(*left, sep='\n', end='')"
-}
-
-all_is_gone() {
-    [ -z "$(what_is_left all)" ]
-}
-
-# As soon as bigm has ended, and when EC2 has done what it was told.
-nothing_is_left() {
-    [ -z "$(what_is_left free)" ] || { what_is_left free; return 1; }
-    eventually 60 all_is_gone || { what_is_left all; return 1; }
-}
-
-bigm_there() {
-    cloud run -- "$BIGM" "$@"
-}
-
 # The README's command, in this test's cloud.
 readme_command() {
     sed -n 's/^test\/ec2\/cloud run -- .\/bigm //p' "$abs_top_srcdir/README.md" | sed "s,examples/,$abs_top_builddir/&,"
@@ -193,26 +165,4 @@ serve() {
     kill "$server"
     wait "$server" || :
     nothing_is_left
-}
-
-# Guard and keeper at a blow; ours, by their ids: others have such tests running beside this one.
-kill_keeper() {
-    local keeper guard
-    keeper=$("$BIGM" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["pid"])')
-    guard=$(ps -o ppid= -p "$keeper")
-    kill -STOP "$keeper"
-    kill -KILL "$guard" "$keeper"
-}
-
-@test "instances whose keeper is killed power off when their lease is over" {
-    cloud up
-    bigm_there start -n 1 --name lost-desk --lease 30s --keepalive-period 5s --keepalive-timeout 25s --keepalive-call 10s \
-        2>log || { cat log; return 1; }
-    kill_keeper
-    eventually 200 shows_terminated
-    "$BIGM" status # removes the record
-}
-
-shows_terminated() {
-    [ "$(cloud status | grep -cw terminated)" -eq 1 ]
 }

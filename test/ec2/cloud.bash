@@ -30,6 +30,34 @@ cgroup_of_cloud() {
     ls -d "$place/bigm-cloud-$(printf %s "$DIR/cloud" | sha256sum | cut -c1-12)" 2>/dev/null
 }
 
+# what_is_left all|free: what costs money or lets somebody in, or, of instances that are on their way out, nothing yet. The
+# group of this user stays, without rules.
+what_is_left() {
+    cloud control state | python3 -c "import json, sys
+r = json.load(sys.stdin)['regions']['us-west-2']
+over = ('terminated',) if '$1' == 'all' else ('terminated', 'shutting-down')
+left = [i for i in r['instances'] if i['state'] not in over] + r['templates']
+left += r['volumes'] if '$1' == 'all' else []
+for group in r['groups']:
+    if group['name'].startswith('bigm-'):
+        left += group['rules']
+print(*left, sep='\n', end='')"
+}
+
+all_is_gone() {
+    [ -z "$(what_is_left all)" ]
+}
+
+# As soon as bigm has ended, and when EC2 has done what it was told.
+nothing_is_left() {
+    [ -z "$(what_is_left free)" ] || { what_is_left free; return 1; }
+    eventually 60 all_is_gone || { what_is_left all; return 1; }
+}
+
+bigm_there() {
+    cloud run -- "$BIGM" "$@"
+}
+
 # of ID KEY: what the service knows of an instance.
 of() {
     cloud control state | python3 -c "import json, sys

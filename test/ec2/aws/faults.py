@@ -4,7 +4,8 @@ A rule is a dictionary that says when it applies
 
   action    name of an action ("RunInstances"), with wildcards; also "metadata:PATH"; default "*"
   region    only there
-  match     parameters that the request must have, as they stand on the wire: {"InstanceId.1": "i-…"}; wildcards
+  match     parameters that the request must have, as they stand on the wire: {"InstanceId.1": "i-…"}; wildcards; of
+            the metadata service, tags of the instance that asks: {"Tag.bigm:cluster": "NAME"}
   skip      so many matching requests are let through first (default 0)
   times     then it applies to so many (default: to all)
 

@@ -25,7 +25,7 @@ def answer(world, request):
 
 
 def respond(world, request, version, rest):
-    fault = world.faults.find("metadata:" + request.path, None, {})
+    fault = world.faults.find("metadata:" + request.path, None, tags_of(world, request))
     if "hold" in fault:
         world.faults.hold(fault["hold"])
     if fault.get("cut"):
@@ -41,9 +41,18 @@ def respond(world, request, version, rest):
     expires = world.metadata_tokens.get(request.headers.get(TOKEN_HEADER))
     if expires is None or expires < world.now():
         return Answer(401, b"", TEXT)
+    if "body" in fault:
+        return Answer(fault.get("status", 200), fault["body"].encode(), TEXT)
     with world.lock:
         text = look_up(tree(world, find_self(world, request.peer[0])), version, rest)
     return Answer(404, b"Not Found", TEXT) if text is None else Answer(200, text, TEXT)
+
+
+def tags_of(world, request):
+    """Of the instance that asks, for rules that are meant for one cluster."""
+    with world.lock:
+        instance = find_self(world, request.peer[0])
+        return {f"Tag.{key}": value for key, value in instance.tags.items()} if instance else {}
 
 
 def give_token(world, request):
