@@ -64,10 +64,8 @@ static int split(const char *text, struct where *w)
 	} else {
 		port = end;
 	}
-	if (*port != '\0' && *port++ != ':')
-		return -1;
-	w->has_port = port != end && *port;
-	if (port[-1] == ':' && (!*port || parse_port(port, &w->port) < 0))
+	w->has_port = *port == ':';
+	if (w->has_port ? parse_port(port + 1, &w->port) < 0 : *port != '\0')
 		return -1;
 	if (end == host)
 		return *text == ':' ? 0 : -1;
