@@ -45,54 +45,61 @@ def cache():
     return os.environ.get("CLOUD_CACHE") or "/var/cache/bigm-cloud"
 
 
-def recipe():
+def place():
     """Another recipe makes another tree."""
     text = PACKAGES + CLOUD_CONFIG + IDENTITY_UNIT + BLOCK
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return os.path.join(cache(), "base-" + hashlib.sha256(text.encode()).hexdigest()[:12])
 
 
 def find():
     """The tree, or None when it has not been made."""
-    tree = os.path.join(cache(), "base-" + recipe())
-    return tree if os.path.isdir(tree) else None
+    return place() if os.path.isdir(place()) else None
 
 
 def ensure(say):
     """The tree, made if need be: a minute, by one process at a time. Raises RuntimeError when it cannot be made."""
-    tree = find()
-    if tree:
+    def make(folder):
+        tree = os.path.join(folder, "tree")
+        build(folder, tree, PACKAGES)
+        finish(tree)
         return tree
+    return keep(say, place(), "the tree that instances boot from, about a minute", make)
+
+
+def keep(say, path, what, make):
+    """What make(folder) has left there and returned the path of, once for this machine."""
+    if os.path.isdir(path):
+        return path
     os.makedirs(cache(), exist_ok=True)
     with open(os.path.join(cache(), "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if find():
-            return find()
-        say("making the tree that instances boot from, about a minute; it is kept in " + cache())
+        if os.path.isdir(path):
+            return path
+        say(f"making {what}; it is kept in {cache()}")
         # What a build that was killed has left.
         for old in glob.glob(os.path.join(cache(), "new-*")):
             shutil.rmtree(old, ignore_errors=True)
         new = tempfile.mkdtemp(prefix="new-", dir=cache())
         try:
-            build(new)
-            os.rename(os.path.join(new, "tree"), os.path.join(cache(), "base-" + recipe()))
+            os.rename(make(new), path)
         finally:
             shutil.rmtree(new, ignore_errors=True)
-    return find()
+    return path
 
 
-def build(folder):
-    tree, options = os.path.join(folder, "tree"), os.path.join(folder, "apt.conf")
+def build(folder, tree, packages, *options_of_mmdebstrap):
+    options = os.path.join(folder, "apt.conf")
     write_apt_options(options)
     sources = [file for file in ["/etc/apt/sources.list", *sorted(glob.glob("/etc/apt/sources.list.d/*.list")),
                                  *sorted(glob.glob("/etc/apt/sources.list.d/*.sources"))]
                if os.path.exists(file) and os.path.getsize(file)]
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", "--include=" + PACKAGES, "--aptopt=" + options,
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", "--include=" + packages, "--aptopt=" + options,
+               "--dpkgopt=force-unsafe-io", *options_of_mmdebstrap,
                platform.freedesktop_os_release()["VERSION_CODENAME"], tree, *sources]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=BUILD_SECONDS,
                             env={"PATH": os.environ["PATH"], "TMPDIR": folder, "LC_ALL": "C.UTF-8", **proxies()})
     if result.returncode:
         raise RuntimeError("mmdebstrap could not make the tree: " + "; ".join(result.stderr.strip().splitlines()[-3:]))
-    finish(tree)
 
 
 def proxies():
@@ -107,8 +114,8 @@ def write_apt_options(path):
         file.write('APT::Install-Recommends "false";\n')
 
 
-def finish(tree):
-    """What must be an instance's own is taken out, what makes it look like EC2 put in."""
+def clean(tree):
+    """What must be an instance's own is taken out, where it gets its own from put in."""
     for name in glob.glob(os.path.join(tree, "etc/ssh/ssh_host_*")) + [os.path.join(tree, "var/lib/dbus/machine-id")]:
         if os.path.lexists(name):
             os.unlink(name)
@@ -116,11 +123,21 @@ def finish(tree):
         write(tree, name, "")
     write(tree, "etc/hostname", "localhost\n")
     write(tree, "etc/cloud/cloud.cfg.d/99-testbed.cfg", CLOUD_CONFIG)
-    write(tree, UNIT, IDENTITY_UNIT.replace("{block}", BLOCK))
+
+
+def finish(tree):
+    """What makes a container look like EC2."""
+    clean(tree)
+    want(tree, UNIT, IDENTITY_UNIT.replace("{block}", BLOCK))
     os.makedirs(os.path.join(tree, BLOCK))
+
+
+def want(tree, unit, text):
+    """A unit that comes before cloud-init."""
+    write(tree, unit, text)
     wants = os.path.join(tree, "etc/systemd/system/cloud-init-local.service.wants")
     os.makedirs(wants, exist_ok=True)
-    os.symlink("/" + UNIT, os.path.join(wants, os.path.basename(UNIT)))
+    os.symlink("/" + unit, os.path.join(wants, os.path.basename(unit)))
 
 
 def write(tree, name, text):

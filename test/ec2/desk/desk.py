@@ -11,11 +11,12 @@ from .machine import Machine, call
 class Desk:
     """Runs inside of the cloud's own namespaces. World calls with its lock held; nothing here waits."""
 
-    def __init__(self, world, folder, cgroups):
+    def __init__(self, world, folder, cgroups, machine=Machine):
         self.world = world
         self.folder = folder
         self.cgroups = cgroups
         self.base = base.find()
+        self.machine = machine
         self.machines = {}
         self.count = 0
         self.empty = threading.Condition(world.lock)
@@ -46,7 +47,7 @@ class Desk:
         with open(os.path.join(self.hosts_folder, instance.id), "w") as file:
             file.write(f"{instance.mac},{instance.private_address}\n")
         self.count += 1
-        self.machines[instance.id] = Machine(self.count, instance, self.base, self.folder, self.cgroups, self.gone)
+        self.machines[instance.id] = self.machine(self.count, instance, self.base, self.folder, self.cgroups, self.gone)
 
     def stop(self, instance):
         machine = self.machines.get(instance.id)

@@ -7,7 +7,8 @@ from aws import server, world
 from . import place
 from .addresses import API_PORT, GATEWAY, METADATA
 from .desk import Desk
-from .machine import call
+from .emulator import EmulatedMachine
+from .machine import Machine, call
 
 CGROUPS = "/sys/fs/cgroup"
 CLOSE_SECONDS = 30
@@ -41,8 +42,9 @@ def serve(folder, settings, life, report):
     cgroups = os.path.join(CGROUPS, place.cgroup_name(folder))
     os.makedirs(cgroups, exist_ok=True)
     here = world.World(folder)
+    machine = EmulatedMachine if settings.pop("emulate", False) else Machine
     here.change({**SETTINGS, **settings})
-    here.host = Desk(here, folder, cgroups)
+    here.host = Desk(here, folder, cgroups, machine)
     server.serve(here, [(GATEWAY, API_PORT), (METADATA, 80)], lambda ports: None)
     os.write(report, b"up\n")
     os.close(report)

@@ -25,6 +25,11 @@ system_info:
 """
 
 
+def describe_user(name):
+    """The configuration of cloud-init that makes this one the user who logs in."""
+    return USER_CONFIG % name
+
+
 def call(*command):
     """Raises RuntimeError with what the command said."""
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -92,7 +97,7 @@ class Machine:
         if self.user:
             os.makedirs(self.path("up/etc/cloud/cloud.cfg.d"))
             with open(self.path("up/etc/cloud/cloud.cfg.d/99-user.cfg"), "w") as file:
-                file.write(USER_CONFIG % self.user)
+                file.write(describe_user(self.user))
         call("mount", "-t", "overlay", "overlay", "-o",
              f"lowerdir={self.base},upperdir={self.path('up')},workdir={self.path('work')}", self.path("root"))
         link, peer = f"v{self.number}", f"e{self.number}"
@@ -110,10 +115,13 @@ class Machine:
             describe_disk(os.path.join(self.path("root"), BLOCK, name), volume_id, gib)
         return options
 
+    def command(self):
+        return ["systemd-nspawn", "--quiet", "--boot", "--directory=" + self.path("root"), "--machine=" + self.instance_id,
+                "--register=no", "--keep-unit", f"--network-interface=e{self.number}", "--resolv-conf=off", "--timezone=off",
+                "--link-journal=no", "--console=read-only", "--kill-signal=SIGRTMIN+3", *self.binds()]
+
     def run(self):
-        command = ["systemd-nspawn", "--quiet", "--boot", "--directory=" + self.path("root"), "--machine=" + self.instance_id,
-                   "--register=no", "--keep-unit", f"--network-interface=e{self.number}", "--resolv-conf=off", "--timezone=off",
-                   "--link-journal=no", "--console=read-only", "--kill-signal=SIGRTMIN+3", *self.binds()]
+        command = self.command()
         join = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
         with open(self.console_file, "wb") as console:
             with self.lock:
