@@ -57,7 +57,12 @@ struct profile *profile_new(void)
 	struct profile *p = xcalloc(1, sizeof(*p));
 
 	p->seed = lookup_seed();
-	if (profile_string(p, "") != 0)
+	/* No list is NULL, even when it is empty: there is arithmetic on all. */
+	if (profile_string(p, "") != 0 ||
+	    !ROOM(p, ROOM_LINES, lines, n_lines, 1, PROFILE_MAX_ITEMS) ||
+	    !ROOM(p, ROOM_LABELS, labels, n_labels, 1, PROFILE_MAX_ITEMS) ||
+	    !ROOM(p, ROOM_STACKS, stacks, n_stacks, 1, PROFILE_MAX_STACKS) ||
+	    !ROOM(p, ROOM_VALUES, values, n_values, 1, PROFILE_MAX_ITEMS))
 		alloc_failed();
 	return p;
 }
