@@ -28,3 +28,36 @@ launch() {
 	[[ $output == *"1 terminated"* ]]
 	[ "$(ec2_state "state['regions']['eu-west-1']['instances'][0]['state']")" != running ]
 }
+
+# The names of processes that belong to the cluster "cut": its guard and keeper.
+keepers_of_cut() {
+	pgrep -f -- '--keeper .*--name cut( |$)'
+}
+
+no_keeper_of_cut() {
+	! keepers_of_cut >/dev/null
+}
+
+held_is() {
+	ec2_control held '{"name": "answer", "seconds": 1}' | grep -q true
+}
+
+@test "what was launched when the keeper was killed before EC2's answer is found and terminated" {
+	start_ec2
+	ec2_control faults '[{"action": "RunInstances", "hold_answer": "answer"}]'
+	HOME=$DIR SSH_AUTH_SOCK='' "$BIGM" start --system ec2 --name cut --allow 203.0.113.7/32 >/dev/null 2>&1 3>&- &
+	started=$!
+	eventually 60 held_is
+	# shellcheck disable=SC2046 # several
+	kill -KILL $(keepers_of_cut)
+	wait "$started" || :
+	eventually 20 no_keeper_of_cut
+	ec2_control release '{"name": "answer"}'
+	[ "$(ec2_state "len(r['instances'])")" -eq 1 ]
+	run_bigm shutdown --stale --yes
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *"1 terminated"* ]]
+	[ "$(ec2_state "r['instances'][0]['state']")" != running ]
+	"$BIGM" status # removes the record
+}
