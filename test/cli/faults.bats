@@ -99,7 +99,7 @@ killed_early() {
     kill_keeper killed-early
     ended $!
     [ "$status" -eq 1 ]
-    eventually 150 is "$id" state terminated
+    eventually 230 is "$id" state terminated
     is "$id" reason Client.InstanceInitiatedShutdown
     # Its worker has waited for a keeper, and so had no lease that could be over.
     ! grep "Started bootmachine.service" "$DIR/cloud/$id.console" || return 1
@@ -120,7 +120,7 @@ killed_late() {
     start killed-late --lease 30s --keepalive-period 5s --keepalive-timeout 25s --keepalive-call 10s 2>killed-late.err
     id=$(instance_of killed-late)
     kill_keeper killed-late
-    eventually 150 is "$id" state terminated
+    eventually 230 is "$id" state terminated
     is "$id" reason Client.InstanceInitiatedShutdown
 }
 
