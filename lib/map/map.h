@@ -9,9 +9,8 @@
  * A machine has as many jobs at a time as it has slots, and a few more to go
  * on with, as many as it is about to do in the next 20 ms, so that short jobs do
  * not wait for the wire and long ones do not wait behind each other.  One that
- * is draining gets no more.  Jobs of a
- * machine that is lost run elsewhere; one that ran on three such is set aside,
- * and counts as failed.
+ * is draining gets no more.  Jobs of a machine that is lost run elsewhere; one
+ * that ran on three such is set aside, and counts as failed.
  *
  *	map_new → map_add… → map_begin → on_over → map_join → map_free
  */

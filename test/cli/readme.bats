@@ -68,9 +68,19 @@ as_any() {
 	grep -q '^m0: 0/1000000$' <<<"$output"
 }
 
-@test "a bundle is made, listed and run" {
+@test "a job runs for each of many inputs" {
 	setup_tree
 	run --separate-stderr bash -e -c "$(block sh 5)" 3>&-
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 1 ]
+	[ "${lines[99]}" = 10000 ]
+	[ "${#lines[@]}" -eq 102 ]
+	grep -Eq '^[0-9]+ examples/bigpi$' <<<"$output"
+}
+
+@test "a bundle is made, listed and run" {
+	setup_tree
+	run --separate-stderr bash -e -c "$(block sh 6)" 3>&-
 	[ "$status" -eq 0 ]
 	[[ ${lines[1]} == *" bigpi "* ]]
 	[[ ${lines[2]} == "π = 3."* ]]
