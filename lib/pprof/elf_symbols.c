@@ -150,6 +150,7 @@ static Dwarf_Addr address_of(const struct elf_symbols *e, uint64_t offset)
 
 struct found {
 	struct profile *p;
+	const char *folder; /* of the compilation; NULL: not known */
 	struct profile_line lines[PROFILE_MAX_LINES];
 	size_t n;
 };
@@ -159,13 +160,25 @@ static uint32_t string_or_none(struct profile *p, const char *s)
 	return profile_string(p, s ? s : "");
 }
 
+/* As the compiler was given it, and what it was given may begin in the folder
+ * that it ran in. */
+static uint32_t file_name(struct found *f, const char *file)
+{
+	AUTO_FREE char *path = NULL;
+
+	if (!file || *file == '/' || !f->folder || *f->folder != '/')
+		return string_or_none(f->p, file);
+	path = xasprintf("%s/%s", f->folder, file);
+	return string_or_none(f->p, path);
+}
+
 static void add_line(struct found *f, const char *name, const char *linkage,
 		     const char *file, int start_line, int line)
 {
 	struct profile_function function = {
 		.name = string_or_none(f->p, name),
 		.system_name = string_or_none(f->p, linkage ? linkage : name),
-		.filename = string_or_none(f->p, file),
+		.filename = file_name(f, file),
 		.start_line = start_line,
 	};
 	uint32_t at = profile_add_function(f->p, &function);
@@ -255,12 +268,14 @@ static void from_dwarf(struct elf_symbols *e, struct found *f,
 	Dwarf_Addr bias;
 	Dwarf_Die *cu = dwfl_module_addrdie(e->module, address, &bias);
 	Dwfl_Line *at = dwfl_module_getsrc(e->module, address);
+	Dwarf_Attribute attribute;
 	Dwarf_Die *scopes = NULL;
 	const char *file = NULL;
 	int line = 0, n;
 
 	if (!cu)
 		return;
+	f->folder = dwarf_formstring(dwarf_attr(cu, DW_AT_comp_dir, &attribute));
 	if (at)
 		file = dwfl_lineinfo(at, NULL, &line, NULL, NULL, NULL);
 	n = dwarf_getscopes(cu, address - bias, &scopes);
