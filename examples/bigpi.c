@@ -43,6 +43,8 @@ static int sample(struct bigm_request *req, const struct cJSON *arg,
 			fprintf(stderr, "%" PRIu64 "/%" PRIu64 "\n", i - begin, end - begin);
 		hits += locked ? locked_throw(i, end) : darts_throw(seed, i, end);
 	}
+	if (bigm_request_canceled(req)) /* not all darts have been thrown */
+		return bigm_error_set(err, BIGM_ECANCELED, "canceled");
 	*reply = bigm_json("%" PRIu64, hits);
 	return 0;
 }
