@@ -1,4 +1,4 @@
-#include "cmd/session.h"
+#include "cmd/session_private.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -10,14 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/json.h"
-#include "base/log.h"
-#include "cmd/attach.h"
-#include "cmd/program.h"
-#include "keeper/record.h"
 #include "loop/loop.h"
-#include "loop/process.h"
-#include "machine/machine.h"
 
 /* How long a signalled job has before it is killed. */
 #define GRACE_NS (1000 * 1000000ull)
@@ -27,25 +20,6 @@
 #define HASTE_NS (2000 * 1000000ull)
 /* And to make borrowed machines what they were. */
 #define RETURN_NS (60000 * 1000000ull)
-/* How long the last lines of the logs may take to be printed. */
-#define DRAIN_MS 2000
-/* How long the killed may take to be gone. */
-#define KILL_MS 1000
-/* How often and when we look whether the lock of a dead keeper is free. */
-#define LOCK_TRIES 20
-#define LOCK_PAUSE_US 10000
-
-/* Events; those of the work begin at 0. */
-enum {
-	EVENT_NOTICE = -15, /* value: the machine's index */
-	EVENT_LAUNCHED = -14,
-	EVENT_COLLECTED = -13,
-	EVENT_LOST = -12,
-	EVENT_ALL_GONE = -11,
-};
-
-/* ------------------------------------------------------------------ */
-/* Threads                                                             */
 
 static void begin_thread(struct session *s, void *(*fn)(void *))
 {
@@ -65,240 +39,6 @@ static void begin_thread(struct session *s, void *(*fn)(void *))
 	_exit(STATUS_BIGM);
 }
 
-static void on_lost(const struct bigm_error *why, void *data)
-{
-	struct session *s = data;
-
-	error_copy(&s->lost_error, why);
-	events_post(&s->events, EVENT_LOST, 0);
-}
-
-/* A machine that died is named here, by the reason that the keeper gave.  What
- * is no machine's own, such as a limit of this host, is said once. */
-static void on_machine(struct bigm_machine *machine, void *data)
-{
-	struct session *s = data;
-	struct bigm_error why = BIGM_ERROR_INIT;
-	enum bigm_state state = bigm_machine_state(machine);
-	const char *name = bigm_machine_name(machine);
-
-	progress_machine(s->progress, machine);
-	if (state != BIGM_STOPPED || s->work->names_the_lost ||
-	    atomic_load(&s->stopping) ||
-	    bigm_machine_error(machine, &why) == 0 ||
-	    why.code == BIGM_ECANCELED)
-		return; /* or the driver gave it up */
-	if (why.code == BIGM_EUNAVAILABLE &&
-	    strncmp(why.text, name, strlen(name)) == 0)
-		command_fail(s->in, 0, "%s", why.text);
-	else
-		session_explain(s, why.text);
-}
-
-static void on_notice(struct bigm_machine *machine,
-		      const struct bigm_notice *notice, void *data)
-{
-	struct session *s = data;
-
-	if (s->work->notice)
-		events_post(&s->events, EVENT_NOTICE, machine_index(machine));
-	else
-		command_fail(s->in, 0, "%s: %s", bigm_machine_name(machine),
-			     notice->text);
-}
-
-static void print_lines(void *data, const char *lines, size_t len)
-{
-	progress_write(data, lines, len);
-}
-
-/* Where the table of the machines may stand, it makes room; else the thread
- * need not wait for who reads it. */
-static int begin_printing(struct session *s, struct bigm_error *err)
-{
-	const struct cluster_printing printing = {
-		.show = s->in->verbose ? OUTPUT_SHOW_ALL : s->show,
-		.fd = STDERR_FILENO,
-		.write = s->in->verbose || s->show != OUTPUT_SHOW_FAILURE ?
-				 NULL : print_lines,
-		.data = s->progress,
-	};
-
-	return s->print ? cluster_print_start(s->cluster, &printing, err) : 0;
-}
-
-static int spawn(struct session *s, struct bigm_error *err)
-{
-	AUTO_FREE char *self = program_self();
-	const struct cluster_options options = {
-		.program = self,
-		.name = s->options->name,
-		.system = s->options->system,
-		.log_dir = s->options->log_dir,
-		.http = s->options->http,
-		.http_prefix = s->options->http_prefix,
-		.no_http = s->options->no_http,
-		.events = s->options->events,
-		.ship = s->options->ship,
-		.set = (char *const *)s->options->set.items,
-		.keepalive = s->options->keepalive,
-		.debug = s->in->verbose,
-	};
-
-	s->cluster = cluster_spawn(s->loop, &options, err);
-	if (s->cluster == NULL)
-		return err->code;
-	cluster_on_lost(s->cluster, on_lost, s);
-	cluster_on_machine(s->cluster, on_machine, s);
-	cluster_on_notice(s->cluster, on_notice, s);
-	return begin_printing(s, err);
-}
-
-/* What its machines print, and which of them die, is no guest's business,
- * unless he takes them. */
-static int visit(struct session *s, struct bigm_error *err)
-{
-	s->cluster = attach_on(s->loop, s->options->cluster, err);
-	if (s->cluster == NULL)
-		return err->code;
-	cluster_on_lost(s->cluster, on_lost, s);
-	if (s->borrow || s->work->notice)
-		cluster_on_notice(s->cluster, on_notice, s);
-	if (s->exclusive)
-		s->use = attach_use(s->cluster, &s->token, err);
-	if (err->code != 0 || !s->borrow)
-		return err->code;
-	cluster_borrow(s->cluster, s->token);
-	cluster_on_machine(s->cluster, on_machine, s);
-	return begin_printing(s, err);
-}
-
-static int prepare_collect(struct session *s, struct bigm_error *err)
-{
-	if (s->collect.patterns != NULL && s->collect.patterns->n > 0)
-		s->collecting = collect_new(s->in, s->cluster, &s->collect, err);
-	return err->code;
-}
-
-static void *launch(void *data)
-{
-	struct session *s = data;
-	struct bigm_error *err = &s->launch_error, unwatched = BIGM_ERROR_INIT;
-	bool failed;
-
-	if ((s->attach ? visit(s, err) : spawn(s, err)) == 0 &&
-	    prepare_collect(s, err) == 0)
-		s->work->launch(s, err);
-	failed = err->code != 0;
-	events_post(&s->events, EVENT_LAUNCHED, 0);
-	/* For on_machine(); the work need not wait for that. */
-	if (!failed && (!s->attach || s->borrow) && cluster_watch(s->cluster, &unwatched) != 0)
-		log_debug("%s", unwatched.text);
-	return NULL;
-}
-
-/* The cluster's end in good order is no concern of a work that outlives it. */
-static bool survives(const struct session *s)
-{
-	return s->lost_error.code == BIGM_ECANCELED && s->work->outlives_cluster;
-}
-
-struct blame {
-	struct session *session;
-	bool keeper; /* is to blame for the job's failure */
-};
-
-/* On the loop, so that on_lost() has run. */
-static void blame_keeper(void *data)
-{
-	struct blame *blame = data;
-	struct session *s = blame->session;
-
-	blame->keeper = s->lost_error.code != 0 && !survives(s);
-	if (blame->keeper)
-		session_explain(s, s->lost_error.text);
-}
-
-/* The time is up: which machines have not come up, and how far they are. */
-static void name_the_late(struct session *s)
-{
-	AUTO_JSON cJSON *status = NULL;
-	const cJSON *machine;
-	const char *name, *phase;
-
-	if (cluster_call(s->cluster, "Status", NULL, &status, NULL) != 0)
-		return;
-	cJSON_ArrayForEach(machine, cJSON_GetObjectItemCaseSensitive(status,
-								     "machines"))
-		if (bigm_json_get_string(machine, "machine", &name, NULL) == 0 &&
-		    bigm_json_get_string(machine, "phase", &phase, NULL) == 0)
-			command_fail(s->in, 0, "%s has not come up: still %s",
-				     name, phase);
-}
-
-static void collect(struct session *s)
-{
-	if (s->collecting == NULL)
-		return;
-	collect_run(s->collecting);
-	events_post(&s->events, EVENT_COLLECTED, 0);
-}
-
-/* The cluster is somebody else's, and so are its machines. */
-static void *just_collect(void *data)
-{
-	struct session *s = data;
-
-	collect(s);
-	events_post(&s->events, EVENT_ALL_GONE, 0);
-	return NULL;
-}
-
-static void *shut_down(void *data)
-{
-	struct session *s = data;
-	struct blame blame = { .session = s };
-	struct bigm_error err = BIGM_ERROR_INIT;
-
-	if (s->status == STATUS_TIMEOUT && !s->attach)
-		name_the_late(s);
-	collect(s);
-	/* A job may see the keeper's death sooner than we do, and fail of it. */
-	if (s->doubtful && cluster_call(s->cluster, "Info", NULL, NULL, &err) != 0)
-		loop_call(s->loop, blame_keeper, &blame);
-	if (cluster_shutdown(s->cluster, false, &err) != 0)
-		command_fail(s->in, 0, "%s", err.text);
-	s->drained = cluster_print_wait(s->cluster, DRAIN_MS, NULL) == 0;
-	events_post(&s->events, EVENT_ALL_GONE, blame.keeper);
-	return NULL;
-}
-
-/* What the work has begun goes on without us. */
-static void *let_go(void *data)
-{
-	struct session *s = data;
-	struct bigm_error err = BIGM_ERROR_INIT;
-
-	if (cluster_release(s->cluster, &err) != 0) {
-		command_fail(s->in, 0, "%s", err.text);
-		s->status = STATUS_BIGM;
-	}
-	events_post(&s->events, EVENT_ALL_GONE, 0);
-	return NULL;
-}
-
-/* Beside the other, which returns then too. */
-static void *shut_down_now(void *data)
-{
-	struct session *s = data;
-
-	cluster_shutdown(s->cluster, true, NULL);
-	return NULL;
-}
-
-/* ------------------------------------------------------------------ */
-/* The course of things                                                */
-
 /* Nobody waits any longer: what is left sees our end, and ends as well. */
 static void __attribute__((noreturn)) leave(struct session *s)
 {
@@ -311,12 +51,6 @@ static void decide(struct session *s, int status)
 	if (s->status < 0)
 		s->status = status;
 	progress_end(s->progress, false);
-}
-
-/* There is something to be given back. */
-static bool has_loan(const struct session *s)
-{
-	return s->borrow && s->token != NULL;
 }
 
 /* What its system needs on top of that of this host. */
@@ -332,16 +66,6 @@ static void limit_end(struct session *s)
 		      end_ns(s);
 }
 
-/* What has to be done until all is over, in a thread; NULL: nothing. */
-static void *(*last_task(const struct session *s))(void *data)
-{
-	if (s->cluster == NULL)
-		return NULL;
-	if (s->attach && !has_loan(s))
-		return s->collecting != NULL ? just_collect : NULL;
-	return s->keep && s->status == 0 ? let_go : shut_down;
-}
-
 static void stop(struct session *s)
 {
 	void *(*task)(void *data);
@@ -354,7 +78,7 @@ static void stop(struct session *s)
 	s->timeout_ns = s->grace_ns = 0;
 	if (s->collecting == NULL) /* files take what time they take */
 		limit_end(s);
-	task = last_task(s);
+	task = session_last_task(s);
 	if (task != NULL)
 		begin_thread(s, task);
 	else
@@ -383,7 +107,7 @@ static void hurry(struct session *s)
 	stop(s);
 	s->grace_ns = loop_now_ns() + HASTE_NS + end_ns(s);
 	if (s->phase != SESSION_GONE && !s->borrow)
-		begin_thread(s, shut_down_now);
+		begin_thread(s, session_shut_down_now);
 }
 
 static void on_signal(struct session *s, int signal)
@@ -460,7 +184,7 @@ static void on_event(struct session *s, const struct event *event)
 		on_launched(s);
 		break;
 	case EVENT_LOST:
-		if (survives(s))
+		if (session_survives(s))
 			break;
 		if (s->status < 0)
 			session_explain(s, s->lost_error.text);
@@ -536,42 +260,6 @@ void session_fail(struct session *s, const char *fmt, ...)
 	session_finish(s, STATUS_BIGM);
 }
 
-static bool is_living(const char *cluster)
-{
-	char **living = record_list(NULL);
-	bool found = living == NULL;
-
-	for (char **name = living; name != NULL && *name != NULL; name++)
-		found = found || strcmp(*name, cluster) == 0;
-	json_strings_free(living);
-	return found;
-}
-
-/* Where the guard was killed together with the keeper, its work is ours: the
- * record, whose lock nobody holds then, and what the end of the machines has
- * not ended. */
-static void stand_in_for_guard(const char *cluster)
-{
-	/* A process that is being killed lets go of its files one by one. */
-	for (int i = 0; is_living(cluster); i++) {
-		if (i == LOCK_TRIES)
-			return;
-		usleep(LOCK_PAUSE_US);
-	}
-	process_kill_descendants(KILL_MS);
-	/* Nobody holds a lock any more of what was half removed. */
-	json_strings_free(record_list(NULL));
-}
-
-static void leave_nothing(struct session *s)
-{
-	if (!s->attach && s->cluster != NULL &&
-	    cluster_info(s->cluster)->name != NULL)
-		stand_in_for_guard(cluster_info(s->cluster)->name);
-	else /* it may have died in the middle */
-		json_strings_free(record_list(NULL));
-}
-
 static uint64_t next_deadline(const struct session *s)
 {
 	if (s->grace_ns == 0 || (s->timeout_ns != 0 && s->timeout_ns < s->grace_ns))
@@ -601,7 +289,7 @@ static int show_progress(struct session *s, struct bigm_error *err)
 
 static int begin(struct session *s, struct bigm_error *err)
 {
-	prctl(PR_SET_CHILD_SUBREAPER, 1); /* see stand_in_for_guard() */
+	prctl(PR_SET_CHILD_SUBREAPER, 1); /* see session_leave_nothing() */
 	if (events_init(&s->events, err) != 0 || show_progress(s, err) != 0)
 		return err->code;
 	s->loop = loop_new(err);
@@ -609,7 +297,7 @@ static int begin(struct session *s, struct bigm_error *err)
 		return err->code;
 	if (s->options->timeout_ms != 0)
 		s->timeout_ns = loop_now_ns() + s->options->timeout_ms * 1000000;
-	begin_thread(s, launch);
+	begin_thread(s, session_launch);
 	return 0;
 }
 
@@ -629,7 +317,7 @@ int session_run(struct session *s)
 
 		on_event(s, &event);
 	}
-	leave_nothing(s);
+	session_leave_nothing(s);
 	if (!s->drained || !s->work->idle(s))
 		leave(s);
 	while (s->nthreads > 0)
