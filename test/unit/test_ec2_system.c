@@ -17,7 +17,7 @@
 #include "ec2_service.h"
 
 #define MACHINES 40
-#define DEADLINE_MS 60000
+#define DEADLINE_MS 30000
 
 static struct ec2_service *service;
 
