@@ -89,7 +89,7 @@ on_machine() {
     bigm_there exec m0 -- sh -c "$1"
 }
 
-@test "a cluster of instances from a script: start, status, call, exec, cp, tail, shutdown, with a volume of data" {
+@test "a cluster of instances from a script: start, status, call, pprof, exec, cp, tail, shutdown, with a volume of data" {
     cloud up
     # The whole session with no more permissions than the manual asks for.
     cloud control policy "$(policy_of_the_manual)"
@@ -103,6 +103,9 @@ assert machine['instance'].startswith('i-') and machine['procs'] == 2, machine"
     grep -qE '^cluster desk: 1 machine, ec2, 0\.[0-9]+ USD an hour, 0\.[0-9]+ USD so far, http://127\.0\.0\.1:' table
     grep -qE ' i-[0-9a-f]+ +m5a?\.large +us-west-2[a-z] +spot +0\.[0-9]+' table
     [ "$(bigm_there call m0 PI.Sample '{"seed": 7, "begin": 0, "end": 1000}' | wc -l)" -eq 1 ]
+    # The functions of the program that was sent there.
+    bigm_there pprof threads --top >profile
+    grep -qE ' main$' profile
     run on_machine 'echo out; exit 3'
     [ "$status" -eq 3 ]
     [ "${lines[0]}" = out ]
