@@ -208,6 +208,7 @@ static void split_debug_information_is_found(void **state)
 	AUTO_PROFILE struct profile *p = profile_of(places, "/nowhere/pi");
 	AUTO_SYMBOLS struct symbols *s = symbols_new();
 
+	assert_non_null(debug);
 	assert_int_equal(symbols_add(s, places->dir, NULL), 0);
 	symbols_apply(s, p);
 	check_lines(p);
