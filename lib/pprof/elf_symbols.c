@@ -262,12 +262,27 @@ static void add_scopes(struct found *f, Dwarf_Die *cu, Dwarf_Die *innermost,
 	free(scopes);
 }
 
+/* Where there is no table of addresses, as clang makes none, each unit has to
+ * be asked. */
+static Dwarf_Die *unit_at(struct elf_symbols *e, Dwarf_Addr address,
+			  Dwarf_Addr *bias)
+{
+	Dwarf_Die *cu = dwfl_module_addrdie(e->module, address, bias);
+
+	if (cu)
+		return cu;
+	while ((cu = dwfl_module_nextcu(e->module, cu, bias)) != NULL)
+		if (dwarf_haspc(cu, address - *bias) > 0)
+			return cu;
+	return NULL;
+}
+
 static void from_dwarf(struct elf_symbols *e, struct found *f,
 		       Dwarf_Addr address)
 {
 	Dwarf_Addr bias;
-	Dwarf_Die *cu = dwfl_module_addrdie(e->module, address, &bias);
-	Dwfl_Line *at = dwfl_module_getsrc(e->module, address);
+	Dwarf_Die *cu = unit_at(e, address, &bias);
+	Dwarf_Line *at;
 	Dwarf_Attribute attribute;
 	Dwarf_Die *scopes = NULL;
 	const char *file = NULL;
@@ -276,8 +291,11 @@ static void from_dwarf(struct elf_symbols *e, struct found *f,
 	if (!cu)
 		return;
 	f->folder = dwarf_formstring(dwarf_attr(cu, DW_AT_comp_dir, &attribute));
-	if (at)
-		file = dwfl_lineinfo(at, NULL, &line, NULL, NULL, NULL);
+	at = dwarf_getsrc_die(cu, address - bias);
+	if (at) {
+		file = dwarf_linesrc(at, NULL, NULL);
+		dwarf_lineno(at, &line);
+	}
 	n = dwarf_getscopes(cu, address - bias, &scopes);
 	for (int i = 0; i < n; i++) {
 		int tag = dwarf_tag(&scopes[i]);
