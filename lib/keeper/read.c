@@ -22,15 +22,8 @@ static void reading_free(struct reading *r)
 
 static void pump(struct reading *r)
 {
-	while (r->bytes.len > 0) {
-		ssize_t n = rpc_request_try_write(r->req,
-						  buffer_data(&r->bytes),
-						  r->bytes.len, NULL);
-
-		if (n <= 0)
-			return;
-		buffer_consume(&r->bytes, (size_t)n);
-	}
+	if (rpc_request_try_flush(r->req, &r->bytes, NULL) <= 0)
+		return;
 	rpc_request_end(r->req);
 	reading_free(r);
 }

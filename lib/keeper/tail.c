@@ -100,16 +100,11 @@ static bool fill(struct tail *t)
 /* False when the client takes no more now. */
 static bool drain(struct tail *t)
 {
-	while (t->out.len > 0) {
-		ssize_t n = rpc_request_try_write(t->req, buffer_data(&t->out),
-						  t->out.len, NULL);
+	size_t len = t->out.len;
+	int code = rpc_request_try_flush(t->req, &t->out, NULL);
 
-		if (n <= 0)
-			return false;
-		t->list->sent += (uint64_t)n;
-		buffer_consume(&t->out, (size_t)n);
-	}
-	return true;
+	t->list->sent += len - t->out.len;
+	return code > 0;
 }
 
 static bool is_over(const struct tail *t)

@@ -34,15 +34,8 @@ static void watch_free(struct watch *w)
 
 static void pump(struct watch *w)
 {
-	while (w->pending.len > 0) {
-		ssize_t n = rpc_request_try_write(w->req,
-						  buffer_data(&w->pending),
-						  w->pending.len, NULL);
-
-		if (n <= 0)
-			return;
-		buffer_consume(&w->pending, (size_t)n);
-	}
+	if (rpc_request_try_flush(w->req, &w->pending, NULL) <= 0)
+		return;
 	if (w->ending) {
 		rpc_request_end(w->req);
 		watch_free(w);

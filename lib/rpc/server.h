@@ -18,6 +18,7 @@
 #ifndef RPC_SERVER_H
 #define RPC_SERVER_H
 
+#include "base/buffer.h"
 #include "loop/loop.h"
 #include "rpc/tls.h"
 
@@ -127,6 +128,10 @@ ssize_t rpc_request_try_read(struct bigm_request *req, void *buf, size_t len,
  * taken. */
 ssize_t rpc_request_try_write(struct bigm_request *req, const void *buf,
 			      size_t len, struct bigm_error *err);
+/* The same for a buffer, which loses what is taken: 1 when that is all, 0 when
+ * the rest has to wait, or a code. */
+int rpc_request_try_flush(struct bigm_request *req, struct buffer *bytes,
+			  struct bigm_error *err);
 /* Runs fn once everything queued for this request, its end too, has been
  * written to the socket (or its connection is gone): what Exec waits for.
  * Asked for before the method returns, of any request, deferred or not. */

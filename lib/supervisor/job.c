@@ -173,19 +173,11 @@ static void add_failed(struct job *job, const struct bigm_error *why)
 static bool flush(struct job *job)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
+	int code = rpc_request_try_flush(job->req, &job->out, &err);
 
-	while (job->out.len > 0) {
-		ssize_t n = rpc_request_try_write(job->req,
-						  buffer_data(&job->out),
-						  job->out.len, &err);
-
-		if (n < 0)
-			job_fail(job, &err);
-		if (n <= 0)
-			return false;
-		buffer_consume(&job->out, (size_t)n);
-	}
-	return true;
+	if (code < 0)
+		job_fail(job, &err);
+	return code > 0;
 }
 
 /* Reads one piece of a stream into a frame. */

@@ -147,23 +147,6 @@ static void start_tasks(struct mapper *mapper)
 /* ------------------------------------------------------------------ */
 /* To the caller                                                       */
 
-/* Hands frames to the request.  Returns true when all are taken. */
-static bool flush(struct mapper *mapper, struct bigm_error *err)
-{
-	while (mapper->out.len > 0) {
-		ssize_t n = rpc_request_try_write(mapper->req,
-						  buffer_data(&mapper->out),
-						  mapper->out.len, err);
-
-		if (n < 0)
-			mapper_fail(mapper, err);
-		if (n <= 0)
-			return false;
-		buffer_consume(&mapper->out, (size_t)n);
-	}
-	return true;
-}
-
 static void tell(struct mapper *mapper)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
@@ -176,9 +159,12 @@ static void tell(struct mapper *mapper)
 			if (rc > 0)
 				task_free(tasks_take(&mapper->ended));
 		}
+		if (rc >= 0)
+			rc = rpc_request_try_flush(mapper->req, &mapper->out,
+						   &err);
 		if (rc < 0)
 			mapper_fail(mapper, &err);
-		else if (!flush(mapper, &err) || !mapper->ended.first)
+		else if (rc == 0 || !mapper->ended.first)
 			return;
 	}
 }

@@ -20,8 +20,6 @@ static void pump(void *data)
 	struct tell *t = &worker->tell;
 
 	while (t->req) {
-		ssize_t n;
-
 		if (t->out.len == 0)
 			event_queue_take(handle_events(worker->bigm), &t->out);
 		if (t->out.len == 0) {
@@ -29,11 +27,8 @@ static void pump(void *data)
 				leave(worker);
 			return;
 		}
-		n = rpc_request_try_write(t->req, buffer_data(&t->out),
-					  t->out.len, NULL);
-		if (n <= 0)
+		if (rpc_request_try_flush(t->req, &t->out, NULL) <= 0)
 			return;
-		buffer_consume(&t->out, (size_t)n);
 	}
 }
 
