@@ -3,14 +3,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/wait.h"
 #include "cmd/copy.h"
 
-#define STOP_SECONDS 1
+#define STOP_MS 1000
 
 /* One machine, and its thread. */
 struct site {
@@ -209,17 +209,14 @@ void collect_run(struct collect *c)
 
 void collect_stop(struct collect *c)
 {
-	struct timespec until;
+	int64_t deadline = wait_deadline(STOP_MS);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += STOP_SECONDS;
 	pthread_mutex_lock(&c->lock);
 	c->stopped = true;
 	for (int i = 0; i < c->n; i++)
 		copy_stop(&c->sites[i].copy);
 	while (c->state == COLLECTING &&
-	       pthread_cond_clockwait(&c->changed, &c->lock, CLOCK_MONOTONIC,
-				      &until) == 0)
+	       wait_cond(&c->changed, &c->lock, deadline) == 0)
 		;
 	pthread_mutex_unlock(&c->lock);
 }
@@ -297,7 +294,7 @@ struct collect *collect_new(const struct invocation *in,
 	c->options = options;
 	c->matched = xcalloc(options->patterns->n + 1, sizeof(*c->matched));
 	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->changed, NULL);
+	wait_cond_init(&c->changed);
 	if (!options->farewell || ask_for_farewell(c, err) == 0)
 		return c;
 	collect_free(c);

@@ -5,18 +5,18 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/wait.h"
 #include "machine/machine.h"
 
 /* After the first failure others have this long to fail by themselves too, so
  * that of many that fail together it is always the lowest rank that counts. */
-#define SETTLE_NS (100 * 1000000)
+#define SETTLE_MS 100
 /* How long the threads may take to be done when all machines are gone. */
-#define IDLE_NS (1000 * 1000000)
+#define IDLE_MS 1000
 
 /* The work's own events. */
 enum {
@@ -181,15 +181,10 @@ static int explain(struct place *place, const struct bigm_error *why)
 /* Waits until the first failure is not alone any more, or stays so. */
 static void settle(struct ranks *all)
 {
-	struct timespec until;
+	int64_t deadline = wait_deadline(SETTLE_MS);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += SETTLE_NS;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	while (all->ended < all->n && !all->stop &&
-	       pthread_cond_clockwait(&all->changed, &all->lock, CLOCK_MONOTONIC,
-				      &until) == 0)
+	       wait_cond(&all->changed, &all->lock, deadline) == 0)
 		;
 }
 
@@ -433,15 +428,12 @@ static bool unread(struct session *s, uint64_t ns)
 static bool idle(struct session *s)
 {
 	struct ranks *all = s->data;
-	struct timespec until;
+	int64_t deadline = wait_deadline(IDLE_MS);
 	bool idle;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += IDLE_NS / 1000000000;
 	pthread_mutex_lock(&all->lock);
 	while (all->idle < all->threads &&
-	       pthread_cond_clockwait(&all->changed, &all->lock, CLOCK_MONOTONIC,
-				      &until) == 0)
+	       wait_cond(&all->changed, &all->lock, deadline) == 0)
 		;
 	idle = all->idle == all->threads;
 	pthread_mutex_unlock(&all->lock);
@@ -467,10 +459,10 @@ int ranks_run(struct session *session, const struct ranks_order *order)
 		.session = session,
 		.order = order,
 		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.changed = PTHREAD_COND_INITIALIZER,
 	};
 	int status;
 
+	wait_cond_init(&all.changed);
 	session->work = &work;
 	session->data = &all;
 	session->fd = -1;

@@ -2,10 +2,8 @@
 
 #include "debug/errand.h"
 
-#include <errno.h>
-#include <time.h>
-
 #include "base/error.h"
+#include "base/wait.h"
 
 /* How often who waits looks whether anybody waits for it. */
 #define SLICE_MS 50
@@ -14,15 +12,10 @@ void debug_errand_init(struct debug_errand *errand,
 		       void (*begin)(struct debug_errand *errand),
 		       void (*free)(struct debug_errand *errand))
 {
-	pthread_condattr_t attr;
-
 	*errand = (struct debug_errand){ .begin = begin, .free = free,
 					 .refs = 1 };
 	pthread_mutex_init(&errand->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&errand->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_cond_init(&errand->changed);
 }
 
 void debug_errand_unref(struct debug_errand *errand)
@@ -63,29 +56,23 @@ void debug_errand_done(struct debug_errand *errand)
 	debug_errand_unref(errand);
 }
 
-static struct timespec until(uint64_t ns)
-{
-	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000u),
-				  .tv_nsec = (long)(ns % 1000000000u) };
-}
-
 int debug_errand_run(struct debug_errand *errand, struct loop *loop,
 		     const struct debug_request *req, uint64_t timeout_ms,
 		     struct bigm_error *err)
 {
-	uint64_t end = loop_now_ns() + timeout_ms * 1000000u, now;
+	int64_t end = wait_deadline((int64_t)timeout_ms);
 	bool over = false, done;
 
 	errand->refs = 2;
 	errand->task.fn = on_task;
 	loop_post(loop, &errand->task);
 	pthread_mutex_lock(&errand->lock);
-	while (!errand->done && !(over = debug_over(req)) &&
-	       (now = loop_now_ns()) < end) {
-		uint64_t slice = now + SLICE_MS * 1000000u;
-		struct timespec ts = until(slice < end ? slice : end);
+	while (!errand->done && !(over = debug_over(req))) {
+		int64_t slice = wait_deadline(SLICE_MS);
 
-		pthread_cond_timedwait(&errand->changed, &errand->lock, &ts);
+		if (wait_cond(&errand->changed, &errand->lock,
+			      slice < end ? slice : end) != 0 && slice >= end)
+			break;
 	}
 	done = errand->done;
 	errand->given_up = !done;

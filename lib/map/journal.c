@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -162,14 +162,6 @@ static int write_header(struct map_journal *j, char *const *argv,
 	return write_line(j, json, err);
 }
 
-static uint64_t wall_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 int map_journal_add(struct map_journal *j, const struct map_result *result,
 		    struct bigm_error *err)
 {
@@ -178,7 +170,7 @@ int map_journal_add(struct map_journal *j, const struct map_result *result,
 
 	snprintf(digest, sizeof(digest), "%016" PRIx64,
 		 job_digest(result->argv, result->argv_len));
-	snprintf(now, sizeof(now), "%" PRIu64, wall_ns());
+	snprintf(now, sizeof(now), "%" PRIu64, clock_wall_ns());
 	json_add_uint64(json, "job", result->number);
 	cJSON_AddStringToObject(json, "input", result->input);
 	if (result->machine != NULL)

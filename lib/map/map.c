@@ -2,11 +2,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "base/wait.h"
 #include "supervisor/map.h"
 
 /* Threads of machines do little but wait. */
@@ -149,7 +149,7 @@ struct map *map_new(const struct map_options *options)
 	pthread_mutex_init(&map->output_lock, NULL);
 	pthread_cond_init(&map->changed, NULL);
 	pthread_cond_init(&map->taken, NULL);
-	pthread_cond_init(&map->finished, NULL);
+	wait_cond_init(&map->finished);
 	map_jobs_init(&map->again);
 	map_jobs_init(&map->ready);
 	if (options->keep_order)
@@ -266,18 +266,12 @@ int map_error(struct map *map, struct bigm_error *err)
 
 bool map_join(struct map *map, int64_t timeout_ms)
 {
-	struct timespec until;
+	int64_t deadline = wait_deadline(timeout_ms);
 	bool over;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&map->lock);
 	while (!map->told_owner &&
-	       pthread_cond_clockwait(&map->finished, &map->lock,
-				      CLOCK_MONOTONIC, &until) == 0)
+	       wait_cond(&map->finished, &map->lock, deadline) == 0)
 		;
 	over = map->told_owner;
 	pthread_mutex_unlock(&map->lock);
