@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "cmd/attach.h"
 
 /* What an ended map may take for its last threads. */
@@ -246,25 +247,6 @@ int map_work_run(struct mapping *m)
 
 /* ---- without machines ---- */
 
-/* As a shell would have it written. */
-static void print_word(const char *word)
-{
-	if (*word != '\0' && strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl"
-				    "mnopqrstuvwxyz0123456789_-./=:,+@%") ==
-				     strlen(word)) {
-		fputs(word, stdout);
-		return;
-	}
-	putchar('\'');
-	for (; *word != '\0'; word++) {
-		if (*word == '\'')
-			fputs("'\\''", stdout);
-		else
-			putchar(*word);
-	}
-	putchar('\'');
-}
-
 int map_work_print(struct mapping *m, struct bigm_error *err)
 {
 	struct buffer argv = BUFFER_INIT(MAP_MOST_ARGV);
@@ -281,9 +263,9 @@ int map_work_print(struct mapping *m, struct bigm_error *err)
 			break;
 		word = (const char *)buffer_data(&argv);
 		for (size_t at = 0; at < argv.len; at += strlen(word + at) + 1) {
-			if (at > 0)
-				putchar(' ');
-			print_word(word + at);
+			AUTO_FREE char *quoted = text_shell_word(word + at);
+
+			printf("%s%s", at > 0 ? " " : "", quoted);
 		}
 		putchar('\n');
 		buffer_consume(&argv, argv.len);

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "ec2/system_private.h"
 
 #define CONNECT_MS 10000
@@ -103,20 +104,6 @@ static void on_closed(void *data, const struct bigm_error *why)
 {
 }
 
-/* For a shell, between single quotes. */
-static char *quoted(const char *text)
-{
-	struct buffer out = BUFFER_INIT(1u << 20);
-	char *result;
-
-	for (; *text; text++)
-		buffer_appendf(&out, NULL, *text == '\'' ? "'\\''" : "%c",
-			       *text);
-	result = xstrdup(buffer_string(&out));
-	buffer_release(&out);
-	return result;
-}
-
 static int begin(struct system_reading *r, const char *address)
 {
 	static const struct ssh_run_events run = {
@@ -134,9 +121,9 @@ static int begin(struct system_reading *r, const char *address)
 		.connect_ms = CONNECT_MS,
 		.timeout_ms = LOGIN_MS,
 	};
-	AUTO_FREE char *path = quoted(r->path);
+	AUTO_FREE char *path = text_shell_word(r->path);
 	AUTO_FREE char *command =
-		xasprintf("exec sudo -n sh -c '%s' sh '%s' %zu", script, path,
+		xasprintf("exec sudo -n sh -c '%s' sh %s %zu", script, path,
 			  r->limit + 1);
 
 	r->ssh = ssh_open(s->keeper.loop, &target, &events, r, &r->why);

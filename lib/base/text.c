@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/text.h"
 
 #define ELLIPSIS "…"
@@ -50,4 +51,25 @@ void text_format(char *buf, size_t size, const char *fmt, ...)
 	va_start(ap, fmt);
 	text_vformat(buf, size, fmt, ap);
 	va_end(ap);
+}
+
+char *text_shell_word(const char *word)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz"
+				    "0123456789_-./=:,+@%";
+	size_t len = strlen(word);
+	char *result, *at;
+
+	if (len > 0 && strspn(word, plain) == len)
+		return xstrdup(word);
+	at = result = xmalloc(len * strlen("'\\''") + sizeof("''"));
+	*at++ = '\'';
+	for (; *word; word++) {
+		if (*word == '\'')
+			at = stpcpy(at, "'\\'");
+		*at++ = *word;
+	}
+	strcpy(at, "'");
+	return result;
 }

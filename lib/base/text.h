@@ -1,5 +1,5 @@
 /*
- * text: one line for people, from anything.
+ * text: one line for people, from anything; and words for shells.
  *
  * Messages carry names, paths and words that came from peers; what reaches a
  * terminal or a log is one line without control characters.
@@ -21,5 +21,9 @@ void text_vformat(char *buf, size_t size, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
 void text_format(char *buf, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* A word as a POSIX shell would have it written, between single quotes where
+ * it needs them.  malloc'ed. */
+char *text_shell_word(const char *word);
 
 #endif
