@@ -10,16 +10,17 @@
 
 #include "cmd/options.h"
 #include "cmd/progress.h"
+#include "supervisor/ending.h"
 
 /* Exit statuses of bigm itself. */
 enum {
 	STATUS_FAILED = 1,
 	STATUS_USAGE = 2,
-	STATUS_TIMEOUT = 124,	     /* of run and exec, like the rest here */
-	STATUS_BIGM = 125,	     /* bigm failed, not the program */
-	STATUS_NOT_EXECUTABLE = 126,
-	STATUS_NOT_FOUND = 127,
-	STATUS_SIGNAL = 128,	     /* and the signal's number */
+	STATUS_TIMEOUT = ENDING_LATE, /* of run and exec, like the rest here */
+	STATUS_BIGM = ENDING_UNRUNNABLE, /* bigm failed, not the program */
+	STATUS_NOT_EXECUTABLE = ENDING_NOT_EXECUTABLE,
+	STATUS_NOT_FOUND = ENDING_NOT_FOUND,
+	STATUS_SIGNAL = ENDING_SIGNAL, /* and the signal's number */
 };
 
 struct command;

@@ -5,12 +5,14 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "cmd/lines.h"
+#include "loop/process.h"
 
 /* So many failures are told one by one; the summary counts them all. */
 #define MOST_TOLD 10
@@ -137,7 +139,8 @@ static void tell_failure(struct map_output *output,
 			 const struct map_result *result)
 {
 	const char *where = result->machine != NULL ? result->machine : "nowhere";
-	AUTO_FREE char *what = NULL;
+	char ended[128];
+	const char *what = result->failed;
 
 	if (result->status == 0 || output->told > MOST_TOLD)
 		return;
@@ -146,15 +149,12 @@ static void tell_failure(struct map_output *output,
 		command_fail(output->in, 0, "more jobs fail, and are only counted");
 		return;
 	}
-	if (result->failed != NULL)
-		what = xstrdup(result->failed);
-	else if (result->late)
-		what = xstrdup("its time was up");
-	else if (result->signal != 0)
-		what = xasprintf("signal %d (%s)", result->signal,
-				 strsignal(result->signal));
-	else
-		what = xasprintf("exit status %d", result->status);
+	if (what == NULL)
+		what = result->late ? "its time was up"
+			: process_describe_status(
+				W_EXITCODE(result->signal != 0 ? 0 : result->status,
+					   result->signal),
+				ended, sizeof(ended));
 	command_fail(output->in, 0, "job %" PRIu64 " (%s) on %s: %s",
 		     result->number, result->input, where, what);
 }

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/rank_input.h"
+#include "supervisor/ending.h"
 #include "supervisor/run.h"
 
 #define READ_SIZE 65536u
@@ -48,18 +49,13 @@ static int read_end(struct rank *rank, const void *bytes, size_t len,
 		    struct bigm_error *err)
 {
 	AUTO_JSON cJSON *json = json_parse(bytes, len, err);
-	int64_t status = 0, signal = 0;
-	const char *why = NULL, *code = "FAILED";
+	struct ending ending;
 
-	if (json == NULL || json_opt_int64(json, "status", &status, err) != 0 ||
-	    json_opt_int64(json, "signal", &signal, err) != 0 ||
-	    json_opt_string(json, "failed", &why, err) != 0 ||
-	    json_opt_string(json, "code", &code, err) != 0)
+	if (json == NULL || ending_read(&ending, json, err) != 0)
 		return err->code;
-	if (why != NULL)
-		return bigm_error_set(err, error_code_from_name(code), "%s", why);
-	rank->status = signal != 0 ? STATUS_SIGNAL + (int)(signal & 127)
-				   : (int)(status & 255);
+	if (ending.code != 0)
+		return bigm_error_set(err, ending.code, "%s", ending.failed);
+	rank->status = ending.status;
 	return 0;
 }
 

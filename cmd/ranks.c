@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/wait.h"
 #include "machine/machine.h"
+#include "supervisor/ending.h"
 
 /* After the first failure others have this long to fail by themselves too, so
  * that of many that fail together it is always the lowest rank that counts. */
@@ -172,10 +173,7 @@ static int explain(struct place *place, const struct bigm_error *why)
 			     named ? "" : ": ", why->text);
 	else if (bigm_machine_error(rank->machine, NULL) == 0)
 		session_explain(s, "the cluster has been shut down");
-	if (why->code == BIGM_ENOTFOUND)
-		return STATUS_NOT_FOUND;
-	return why->code == BIGM_EPERMISSION ? STATUS_NOT_EXECUTABLE
-					     : STATUS_BIGM;
+	return ending_status(why->code);
 }
 
 /* Waits until the first failure is not alone any more, or stays so. */

@@ -150,14 +150,9 @@ static int launch(struct session *s, struct bigm_error *err)
 
 static int failed_status(const struct bigm_error *why)
 {
-	switch (why->code) {
-	case BIGM_ENOTFOUND:
-		return STATUS_NOT_FOUND;
-	case BIGM_EPERMISSION:
-	case BIGM_EIO: /* ENOEXEC and its kin */
-		return STATUS_NOT_EXECUTABLE;
-	}
-	return STATUS_BIGM;
+	/* ENOEXEC and its kin are BIGM_EIO. */
+	return why->code == BIGM_EIO ? STATUS_NOT_EXECUTABLE
+				     : ending_status(why->code);
 }
 
 static void on_event(struct session *s, const struct event *event)

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "supervisor/ending.h"
 #include "supervisor/map.h"
 
 #define READ_SIZE 65536u
@@ -40,31 +41,16 @@ static bool is_over(struct map *map)
 static int read_how(struct map_result *r, const cJSON *json, char **failed,
 		    struct bigm_error *err)
 {
-	const char *why = NULL, *code = "FAILED";
-	int64_t status = 0, signal = 0;
+	struct ending ending;
 
-	if (json_opt_int64(json, "status", &status, err) != 0 ||
-	    json_opt_int64(json, "signal", &signal, err) != 0 ||
-	    json_opt_string(json, "failed", &why, err) != 0 ||
-	    json_opt_string(json, "code", &code, err) != 0 ||
+	if (ending_read(&ending, json, err) != 0 ||
 	    json_opt_bool(json, "late", &r->late, err) != 0)
 		return err->code;
-	r->signal = (int)(signal & 127);
-	r->status = r->signal != 0 ? 128 + r->signal : (int)(status & 255);
-	if (r->late)
-		r->status = 124;
-	if (why == NULL)
-		return 0;
-	r->failed = *failed = xstrdup(why);
-	switch (error_code_from_name(code)) {
-	case BIGM_ENOTFOUND:
-		r->status = 127;
-		break;
-	case BIGM_EPERMISSION:
-		r->status = 126;
-		break;
-	default:
-		r->status = 125;
+	r->signal = ending.signal;
+	r->status = r->late ? ENDING_LATE : ending.status;
+	if (ending.code != 0) {
+		r->status = ending.status;
+		r->failed = *failed = xstrdup(ending.failed);
 	}
 	return 0;
 }
@@ -304,7 +290,7 @@ static void set_aside(struct map *map, struct map_job *job, const char *machine)
 				    "ran, %s last", MAP_MOST_LOST, machine);
 	outcome->result.failed = outcome->failed;
 	outcome->result.machine = machine;
-	outcome->result.status = 125;
+	outcome->result.status = ENDING_UNRUNNABLE;
 	map_tell(map, outcome);
 }
 

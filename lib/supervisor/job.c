@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "loop/process.h"
 #include "rpc/client.h"
+#include "supervisor/ending.h"
 #include "supervisor/job.h"
 #include "supervisor/job_order.h"
 #include "supervisor/run.h"
@@ -131,39 +132,19 @@ static void job_fail(struct job *job, const struct bigm_error *why)
 		stream_close(&job->streams[i]);
 }
 
-/* The caller gets the frame when the output before it has been taken. */
-static void add_last_frame(struct job *job, cJSON *json)
+/* How it ended, or, with a code, why it never began.  The caller gets the frame
+ * when the output before it has been taken. */
+static void add_last_frame(struct job *job, const struct bigm_error *why)
 {
-	char *text = json_print(json);
 	struct bigm_error err = BIGM_ERROR_INIT;
+	AUTO_JSON cJSON *json = cJSON_CreateObject();
+	AUTO_FREE char *text = NULL;
 
-	cJSON_Delete(json);
+	ending_describe(json, job->wait_status, why);
+	text = json_print(json);
 	if (run_frame_append(&job->out, 'x', text, strlen(text), &err) < 0)
 		job_fail(job, &err);
-	free(text);
 	job->last_frame = true;
-}
-
-static void add_status(struct job *job, int wait_status)
-{
-	cJSON *json = cJSON_CreateObject();
-
-	if (WIFSIGNALED(wait_status))
-		json_add_uint64(json, "signal", (uint64_t)WTERMSIG(wait_status));
-	else
-		json_add_uint64(json, "status",
-				(uint64_t)WEXITSTATUS(wait_status));
-	add_last_frame(job, json);
-}
-
-static void add_failed(struct job *job, const struct bigm_error *why)
-{
-	cJSON *json = cJSON_CreateObject();
-
-	if (!cJSON_AddStringToObject(json, "failed", why->text) ||
-	    !cJSON_AddStringToObject(json, "code", bigm_code_name(why->code)))
-		alloc_failed();
-	add_last_frame(job, json);
 }
 
 /* ------------------------------------------------------------------ */
@@ -308,16 +289,11 @@ static int take_stdin(struct job *job, const uint8_t *data, size_t len,
 static int take_signal(struct job *job, const uint8_t *data, size_t len,
 		       struct bigm_error *err)
 {
-	AUTO_JSON cJSON *json = json_parse(data, len, err);
-	int64_t sig;
+	int sig = run_signal(data, len, err);
 
-	if (!json || bigm_json_get_int64(json, NULL, &sig, err) < 0)
-		return error_prefix(err, "the signal");
-	if (sig < 1 || sig > SIGRTMAX)
-		return bigm_error_set(err, BIGM_EINVALID,
-				      "%lld is no signal's number",
-				      (long long)sig);
-	kill_group(job, (int)sig);
+	if (sig < 0)
+		return sig;
+	kill_group(job, sig);
 	return 0;
 }
 
@@ -415,7 +391,7 @@ static int take_order(struct job *job, const uint8_t *data, size_t len,
 	rc = job_order_read(&order, json, job->jobs->env, job->jobs->binaries,
 			    err);
 	if (rc == 0 && start_process(job, &order, &why) < 0)
-		add_failed(job, &why);
+		add_last_frame(job, &why);
 	job_order_release(&order);
 	return rc;
 }
@@ -515,7 +491,7 @@ static void job_pump(struct job *job)
 	running = job->watch != NULL;
 	silent = job->streams[OUT].fd < 0 && job->streams[ERR].fd < 0;
 	if (job->started && !running && silent && !job->last_frame)
-		add_status(job, job->wait_status);
+		add_last_frame(job, &job->failure);
 	flushed = job->failure.code || flush(job);
 	poll_output(job, flushed && job->started);
 	if (!running && (job->failure.code || (job->last_frame && flushed)))

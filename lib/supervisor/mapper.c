@@ -11,6 +11,7 @@
 #include "supervisor/job_order.h"
 #include "supervisor/map.h"
 #include "supervisor/mapper.h"
+#include "supervisor/run.h"
 #include "supervisor/task.h"
 
 #define PIECE 65536u
@@ -240,16 +241,11 @@ static int drop_queued(struct mapper *mapper, const uint8_t *data, size_t len,
 static int take_signal(struct mapper *mapper, const uint8_t *data, size_t len,
 		       struct bigm_error *err)
 {
-	AUTO_JSON cJSON *json = json_parse(data, len, err);
-	int64_t sig;
+	int sig = run_signal(data, len, err);
 
-	if (!json || bigm_json_get_int64(json, NULL, &sig, err) < 0)
-		return error_prefix(err, "the signal");
-	if (sig < 1 || sig > SIGRTMAX)
-		return bigm_error_set(err, BIGM_EINVALID,
-				      "%lld is no signal's number",
-				      (long long)sig);
-	signal_all(mapper, (int)sig);
+	if (sig < 0)
+		return sig;
+	signal_all(mapper, sig);
 	return 0;
 }
 

@@ -44,4 +44,8 @@ int run_frame_append(struct buffer *out, char kind, const void *data,
 int run_frame_next(const struct buffer *in, char *kind, const uint8_t **data,
 		   size_t *len, size_t *frame_len, struct bigm_error *err);
 
+/* The signal that the payload of a 'k' frame names, of a Map's too; or a
+ * code. */
+int run_signal(const uint8_t *data, size_t len, struct bigm_error *err);
+
 #endif

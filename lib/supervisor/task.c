@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "supervisor/ending.h"
 #include "supervisor/map.h"
 #include "supervisor/task.h"
 
@@ -202,17 +203,7 @@ static cJSON *describe(const struct task *task)
 				(double)(task->ended_ns - task->began_ns) / 1e9);
 	if (task->late)
 		cJSON_AddBoolToObject(json, "late", true);
-	if (task->failure.code) {
-		cJSON_AddStringToObject(json, "failed", task->failure.text);
-		cJSON_AddStringToObject(json, "code",
-					bigm_code_name(task->failure.code));
-	} else if (WIFSIGNALED(task->wait_status)) {
-		json_add_uint64(json, "signal",
-				(uint64_t)WTERMSIG(task->wait_status));
-	} else {
-		json_add_uint64(json, "status",
-				(uint64_t)WEXITSTATUS(task->wait_status));
-	}
+	ending_describe(json, task->wait_status, &task->failure);
 	return json;
 }
 
