@@ -149,13 +149,11 @@ static void on_end(struct session *s)
 
 	map_figures(m->map, &figures);
 	map_bar_wipe(&m->bar);
-	if (errnum == EPIPE)
-		session_end_early(s, STATUS_SIGNAL + SIGPIPE, SIGPIPE);
-	else if (errnum != 0)
-		session_fail(s, "cannot write the output: %s", strerror(errnum));
+	if (errnum != 0)
+		session_output_failed(s, errnum);
 	else if (map_error(m->map, &err) != 0)
 		session_fail(s, "%s", err.text);
-	if (s->status < 0 || errnum == 0)
+	if (errnum == 0)
 		summarise(m, &figures);
 	session_finish(s, figures.failed > 0 ? STATUS_FAILED : 0);
 }

@@ -80,10 +80,6 @@ static void number_ranks(struct ranks *all)
 	}
 }
 
-static void nothing(void *data)
-{
-}
-
 /* Blocks until it is known of each machine whether it runs; fewer than needed
  * are a failure. */
 static int wait_for_all(struct place *place, struct bigm_error *err)
@@ -94,7 +90,7 @@ static int wait_for_all(struct place *place, struct bigm_error *err)
 	/* The loop's turn that ended it names it, too: before the others stop
 	 * for it, since a session that stops names nobody. */
 	if (code != 0)
-		loop_call(all->session->loop, nothing, NULL);
+		loop_barrier(all->session->loop);
 	pthread_mutex_lock(&all->lock);
 	place->absent = code != 0;
 	all->ready += code == 0;
@@ -323,15 +319,6 @@ static void on_failed(struct session *s)
 	session_end_early(s, status, SIGTERM);
 }
 
-static void on_output_failed(struct session *s, int errnum)
-{
-	/* As if we had not been told to ignore the signal. */
-	if (errnum == EPIPE)
-		session_end_early(s, STATUS_SIGNAL + SIGPIPE, SIGPIPE);
-	else
-		session_fail(s, "cannot write the output: %s", strerror(errnum));
-}
-
 static void on_event(struct session *s, const struct event *event)
 {
 	int number = 0;
@@ -344,7 +331,7 @@ static void on_event(struct session *s, const struct event *event)
 		on_failed(s);
 		break;
 	case EVENT_OUTPUT:
-		on_output_failed(s, event->value);
+		session_output_failed(s, event->value);
 		break;
 	case EVENT_INPUT:
 		session_fail(s, "cannot read standard input: %s",

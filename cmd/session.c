@@ -1,5 +1,6 @@
 #include "cmd/session_private.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -210,17 +211,13 @@ static void on_event(struct session *s, const struct event *event)
 	}
 }
 
-static void do_nothing(void *data)
-{
-}
-
 void session_ready(struct session *s)
 {
 	if (s->progress == NULL)
 		return;
 	/* What the loop has told who waits for a machine, it has told us by
 	 * then as well. */
-	loop_call(s->loop, do_nothing, NULL);
+	loop_barrier(s->loop);
 	progress_end(s->progress, true);
 }
 
@@ -258,6 +255,14 @@ void session_fail(struct session *s, const char *fmt, ...)
 	if (s->status < 0)
 		command_fail(s->in, 0, "%s", text);
 	session_finish(s, STATUS_BIGM);
+}
+
+void session_output_failed(struct session *s, int errnum)
+{
+	if (errnum == EPIPE)
+		session_end_early(s, STATUS_SIGNAL + SIGPIPE, SIGPIPE);
+	else
+		session_fail(s, "cannot write the output: %s", strerror(errnum));
 }
 
 static uint64_t next_deadline(const struct session *s)

@@ -125,6 +125,11 @@ void session_end_early(struct session *session, int status, int signal);
 /* Any thread: says, once, why the cluster is lost. */
 void session_explain(struct session *session, const char *why);
 
+/* Main thread: standard output does not take any more, for that errno: the work
+ * shall be over, as by the SIGPIPE that bigm ignores, or with a line that says
+ * why. */
+void session_output_failed(struct session *session, int errnum);
+
 /* As session_finish(), because of bigm, and with one line that says why. */
 void session_fail(struct session *session, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

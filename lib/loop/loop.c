@@ -336,6 +336,16 @@ void loop_call(struct loop *loop, void (*fn)(void *data), void *data)
 	sem_destroy(&call.done);
 }
 
+static void do_nothing(void *data)
+{
+	(void)data;
+}
+
+void loop_barrier(struct loop *loop)
+{
+	loop_call(loop, do_nothing, NULL);
+}
+
 /* ------------------------------------------------------------------ */
 /* Timers                                                              */
 

@@ -73,6 +73,10 @@ void loop_stir(struct loop *loop);
  * already there or when the loop does not run yet. */
 void loop_call(struct loop *loop, void (*fn)(void *data), void *data);
 
+/* Waits until the loop's thread is done with what it does now, and with what
+ * was posted before. */
+void loop_barrier(struct loop *loop);
+
 /*
  * A timer that may be freed the moment it is stopped or has fired (libuv's
  * own must wait for their close callbacks; these borrow one from a pool).
