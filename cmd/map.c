@@ -186,7 +186,6 @@ static void fill_procs(struct run_options *o)
 static int prepare(struct mapping *m, struct bigm_error *err)
 {
 	const struct map_command *c = m->command;
-	struct halt halt;
 
 	split_argv(m);
 	if (m->argv[0] == NULL)
@@ -194,7 +193,7 @@ static int prepare(struct mapping *m, struct bigm_error *err)
 				      "which program? usage: bigm map %s",
 				      m->session.in->command->synopsis);
 	if (open_input(m, err) != 0 || make_template(m, err) != 0 ||
-	    (c->halt != NULL && halt_parse(&halt, c->halt, err) != 0))
+	    (c->halt != NULL && halt_parse(&m->halt, c->halt, err) != 0))
 		return err->code;
 	fill_procs(&m->order.options);
 	m->output = (struct map_output){ .in = m->session.in, .bar = &m->bar,

@@ -88,19 +88,17 @@ static int launch(struct session *s, struct bigm_error *err)
 	const struct map_command *c = m->command;
 	struct map_options options = {
 		.input = m->input, .template = m->template, .journal = m->journal,
-		.argv = m->argv, .env = m->env,
+		.argv = m->argv, .env = m->env, .dir = m->dir,
 		.binary = m->order.bundle.path != NULL,
 		.slots = c->slots, .attempts = c->attempts > 0 ? (unsigned)c->attempts : 1,
-		.timeout_ms = c->run.timeout_ms, .keep_order = c->keep_order,
+		.timeout_ms = c->run.timeout_ms, .halt = m->halt,
+		.keep_order = c->keep_order,
 		.on_result = on_result, .on_lost = on_lost, .on_over = on_over,
 		.data = m,
 	};
 
 	if (n < 0)
 		return n;
-	options.dir = m->dir;
-	if (c->halt != NULL && halt_parse(&options.halt, c->halt, err) != 0)
-		return err->code;
 	if (wait_for_one(machines, n) == 0)
 		session_ready(s);
 	m->map = map_new(&options);

@@ -31,6 +31,7 @@ struct mapping {
 	int input_fd; /* -1: none of ours */
 	struct map_template *template;
 	struct map_journal *journal;
+	struct halt halt;
 	struct map_bar bar;
 	struct map_output output;
 	struct session session;

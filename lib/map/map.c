@@ -252,7 +252,6 @@ void map_figures(struct map *map, struct map_figures *f)
 	f->succeeded = map->succeeded;
 	f->failed = map->failed;
 	f->before = map->before;
-	f->running = map->out;
 	f->all = map->read_all && !map->incomplete;
 	pthread_mutex_unlock(&map->lock);
 }

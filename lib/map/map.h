@@ -63,7 +63,6 @@ struct map_figures {
 	uint64_t succeeded; /* of this run */
 	uint64_t failed;
 	uint64_t before;    /* had ended before, as the journal says */
-	uint64_t running;   /* or on a machine, about to */
 	bool all;	    /* every job has ended, in this run or before */
 };
 

@@ -47,7 +47,7 @@ void task_free(struct task *task)
 
 void task_signal(struct task *task, int sig)
 {
-	groups_signal(task->groups, &task->group, sig);
+	groups_signal(task->setting->groups, &task->group, sig);
 }
 
 /* ------------------------------------------------------------------ */
@@ -59,13 +59,13 @@ static void on_ended(pid_t pid, int wait_status, void *data)
 
 	(void)pid;
 	task_signal(task, SIGKILL); /* what it left behind */
-	groups_remove(task->groups, &task->group);
+	groups_remove(task->setting->groups, &task->group);
 	process_watch_free(task->watch);
 	task->watch = NULL;
-	loop_timer_stop(task->loop, &task->limit);
+	loop_timer_stop(task->setting->loop, &task->limit);
 	task->wait_status = wait_status;
 	task->ended_ns = loop_now_ns();
-	task->ended(task, task->data);
+	task->setting->ended(task, task->setting->data);
 }
 
 static void kill_late(struct loop_timer *timer)
@@ -80,7 +80,7 @@ static void time_is_up(struct loop_timer *timer)
 	task->late = true;
 	task_signal(task, SIGTERM);
 	task_signal(task, SIGCONT);
-	loop_timer_start(task->loop, timer, TERMINATE_MS, kill_late);
+	loop_timer_start(task->setting->loop, timer, TERMINATE_MS, kill_late);
 }
 
 static int open_files(struct task *task, struct bigm_error *err)
@@ -135,10 +135,7 @@ bool task_start(struct task *task, const struct task_setting *setting,
 {
 	pid_t pid;
 
-	task->loop = setting->loop;
-	task->groups = setting->groups;
-	task->ended = setting->ended;
-	task->data = setting->data;
+	task->setting = setting;
 	task->slot = slot;
 	task->began_ns = task->ended_ns = loop_now_ns();
 	if (open_files(task, &task->failure) < 0)
@@ -146,18 +143,18 @@ bool task_start(struct task *task, const struct task_setting *setting,
 	pid = spawn(task, setting->order);
 	if (pid < 0)
 		return false;
-	groups_add(task->groups, &task->group, pid);
-	task->watch = process_watch(task->loop, pid, on_ended, task,
+	groups_add(task->setting->groups, &task->group, pid);
+	task->watch = process_watch(task->setting->loop, pid, on_ended, task,
 				    &task->failure);
 	if (!task->watch) {
 		task_signal(task, SIGKILL);
 		waitpid(pid, NULL, 0);
-		groups_remove(task->groups, &task->group);
+		groups_remove(task->setting->groups, &task->group);
 		return false;
 	}
 	if (setting->timeout_ms > 0)
-		loop_timer_start(task->loop, &task->limit, setting->timeout_ms,
-				 time_is_up);
+		loop_timer_start(setting->loop, &task->limit,
+				 setting->timeout_ms, time_is_up);
 	return true;
 }
 

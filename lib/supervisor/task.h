@@ -26,13 +26,10 @@ struct task {
 	char **argv;
 	int slot; /* from 1, while it runs */
 
-	struct loop *loop;
-	struct groups *groups;
+	const struct task_setting *setting; /* NULL: it has never begun */
 	struct group group;
 	struct process_watch *watch;
 	struct loop_timer limit;
-	void (*ended)(struct task *task, void *data);
-	void *data;
 
 	bool late;	/* it was terminated, having run too long */
 	bool dropped;	/* it has never begun */
@@ -58,7 +55,7 @@ struct task *task_new(const uint8_t *payload, size_t len,
 		      struct bigm_error *err);
 
 /* QUEUED → RUNNING; or, when it cannot be started, ENDED, and false: then
- * `ended` is not called. */
+ * `ended` is not called.  The setting is used until it has ended. */
 bool task_start(struct task *task, const struct task_setting *setting,
 		int slot);
 
@@ -68,7 +65,7 @@ void task_signal(struct task *task, int sig);
  * the frame 'x' that ends it, and then returns 1; else 0, or a code. */
 int task_tell(struct task *task, struct buffer *out, struct bigm_error *err);
 
-/* A RUNNING one is killed, and left to be reaped by the loop. */
+/* Not a RUNNING one. */
 void task_free(struct task *task);
 
 #endif
