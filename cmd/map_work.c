@@ -46,23 +46,12 @@ static void on_lost(struct bigm_machine *machine, const struct bigm_error *why,
 	command_fail(m->session.in, 0, "%s is of no more use: %s", name, why->text);
 }
 
-/* Tells the session that machines are up, once one is. */
-static int wait_for_one(struct bigm_machine **machines, int n)
+static void on_ready(void *data)
 {
-	for (;;) {
-		int stopped = 0;
+	struct mapping *m = data;
 
-		for (int i = 0; i < n; i++) {
-			int code = bigm_machine_wait(machines[i], BIGM_RUNNING,
-						     n == 1 ? -1 : 20, NULL);
-
-			if (code == 0)
-				return 0;
-			stopped += code != BIGM_EDEADLINE;
-		}
-		if (stopped == n)
-			return BIGM_EUNAVAILABLE;
-	}
+	session_ready(&m->session);
+	atomic_store(&m->ready, true);
 }
 
 /* On a cluster that is there, where jobs run is what bigm exec says. */
@@ -93,14 +82,12 @@ static int launch(struct session *s, struct bigm_error *err)
 		.slots = c->slots, .attempts = c->attempts > 0 ? (unsigned)c->attempts : 1,
 		.timeout_ms = c->run.timeout_ms, .halt = m->halt,
 		.keep_order = c->keep_order,
-		.on_result = on_result, .on_lost = on_lost, .on_over = on_over,
-		.data = m,
+		.on_ready = on_ready, .on_result = on_result,
+		.on_lost = on_lost, .on_over = on_over, .data = m,
 	};
 
 	if (n < 0)
 		return n;
-	if (wait_for_one(machines, n) == 0)
-		session_ready(s);
 	m->map = map_new(&options);
 	for (int i = 0; i < n && err->code == 0; i++)
 		map_add(m->map, machines[i], err);
@@ -116,7 +103,7 @@ static void draw(struct mapping *m)
 	ssize_t n = read(m->session.fd, &ticks, sizeof(ticks));
 
 	(void)n;
-	if (m->map == NULL)
+	if (!atomic_load(&m->ready))
 		return;
 	map_figures(m->map, &figures);
 	map_bar_draw(&m->bar, &figures);

@@ -5,6 +5,8 @@
 #ifndef CMD_MAP_WORK_H
 #define CMD_MAP_WORK_H
 
+#include <stdatomic.h>
+
 #include "cmd/map_output.h"
 #include "cmd/session.h"
 #include "map/map.h"
@@ -36,6 +38,7 @@ struct mapping {
 	struct map_output output;
 	struct session session;
 	struct map *map;
+	atomic_bool ready; /* a machine runs: the bar takes the screen */
 	char *dir;	 /* on the machines */
 	char **env;
 };

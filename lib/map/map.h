@@ -49,6 +49,8 @@ struct map_options {
 	 * map, with that error. */
 	int (*on_result)(const struct map_result *result, void *data,
 			 struct bigm_error *err);
+	/* Any thread, once: the first of the machines runs. */
+	void (*on_ready)(void *data);
 	/* A machine is of no more use, though the map goes on without it: why. */
 	void (*on_lost)(struct bigm_machine *machine,
 			const struct bigm_error *why, void *data);

@@ -93,6 +93,7 @@ struct map {
 	 * too early. */
 	struct map_outcome **early;
 	uint64_t next; /* the turn that is to be told of */
+	bool told_ready; /* on_ready has been called; under output_lock */
 	pthread_mutex_t output_lock; /* outermost */
 };
 

@@ -364,6 +364,17 @@ static int wait_for_machine(struct map_station *station, struct bigm_error *err)
 	return is_over(station->map) ? 0 : code;
 }
 
+/* Before there is anything else to tell. */
+static void tell_ready(struct map *map)
+{
+	pthread_mutex_lock(&map->output_lock);
+	if (!map->told_ready) {
+		map->told_ready = true;
+		map->options.on_ready(map->options.data);
+	}
+	pthread_mutex_unlock(&map->output_lock);
+}
+
 /* Jobs that nobody is left to run. */
 static void check_rest(struct map *map, const struct bigm_error *why)
 {
@@ -387,8 +398,10 @@ void *map_station_main(void *data)
 	struct bigm_error err = BIGM_ERROR_INIT;
 	int code = wait_for_machine(station, &err);
 
-	if (code == 0 && !is_over(map))
+	if (code == 0 && !is_over(map)) {
+		tell_ready(map);
 		code = serve(station, &err);
+	}
 	pthread_mutex_lock(&map->lock);
 	station->over = true;
 	pthread_mutex_unlock(&map->lock);
