@@ -14,19 +14,14 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "framed_call.h"
 #include "supervisor/run.h"
-#include "worker_fixture.h"
-
-#define LIMIT (64u << 20)
 
 /* One call of Run, and what came of it. */
 struct run {
-	struct bigm_call *call;
-	struct buffer in;	/* frames not yet taken apart */
-	struct buffer out, err; /* of the process */
-	char last[512];		/* 'x' */
-	size_t granted;		/* by 'w' */
-	struct bigm_error error;
+	struct framed_call frames;
+	char last[512];	/* 'x' */
+	size_t granted; /* by 'w' */
 };
 
 static int setup(void **state)
@@ -41,30 +36,45 @@ static int teardown(void **state)
 	return 0;
 }
 
+static uint64_t number_of(const uint8_t *data, size_t len)
+{
+	AUTO_JSON cJSON *json = json_parse(data, len, NULL);
+	uint64_t n = 0;
+
+	assert_int_equal(bigm_json_get_uint64(json, NULL, &n, NULL), 0);
+	return n;
+}
+
+static void take_frame(struct framed_call *frames, char kind,
+		       const uint8_t *data, size_t len)
+{
+	struct run *run = loop_container(frames, struct run, frames);
+
+	assert_non_null(strchr("xw", kind));
+	frames->over = kind == 'x';
+	if (frames->over)
+		memcpy(run->last, data, len);
+	else
+		run->granted += number_of(data, len);
+}
+
 static void send_frame(struct run *run, char kind, const void *data, size_t len)
 {
-	struct buffer b = BUFFER_INIT(2 * RUN_MAX_PAYLOAD);
+	framed_call_send(&run->frames, kind, data, len);
+}
 
-	assert_int_equal(run_frame_append(&b, kind, data, len, NULL), 0);
-	/* The call may be over; its end says so. */
-	bigm_call_write(run->call, buffer_data(&b), b.len, NULL);
-	buffer_release(&b);
+static bool read_some(struct run *run)
+{
+	return framed_call_read(&run->frames);
 }
 
 static struct run *run_raw(struct fixture *f)
 {
-	const struct bigm_call_options options = {
-		.size = sizeof(options), .timeout_ms = 30000,
-		.stream_arg = true, .stream_reply = true,
-	};
 	struct run *run = xcalloc(1, sizeof(*run));
 
-	run->error = (struct bigm_error)BIGM_ERROR_INIT;
-	buffer_init(&run->in, LIMIT);
-	buffer_init(&run->out, LIMIT);
-	buffer_init(&run->err, LIMIT);
-	run->call = rpc_call_start(f->client, "Supervisor.Run", NULL, 0,
-				   &options);
+	run->frames.kinds = "sikoexw";
+	run->frames.take = take_frame;
+	framed_call_start(&run->frames, f, "Supervisor.Run", 30000);
 	return run;
 }
 
@@ -88,64 +98,14 @@ static struct run *run_script(struct fixture *f, const char *script)
 	return run_start(f, text);
 }
 
-static uint64_t number_of(const uint8_t *data, size_t len)
-{
-	AUTO_JSON cJSON *json = json_parse(data, len, NULL);
-	uint64_t n = 0;
-
-	assert_int_equal(bigm_json_get_uint64(json, NULL, &n, NULL), 0);
-	return n;
-}
-
-static void take_frames(struct run *run)
-{
-	const uint8_t *data;
-	size_t len, frame_len;
-	char kind;
-
-	while (run_frame_next(&run->in, &kind, &data, &len, &frame_len,
-			      NULL) > 0) {
-		assert_string_equal(run->last, ""); /* 'x' is the last */
-		assert_non_null(strchr("oexw", kind));
-		if (kind == 'x')
-			memcpy(run->last, data, len);
-		else if (kind == 'w')
-			run->granted += number_of(data, len);
-		else
-			buffer_append(kind == 'o' ? &run->out : &run->err,
-				      data, len, NULL);
-		buffer_consume(&run->in, frame_len);
-	}
-}
-
-/* Reads once; false at the end, whatever it is. */
-static bool read_some(struct run *run)
-{
-	static char piece[65536];
-	ssize_t n = bigm_call_read(run->call, piece, sizeof(piece),
-				   &run->error);
-
-	if (n <= 0)
-		return false;
-	buffer_append(&run->in, piece, (size_t)n, NULL);
-	take_frames(run);
-	return true;
-}
-
-/* To the end; its code. */
 static int run_wait(struct run *run)
 {
-	while (read_some(run))
-		;
-	return bigm_call_wait(run->call, &run->error);
+	return framed_call_wait(&run->frames);
 }
 
 static void run_free(struct run *run)
 {
-	bigm_call_free(run->call);
-	buffer_release(&run->in);
-	buffer_release(&run->out);
-	buffer_release(&run->err);
+	framed_call_release(&run->frames);
 	free(run);
 }
 
@@ -153,9 +113,9 @@ static void assert_run(struct run *run, const char *out, const char *err,
 		       const char *last)
 {
 	if (run_wait(run) < 0)
-		fail_msg("%s", run->error.text);
-	assert_string_equal(buffer_string(&run->out), out);
-	assert_string_equal(buffer_string(&run->err), err);
+		fail_msg("%s", run->frames.error.text);
+	assert_string_equal(buffer_string(&run->frames.out), out);
+	assert_string_equal(buffer_string(&run->frames.err), err);
 	assert_string_equal(run->last, last);
 	run_free(run);
 }
@@ -192,7 +152,7 @@ static void stdin_goes_through_and_ends(void **state)
 					    "\"stdin\": true}");
 
 	send_frame(run, 'i', "one\n", 4);
-	while (run->out.len < 4)
+	while (run->frames.out.len < 4)
 		assert_true(read_some(run));
 	send_frame(run, 'i', "two\n", 4);
 	send_frame(run, 'i', NULL, 0);
@@ -200,7 +160,7 @@ static void stdin_goes_through_and_ends(void **state)
 	/* the stream's own end does as well */
 	run = run_start(*state, "{\"argv\": [\"cat\"], \"stdin\": true}");
 	send_frame(run, 'i', "three", 5);
-	bigm_call_end(run->call, NULL);
+	bigm_call_end(run->frames.call, NULL);
 	assert_run(run, "three", "", "{\"status\":0}");
 }
 
@@ -212,7 +172,7 @@ static void stdin_that_nobody_reads_is_no_error(void **state)
 
 	for (int i = 0; i < 4; i++)
 		send_frame(run, 'i', megabyte, sizeof(megabyte));
-	bigm_call_end(run->call, NULL);
+	bigm_call_end(run->frames.call, NULL);
 	assert_run(run, "", "", "{\"status\":0}");
 }
 
@@ -222,8 +182,8 @@ static void large_output_comes_whole(void **state)
 					     "head -c 3000000 /dev/zero >&2");
 
 	assert_int_equal(run_wait(run), 0);
-	assert_int_equal(run->out.len, 20000000);
-	assert_int_equal(run->err.len, 3000000);
+	assert_int_equal(run->frames.out.len, 20000000);
+	assert_int_equal(run->frames.err.len, 3000000);
 	assert_string_equal(run->last, "{\"status\":0}");
 	run_free(run);
 }
@@ -279,7 +239,7 @@ static void a_slow_caller_holds_the_process_back(void **state)
 	/* nor does the machine look again and again whether it may go on */
 	assert_true(cpu_ticks(f->pid) - ticks < 10);
 	assert_int_equal(run_wait(run), 0);
-	assert_int_equal(run->out.len, 640 * 65536);
+	assert_int_equal(run->frames.out.len, 640 * 65536);
 	assert_int_equal(position(path), 640);
 	run_free(run);
 }
@@ -293,16 +253,16 @@ static void a_signal_reaches_the_whole_group(void **state)
 		"(trap 'echo child; exit' TERM; echo on; "
 		"while :; do sleep 0.01; done) & wait; wait");
 
-	while (run->out.len < 3)
+	while (run->frames.out.len < 3)
 		assert_true(read_some(run));
 	send_frame(run, 'k', "15", 2);
 	assert_int_equal(run_wait(run), 0);
-	assert_non_null(strstr(buffer_string(&run->out), "child\n"));
-	assert_non_null(strstr(buffer_string(&run->out), "parent\n"));
+	assert_non_null(strstr(buffer_string(&run->frames.out), "child\n"));
+	assert_non_null(strstr(buffer_string(&run->frames.out), "parent\n"));
 	assert_string_equal(run->last, "{\"status\":0}");
 	run_free(run);
 	run = run_script(*state, "echo on; sleep 100");
-	while (run->out.len < 3)
+	while (run->frames.out.len < 3)
 		assert_true(read_some(run));
 	/* not SIGINT, which shells keep for their children */
 	send_frame(run, 'k', "10", 2);
@@ -318,7 +278,7 @@ static void a_signal_overtakes_input_that_nobody_reads(void **state)
 				    "\"stdin\": true}");
 
 	send_frame(run, 'i', much, sizeof(much));
-	while (run->out.len == 0)
+	while (run->frames.out.len == 0)
 		assert_true(read_some(run));
 	send_frame(run, 'k', "15", 2);
 	assert_run(run, "there\n", "", "{\"signal\":15}");
@@ -395,9 +355,9 @@ static struct run *run_family(struct fixture *f, pid_t *child)
 {
 	struct run *run = run_script(f, "sleep 1000 & echo $!; wait");
 
-	while (!memchr(buffer_string(&run->out), '\n', run->out.len))
+	while (!memchr(buffer_string(&run->frames.out), '\n', run->frames.out.len))
 		assert_true(read_some(run));
-	*child = pid_in(&run->out);
+	*child = pid_in(&run->frames.out);
 	assert_false(is_gone(*child));
 	return run;
 }
@@ -407,7 +367,7 @@ static void canceling_kills_the_group(void **state)
 	pid_t child;
 	struct run *run = run_family(*state, &child);
 
-	bigm_call_cancel(run->call);
+	bigm_call_cancel(run->frames.call);
 	assert_int_equal(run_wait(run), BIGM_ECANCELED);
 	wait_gone(child);
 	run_free(run);
@@ -467,7 +427,7 @@ static void what_it_leaves_behind_is_killed(void **state)
 
 	assert_int_equal(run_wait(run), 0);
 	assert_string_equal(run->last, "{\"status\":0}");
-	wait_gone(pid_in(&run->out));
+	wait_gone(pid_in(&run->frames.out));
 	run_free(run);
 }
 
@@ -485,8 +445,8 @@ static void an_escaped_process_does_not_hold_the_call(void **state)
 	assert_int_equal(run_wait(run), 0);
 	assert_string_equal(run->last, "{\"status\":5}");
 	assert_true(loop_now_ns() - start < 10000000000ull);
-	assert_false(is_gone(pid_in(&run->out)));
-	kill(pid_in(&run->out), SIGKILL);
+	assert_false(is_gone(pid_in(&run->frames.out)));
+	kill(pid_in(&run->frames.out), SIGKILL);
 	run_free(run);
 }
 
@@ -495,11 +455,11 @@ static void refused(struct fixture *f, int code, const char *word,
 {
 	struct run *run = run_raw(f);
 
-	bigm_call_write(run->call, frames, len, NULL);
-	bigm_call_end(run->call, NULL);
+	bigm_call_write(run->frames.call, frames, len, NULL);
+	bigm_call_end(run->frames.call, NULL);
 	assert_int_equal(run_wait(run), code);
-	if (!strstr(run->error.text, word))
-		fail_msg("%s", run->error.text);
+	if (!strstr(run->frames.error.text, word))
+		fail_msg("%s", run->frames.error.text);
 	run_free(run);
 }
 

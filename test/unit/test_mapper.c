@@ -16,21 +16,18 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "framed_call.h"
 #include "supervisor/map.h"
-#include "worker_fixture.h"
 
 #define LIMIT (64u << 20)
 #define MOST 5000
 
 /* One call of Map, and what came of it. */
 struct map {
-	struct bigm_call *call;
-	struct buffer in;	/* frames not yet taken apart */
-	struct buffer out, err; /* of the job that is being told of */
+	struct framed_call frames; /* out, err: of the job being told of */
 	size_t told;
 	char *output[MOST];	/* by number: what it printed, stderr last */
 	char *last[MOST];	/* by number: 'x' */
-	struct bigm_error error;
 };
 
 static int setup(void **state)
@@ -45,29 +42,42 @@ static int teardown(void **state)
 	return 0;
 }
 
+static void take_frame(struct framed_call *frames, char kind,
+		       const uint8_t *data, size_t len)
+{
+	struct map *map = loop_container(frames, struct map, frames);
+	AUTO_JSON cJSON *json = json_parse(data, len, NULL);
+	uint64_t number;
+
+	assert_int_equal(kind, 'x');
+	assert_int_equal(bigm_json_get_uint64(json, "job", &number, NULL), 0);
+	assert_in_range(number, 0, MOST - 1);
+	assert_null(map->last[number]);
+	map->told++;
+	map->last[number] = xasprintf("%.*s", (int)len, (const char *)data);
+	map->output[number] = xasprintf("%s%s", buffer_string(&frames->out),
+					buffer_string(&frames->err));
+	buffer_release(&frames->out);
+	buffer_release(&frames->err);
+}
+
 static void send_frame(struct map *map, char kind, const void *data, size_t len)
 {
-	struct buffer b = BUFFER_INIT(LIMIT);
+	framed_call_send(&map->frames, kind, data, len);
+}
 
-	assert_int_equal(map_frame_append(&b, kind, data, len, NULL), 0);
-	bigm_call_write(map->call, buffer_data(&b), b.len, NULL);
-	buffer_release(&b);
+static bool read_some(struct map *map)
+{
+	return framed_call_read(&map->frames);
 }
 
 static struct map *map_raw(struct fixture *f)
 {
-	const struct bigm_call_options options = {
-		.size = sizeof(options), .timeout_ms = 60000,
-		.stream_arg = true, .stream_reply = true,
-	};
 	struct map *map = xcalloc(1, sizeof(*map));
 
-	map->error = (struct bigm_error)BIGM_ERROR_INIT;
-	buffer_init(&map->in, LIMIT);
-	buffer_init(&map->out, LIMIT);
-	buffer_init(&map->err, LIMIT);
-	map->call = rpc_call_start(f->client, "Supervisor.Map", NULL, 0,
-				   &options);
+	map->frames.kinds = "sjdkoex";
+	map->frames.take = take_frame;
+	framed_call_start(&map->frames, f, "Supervisor.Map", 60000);
 	return map;
 }
 
@@ -94,59 +104,8 @@ static void map_job(struct map *map, uint64_t number, const char *script)
 			n++;
 		}
 	assert_int_equal(map_job_append(&b, number, argv, len, NULL), 0);
-	bigm_call_write(map->call, buffer_data(&b), b.len, NULL);
+	bigm_call_write(map->frames.call, buffer_data(&b), b.len, NULL);
 	buffer_release(&b);
-}
-
-static void take_last(struct map *map, const char *text)
-{
-	AUTO_JSON cJSON *json = json_parse(text, strlen(text), NULL);
-	uint64_t number;
-
-	assert_int_equal(bigm_json_get_uint64(json, "job", &number, NULL), 0);
-	assert_in_range(number, 0, MOST - 1);
-	assert_null(map->last[number]);
-	map->told++;
-	map->last[number] = xstrdup(text);
-	map->output[number] = xasprintf("%s%s", buffer_string(&map->out),
-					buffer_string(&map->err));
-	buffer_release(&map->out);
-	buffer_release(&map->err);
-}
-
-static void take_frames(struct map *map)
-{
-	const uint8_t *data;
-	size_t len, frame_len;
-	char kind;
-
-	while (map_frame_next(&map->in, &kind, &data, &len, &frame_len,
-			      NULL) > 0) {
-		AUTO_FREE char *text = xasprintf("%.*s", (int)len,
-						 (const char *)data);
-
-		assert_non_null(strchr("oex", kind));
-		if (kind == 'x')
-			take_last(map, text);
-		else
-			buffer_append(kind == 'o' ? &map->out : &map->err,
-				      data, len, NULL);
-		buffer_consume(&map->in, frame_len);
-	}
-}
-
-/* Reads once; false at the end, whatever it is. */
-static bool read_some(struct map *map)
-{
-	static char piece[65536];
-	ssize_t n = bigm_call_read(map->call, piece, sizeof(piece),
-				   &map->error);
-
-	if (n <= 0)
-		return false;
-	buffer_append(&map->in, piece, (size_t)n, NULL);
-	take_frames(map);
-	return true;
 }
 
 static void wait_told(struct map *map, size_t n)
@@ -158,18 +117,13 @@ static void wait_told(struct map *map, size_t n)
 /* No more jobs; to the end; its code. */
 static int map_wait(struct map *map)
 {
-	bigm_call_end(map->call, NULL);
-	while (read_some(map))
-		;
-	return bigm_call_wait(map->call, &map->error);
+	bigm_call_end(map->frames.call, NULL);
+	return framed_call_wait(&map->frames);
 }
 
 static void map_free(struct map *map)
 {
-	bigm_call_free(map->call);
-	buffer_release(&map->in);
-	buffer_release(&map->out);
-	buffer_release(&map->err);
+	framed_call_release(&map->frames);
 	for (size_t i = 0; i < MOST; i++) {
 		free(map->output[i]);
 		free(map->last[i]);
@@ -246,7 +200,7 @@ static void test_what_cannot_start_says_why(void **state)
 	struct buffer b = BUFFER_INIT(1000);
 
 	map_job_append(&b, 4, argv, sizeof(argv), NULL);
-	bigm_call_write(map->call, buffer_data(&b), b.len, NULL);
+	bigm_call_write(map->frames.call, buffer_data(&b), b.len, NULL);
 	buffer_release(&b);
 	map_job(map, 5, "echo on");
 	assert_int_equal(map_wait(map), 0);
@@ -350,7 +304,7 @@ static void test_a_caller_that_goes_takes_all_with_it(void **state)
 	map_job(map, 2, script);
 	while (access(one, F_OK) != 0 || access(two, F_OK) != 0)
 		poll(NULL, 0, 5);
-	bigm_call_cancel(map->call);
+	bigm_call_cancel(map->frames.call);
 	wait_gone(one);
 	wait_gone(two);
 	map_free(map);
@@ -373,7 +327,7 @@ static void test_thousands_of_jobs_that_do_nothing(void **state)
 static void assert_refused(struct map *map, int code, const char *why)
 {
 	assert_int_equal(map_wait(map), code);
-	assert_non_null(strstr(map->error.text, why));
+	assert_non_null(strstr(map->frames.error.text, why));
 	map_free(map);
 }
 
