@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 
 uint64_t files_limit(void)
 {
@@ -44,6 +47,26 @@ int files_write(int fd, const void *data, size_t len)
 			return -1;
 		p += n;
 		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int files_replace(const char *path, const void *data, size_t len,
+		  struct bigm_error *err)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	AUTO_FREE char *fresh = xasprintf("%.*s.%s.XXXXXX", (int)(name - path),
+					  path, name);
+	AUTO_CLOSE int fd = mkostemp(fresh, O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set_errno(err, errno, "cannot write %s", path);
+	if (files_write(fd, data, len) < 0 || rename(fresh, path) < 0) {
+		int saved = errno;
+
+		unlink(fresh);
+		return error_set_errno(err, saved, "cannot write %s", path);
 	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * files: how many files this process may have open, writing to one, and files
- * without a name.
+ * files: how many files this process may have open, writing and replacing one,
+ * and files without a name.
  *
  * The soft limit is often 1024, for the sake of programs that use select();
  * one that needs more raises it.  Its children inherit that, unless they are
@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bigm.h"
+
 /* The soft limit; UINT64_MAX: none. */
 uint64_t files_limit(void);
 
@@ -22,6 +24,12 @@ uint64_t files_allow(uint64_t n);
 /* Writes all of it, however many write() it takes.  Blocks.  0, or -1 with
  * errno. */
 int files_write(int fd, const void *data, size_t len);
+
+/* Makes a file of what only its owner may read (0600), under another name first:
+ * who reads it sees all that was there before, or all that is there now.  Its
+ * folder must be there. */
+int files_replace(const char *path, const void *data, size_t len,
+		  struct bigm_error *err);
 
 /* Opens a file for reading and writing that has no name, so that nothing is
  * left of it when it is closed, in $TMPDIR or /tmp; close-on-exec.  The

@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/folder.h"
 #include "base/log.h"
 #include "keeper/health.h"
@@ -311,22 +312,8 @@ int record_write(const struct record *r, const char *file, const void *data,
 		 size_t len, struct bigm_error *err)
 {
 	AUTO_FREE char *path = xasprintf("%s/%s", r->dir, file);
-	AUTO_FREE char *fresh = xasprintf("%s/.%s.new", r->dir, file);
-	AUTO_CLOSE int fd = open(fresh,
-				 O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-					 O_NOFOLLOW,
-				 0600);
-	ssize_t n = fd < 0 ? -1 : write(fd, data, len);
 
-	if (n >= 0 && (size_t)n < len)
-		errno = ENOSPC;
-	if (n != (ssize_t)len || rename(fresh, path) < 0) {
-		int saved = errno;
-
-		unlink(fresh);
-		return error_set_errno(err, saved, "cannot write %s", path);
-	}
-	return 0;
+	return files_replace(path, data, len, err);
 }
 
 static int copy_file(const char *from, const char *to, struct bigm_error *err)
