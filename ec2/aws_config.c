@@ -238,6 +238,8 @@ static const struct service {
 	[AWS_STS] = { "AWS_ENDPOINT_URL_STS", "sts.endpoint_url", "sts" },
 	[AWS_SSO] = { "AWS_ENDPOINT_URL_SSO", "sso.endpoint_url",
 		      "portal.sso" },
+	[AWS_SSO_OIDC] = { "AWS_ENDPOINT_URL_SSO_OIDC",
+			   "sso_oidc.endpoint_url", "oidc" },
 };
 
 static const char *configured_endpoint(const struct aws_config *config,

@@ -51,7 +51,7 @@ int aws_region_check(const char *region, struct bigm_error *err);
 /* "aws", "aws-cn", "aws-us-gov", …: the first part of an ARN behind "arn:". */
 const char *aws_region_partition(const char *region);
 
-enum aws_service { AWS_EC2, AWS_STS, AWS_SSO };
+enum aws_service { AWS_EC2, AWS_STS, AWS_SSO, AWS_SSO_OIDC };
 
 /*
  * The URL of a service in a region, malloc'ed, without a '/' at its end: of

@@ -12,7 +12,8 @@
  *	web identity	    AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, or
  *			    the profile's web_identity_token_file
  *	single sign-on	    the profile's sso_account_id and sso_role_name, and
- *			    the token that `aws sso login` keeps
+ *			    the token that `aws sso login` keeps; that of an
+ *			    sso_session is renewed before it expires, and kept
  *	the profile's keys  aws_access_key_id, aws_secret_access_key,
  *			    aws_session_token, in either file (botocore asks
  *			    the program before those in the config file)

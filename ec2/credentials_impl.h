@@ -33,6 +33,28 @@ int source_instance(struct aws_search *s, struct aws_credentials *c,
 /* Of one profile. */
 int source_sso(struct aws_search *s, const char *profile,
 	       struct aws_credentials *c, struct bigm_error *why);
+
+/* What a profile, and the session that it may name, say of single sign-on. */
+struct sso {
+	const char *session; /* NULL: none, as profiles of before 2022 */
+	const char *start_url, *region, *account, *role;
+};
+
+/*
+ * The token that `aws sso login` keeps in ~/.aws/sso/cache, in a file that all
+ * of AWS's tools share; to be freed with secret_free().  That of a session is
+ * renewed a quarter of an hour before it expires, where the file has what that
+ * needs, and written back; when that fails, it is used as long as it is good.
+ * NULL when there is none that is good: the text says who must log in.
+ *
+ * Source of names and times: botocore 1.29, tokens.py, utils.py (JSONFileCache,
+ * SSOTokenLoader); of the request: its model of sso-oidc, CreateToken.
+ */
+char *sso_token(struct aws_search *s, const char *profile,
+		const struct sso *sso, struct bigm_error *err);
+/* "WHAT; run `aws sso login --profile PROFILE`", BIGM_EPERMISSION. */
+int sso_log_in(const char *profile, const char *what, struct bigm_error *err);
+
 int source_process(struct aws_search *s, const char *profile,
 		   struct aws_credentials *c, struct bigm_error *why);
 /* use_env: AWS_WEB_IDENTITY_TOKEN_FILE and so on beat the profile. */

@@ -1,17 +1,9 @@
 #include "ec2/credentials_impl.h"
 
 #include <curl/curl.h>
-#include <openssl/evp.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
-
-/* What a profile, and the session that it may name, say. */
-struct sso {
-	const char *session; /* NULL: none, as profiles of before 2022 */
-	const char *start_url, *region, *account, *role;
-};
 
 /* The session's value; the profile's, which may repeat it, else. */
 static const char *value_of(const struct aws_search *s, const char *profile,
@@ -53,61 +45,6 @@ static int read_profile(const struct aws_search *s, const char *profile,
 	return 0;
 }
 
-static int log_in(const char *profile, const char *what, struct bigm_error *err)
-{
-	return bigm_error_set(err, BIGM_EPERMISSION,
-			      "%s; run `aws sso login --profile %s`", what,
-			      profile);
-}
-
-/* The token that `aws sso login` keeps in a file named by the SHA-1 of the
- * session's name, or of the URL where there is none. */
-static char *token_path(const struct aws_search *s, const struct sso *sso)
-{
-	const char *key = sso->session ? sso->session : sso->start_url;
-	unsigned char hash[EVP_MAX_MD_SIZE];
-	char name[2 * EVP_MAX_MD_SIZE + 1] = "";
-	unsigned len = 0;
-
-	EVP_Digest(key, strlen(key), hash, &len, EVP_sha1(), NULL);
-	for (unsigned i = 0; i < len; i++)
-		snprintf(name + (size_t)2 * i, 3, "%02x", hash[i]);
-	AUTO_FREE char *path = xasprintf("~/.aws/sso/cache/%s.json", name);
-	return aws_config_path(s->config, path);
-}
-
-static char *read_token(const struct aws_search *s, const char *profile,
-			const struct sso *sso, struct bigm_error *err)
-{
-	AUTO_FREE char *path = token_path(s, sso);
-	struct bigm_error why = BIGM_ERROR_INIT;
-	AUTO_SECRET char *text = secret_file(path, &why);
-	AUTO_SECRET_JSON cJSON *json = NULL;
-	const char *token = NULL, *expires = NULL;
-	int64_t until = 0;
-
-	if (!text && why.code == BIGM_ENOTFOUND) {
-		log_in(profile, "no token is kept", err);
-		return NULL;
-	}
-	if (text)
-		json = secret_json_parse(text, strlen(text), &why);
-	if (!json || json_opt_string(json, "accessToken", &token, &why) < 0 ||
-	    json_opt_string(json, "expiresAt", &expires, &why) < 0 ||
-	    (expires && credentials_time(expires, &until, &why) < 0)) {
-		error_prefix(&why, "%s", path);
-		error_copy(err, &why);
-		return NULL;
-	}
-	if (!token || !expires || until <= s->now) {
-		log_in(profile, token && expires ? "the token has expired"
-						 : "the token kept is none",
-		       err);
-		return NULL;
-	}
-	return xstrdup(token);
-}
-
 static int get_keys(struct aws_search *s, const char *profile,
 		    const struct sso *sso, const char *token,
 		    struct aws_credentials *c, struct bigm_error *err)
@@ -139,7 +76,7 @@ static int get_keys(struct aws_search *s, const char *profile,
 	if (r < 0)
 		return r;
 	if (answer.status == 401)
-		return log_in(profile, "AWS refuses the token", err);
+		return sso_log_in(profile, "AWS refuses the token", err);
 	if (answer.status != 200)
 		return bigm_error_set(err, BIGM_EPERMISSION,
 				      "%s gives no keys for %s of account %s: "
@@ -166,7 +103,7 @@ int source_sso(struct aws_search *s, const char *profile,
 		return 0;
 	r = read_profile(s, profile, &sso, why);
 	AUTO_SECRET char *token =
-		r == 0 ? read_token(s, profile, &sso, why) : NULL;
+		r == 0 ? sso_token(s, profile, &sso, why) : NULL;
 	if (token)
 		r = get_keys(s, profile, &sso, token, c, why);
 	if (!token || r < 0)

@@ -230,6 +230,20 @@ def test_sso_wants_a_token_that_is_good(service):
     assert service.http("GET", path, headers={"x-amz-sso_bearer_token": "t"})[0] == 401
 
 
+def test_sso_renews_a_token_once(service):
+    service.control("sso-client", {"id": "i", "secret": "s", "refresh": "r"})
+    oidc = service.client("sso-oidc")
+    wanted = {"clientId": "i", "clientSecret": "s", "grantType": "refresh_token", "refreshToken": "r"}
+    with refused("InvalidClientException"):
+        oidc.create_token(**{**wanted, "clientSecret": "x"})
+    told = oidc.create_token(**wanted)
+    with refused("InvalidGrantException"):
+        oidc.create_token(**wanted)
+    path = "/federation/credentials?role_name=r&account_id=123456789012"
+    assert service.http("GET", path, headers={"x-amz-sso_bearer_token": told["accessToken"]})[0] == 200
+    assert oidc.create_token(**{**wanted, "refreshToken": told["refreshToken"]})["expiresIn"] == 3600
+
+
 def test_containers_have_credentials(service):
     assert service.http("GET", "/container")[0] == 200
     service.control("container", {"token": "t"})

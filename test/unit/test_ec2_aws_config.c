@@ -284,6 +284,8 @@ static void endpoints_of_partitions(void **state)
 		{ AWS_STS, "eu-west-1", "https://sts.eu-west-1.amazonaws.com" },
 		{ AWS_SSO, "eu-west-1",
 		  "https://portal.sso.eu-west-1.amazonaws.com" },
+		{ AWS_SSO_OIDC, "eu-west-1",
+		  "https://oidc.eu-west-1.amazonaws.com" },
 	};
 	struct aws_config *c = config_of(NULL, NULL, "");
 	const char *origin;

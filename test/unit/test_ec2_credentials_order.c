@@ -1,5 +1,6 @@
-/* Holds the order of the sources against botocore's, for every two of them, and
- * what is asked of STS and single sign-on against the service for tests. */
+/* Holds the order of the sources against botocore's, for every two of them, what
+ * is asked of STS and single sign-on against the service for tests, and the
+ * token of single sign-on that we keep against botocore, which uses it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "aws_home.h"
 #include "base/alloc.h"
@@ -154,6 +157,81 @@ static void sources_come_in_botocores_order(void **state)
 	assert_int_equal(system(compare), 0);
 }
 
+/* Takes turns with botocore, which says how a token's file is named, read and
+ * written: each of them renews what the other has kept. */
+static const char renewing[] =
+	"import datetime, functools, os, botocore.session, botocore.tokens\n"
+	"session = botocore.session.Session()\n"
+	"session.create_client = functools.partial(session.create_client, "
+	"endpoint_url=os.environ['URL'])\n"
+	"later = lambda: datetime.datetime.now(datetime.timezone.utc) + "
+	"datetime.timedelta(seconds=3600)\n"
+	"print(session.get_credentials().get_frozen_credentials().access_key)\n"
+	"new = botocore.tokens.SSOTokenProvider(session, time_fetcher=later)._refresher()\n"
+	"print(new.token, 'good until', new.expiration)\n";
+
+static struct aws_provider *provider_at(struct aws_config *config,
+					int64_t (*now)(void *data))
+{
+	struct aws_provider_options options = { .config = config, .now = now };
+
+	return aws_provider_new(&options);
+}
+
+static int64_t in_two_hours(void *data)
+{
+	return time(NULL) + 7200;
+}
+
+static void a_token_is_renewed_by_us_and_by_botocore(void **state)
+{
+	AUTO_CREDENTIALS struct aws_credentials c = AWS_CREDENTIALS_INIT;
+	AUTO_FREE char *home = xasprintf("%s/sso", top);
+	AUTO_FREE char *script_path = xasprintf("%s/renewing", top);
+	AUTO_FREE char *run = xasprintf(
+		"env -i HOME=%s URL=%s /usr/bin/python3 %s >%s/out", home,
+		ec2_service_url(service), script_path, top);
+	AUTO_FREE char *variables = xasprintf("AWS_ENDPOINT_URL=%s HOME=%s",
+					      ec2_service_url(service), home);
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct aws_provider *now, *later;
+	struct aws_config *config;
+	FILE *file = fopen(script_path, "w");
+
+	fputs(renewing, file);
+	fclose(file);
+	ec2_service_tell(service, "sso-client",
+			 "{\"id\":\"i\",\"secret\":\"s\",\"refresh\":\"r\"}");
+	assert_int_equal(mkdir(home, 0700), 0);
+	setenv("HOME", home, 1);
+	aws_home_write("config", "[default]\nregion = us-west-2\n"
+				 "sso_session = corp\n"
+				 "sso_account_id = 123456789012\n"
+				 "sso_role_name = tests\n[sso-session corp]\n"
+				 "sso_start_url = https://x\n"
+				 "sso_region = us-west-2\n");
+	/* Named by the SHA-1 of "corp". */
+	aws_home_write("sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json",
+		       "{\"accessToken\":\"old\",\"clientId\":\"i\","
+		       "\"expiresAt\":\"2020-01-01T00:00:00Z\","
+		       "\"clientSecret\":\"s\",\"refreshToken\":\"r\","
+		       "\"registrationExpiresAt\":\"2100-01-01T00:00:00Z\"}");
+	config = aws_home_config(variables, &err);
+	now = provider_at(config, NULL);
+	later = provider_at(config, in_two_hours);
+	if (aws_provider_get(now, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	/* botocore takes ours, and renews it when it is about to expire. */
+	assert_int_equal(system(run), 0);
+	ec2_service_tell(service, "advance", "{\"seconds\":7200}");
+	if (aws_provider_get(later, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(ec2_service_count(service, "federation:/token"), 3);
+	aws_provider_free(now);
+	aws_provider_free(later);
+	aws_config_free(config);
+}
+
 static int start(void **state)
 {
 	AUTO_FREE char *keys = NULL;
@@ -180,6 +258,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sources_come_in_botocores_order),
+		cmocka_unit_test(a_token_is_renewed_by_us_and_by_botocore),
 	};
 
 	if (!ec2_service_available())

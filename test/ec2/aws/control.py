@@ -119,6 +119,12 @@ def sso(world, values):
 
 
 @locked
+def sso_client(world, values):
+    """Who may renew a token, and with what."""
+    world.sso_clients[values["id"]] = {"secret": values["secret"], "refresh": values["refresh"]}
+
+
+@locked
 def container(world, values):
     world.container_token = values["token"]
 
@@ -150,5 +156,5 @@ CONTROLS = {
     "reset": locked(lambda world, values: world.reset()),
     "state": state, "log": log, "policy": policy, "credentials": credentials, "interrupt": interrupt, "rebalance": rebalance,
     "poweroff": poweroff, "lose": lose, "console": console, "addresses": addresses, "metadata": metadata, "sso": sso,
-    "container": container, "advance": advance, "key-pair": key_pair,
+    "sso-client": sso_client, "container": container, "advance": advance, "key-pair": key_pair,
 }

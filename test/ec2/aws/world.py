@@ -138,6 +138,7 @@ class World:
         self.metadata_tokens = {}
         self.container_token = None
         self.sso_tokens = {}
+        self.sso_clients = {}
         self.regions = {name: Region(name, letters) for name, letters in catalog.REGIONS.items()}
 
     def now(self):
