@@ -10,10 +10,15 @@
 #define BASE_THREAD_H
 
 #include <pthread.h>
+#include <signal.h>
 
 /* As pthread_create(), with all signals but that blocked in the new thread: attr may be
  * NULL; 0 or an errno. */
 int thread_start(pthread_t *thread, const pthread_attr_t *attr,
 		 void *(*fn)(void *data), void *data);
+
+/* The same for threads that a library begins: blocks them in this one;
+ * pthread_sigmask(SIG_SETMASK, before, NULL) ends it. */
+void thread_block_signals(sigset_t *before);
 
 #endif

@@ -1,38 +1,22 @@
 /*
- * mhd: libmicrohttpd, loaded when somebody looks.
+ * mhd: libmicrohttpd, which is linked into whatever serves debug pages: bigm, a
+ * program with libbigm, ec2boot.  So there are pages where nothing is
+ * installed, in a bundle and in a static program.
  *
- * It and what it needs (GnuTLS, for one) would cost every start of every
- * program milliseconds, for pages that most runs never show.
+ * As a shared library it would bring GnuTLS along, seven megabytes for pages
+ * that are plain HTTP on a loopback device, and milliseconds for each start.  Of
+ * Debian's archive one object is made (lib/debug/Makefile.inc), 140 kB, in which
+ * GnuTLS is what no_tls.c says and everything is local but the functions that
+ * MHD_FUNCTIONS of that Makefile.inc names.
+ *
+ * They are hidden from the program's user, who may have a libmicrohttpd of his
+ * own.
  */
 #ifndef DEBUG_MHD_H
 #define DEBUG_MHD_H
 
+#pragma GCC visibility push(hidden)
 #include <microhttpd.h>
-
-#include "bigm.h"
-
-#define MHD_FUNCTIONS(X)                                                       \
-	X(start_daemon)                                                        \
-	X(stop_daemon)                                                         \
-	X(create_response_from_buffer)                                         \
-	X(create_response_from_callback)                                       \
-	X(add_response_header)                                                 \
-	X(queue_response)                                                      \
-	X(destroy_response)                                                    \
-	X(get_connection_info)                                                 \
-	X(get_connection_values)                                               \
-	X(lookup_connection_value)
-
-#define MHD_MEMBER(name) __typeof__(&MHD_##name) name;
-struct mhd { MHD_FUNCTIONS(MHD_MEMBER) };
-#undef MHD_MEMBER
-
-/* False in a static program, which has a C library of its own, beside which no
- * other works. */
-bool mhd_is_possible(void);
-
-/* Any thread.  BIGM_EUNSUPPORTED where it is not there, or this is a static
- * program. */
-int mhd_load(struct mhd *mhd, struct bigm_error *err);
+#pragma GCC visibility pop
 
 #endif

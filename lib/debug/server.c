@@ -3,7 +3,6 @@
 #include "debug/server.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +32,6 @@ struct debug_server {
 	char *url, *prefix;
 	int fd; /* -1: the daemon's */
 	struct doorbell *doorbell;
-	bool started;	  /* there is, or was, a thread that starts it */
-	pthread_t starter;
-	struct mhd mhd;
 	struct MHD_Daemon *daemon;
 	atomic_bool ending;
 };
@@ -59,8 +55,8 @@ static const char *query(void *data, const char *name)
 {
 	struct asker *asker = data;
 
-	return asker->server->mhd.lookup_connection_value(
-		asker->connection, MHD_GET_ARGUMENT_KIND, name);
+	return MHD_lookup_connection_value(asker->connection,
+					   MHD_GET_ARGUMENT_KIND, name);
 }
 
 static bool over(void *data)
@@ -71,16 +67,15 @@ static bool over(void *data)
 
 	if (atomic_load(&asker->server->ending))
 		return true;
-	info = asker->server->mhd.get_connection_info(
-		asker->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	info = MHD_get_connection_info(asker->connection,
+				       MHD_CONNECTION_INFO_CONNECTION_FD);
 	if (!info)
 		return false;
 	fd.fd = info->connect_fd;
 	return poll(&fd, 1, 0) > 0;
 }
 
-static enum MHD_Result send_reply(struct debug_server *server,
-				  struct MHD_Connection *connection,
+static enum MHD_Result send_reply(struct MHD_Connection *connection,
 				  unsigned status, const char *type,
 				  const char *name,
 				  struct MHD_Response *response)
@@ -105,22 +100,21 @@ static enum MHD_Result send_reply(struct debug_server *server,
 		return MHD_NO;
 	for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++)
 		if (headers[i][1])
-			server->mhd.add_response_header(
-				response, headers[i][0], headers[i][1]);
-	rc = server->mhd.queue_response(connection, status, response);
-	server->mhd.destroy_response(response);
+			MHD_add_response_header(response, headers[i][0],
+						headers[i][1]);
+	rc = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
 	return rc;
 }
 
-static enum MHD_Result refuse(struct debug_server *server,
-			      struct MHD_Connection *connection,
+static enum MHD_Result refuse(struct MHD_Connection *connection,
 			      unsigned status, const char *text)
 {
 	struct MHD_Response *response =
-		server->mhd.create_response_from_buffer(
+		MHD_create_response_from_buffer(
 			strlen(text), (void *)text, MHD_RESPMEM_PERSISTENT);
 
-	return send_reply(server, connection, status, DEBUG_TEXT, NULL,
+	return send_reply(connection, status, DEBUG_TEXT, NULL,
 			  response);
 }
 
@@ -158,21 +152,21 @@ static enum MHD_Result answer(struct debug_server *server,
 				       .over = over, .waiter = &flow->asker };
 	debug_pages_answer(server->pages, req);
 	if (req->next) {
-		response = server->mhd.create_response_from_callback(
+		response = MHD_create_response_from_callback(
 			MHD_SIZE_UNKNOWN, STREAM_BLOCK, next_block, flow,
 			free_flow);
-		rc = send_reply(server, connection, req->status, req->type,
+		rc = send_reply(connection, req->status, req->type,
 				req->name, response);
 		if (!response)
 			free_flow(flow);
 		return rc;
 	}
 	/* The buffer's memory becomes the reply's. */
-	response = server->mhd.create_response_from_buffer(
+	response = MHD_create_response_from_buffer(
 		req->body.len, req->body.base, MHD_RESPMEM_MUST_FREE);
 	if (response)
 		req->body = (struct buffer)BUFFER_INIT(0);
-	rc = send_reply(server, connection, req->status, req->type, req->name,
+	rc = send_reply(connection, req->status, req->type, req->name,
 			response);
 	free_flow(flow);
 	return rc;
@@ -201,12 +195,11 @@ static enum MHD_Result on_header(void *data, enum MHD_ValueKind kind,
 
 /* A browser says where what it shows comes from: links from anywhere are fine,
  * parts of other people's pages are not. */
-static bool is_part_of_foreign_page(struct debug_server *server,
-				    struct MHD_Connection *connection)
+static bool is_part_of_foreign_page(struct MHD_Connection *connection)
 {
-	const char *site = server->mhd.lookup_connection_value(
+	const char *site = MHD_lookup_connection_value(
 		connection, MHD_HEADER_KIND, "Sec-Fetch-Site");
-	const char *mode = server->mhd.lookup_connection_value(
+	const char *mode = MHD_lookup_connection_value(
 		connection, MHD_HEADER_KIND, "Sec-Fetch-Mode");
 
 	return site && (strcmp(site, "cross-site") == 0 ||
@@ -241,21 +234,21 @@ static enum MHD_Result on_request(void *data,
 	/* It is called for the headers first; an answer there ends the
 	 * connection, which is what they get who send what nobody wants. */
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-		return refuse(server, connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+		return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
 			      "These pages are only to be read.\n");
 	if (!*state) {
 		*state = &seen;
 		return MHD_YES;
 	}
-	server->mhd.get_connection_values(connection, MHD_HEADER_KIND,
-					  on_header, &hosts);
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header,
+				  &hosts);
 	if (hosts.n != 1 || hosts.foreign ||
-	    is_part_of_foreign_page(server, connection))
-		return refuse(server, connection, MHD_HTTP_FORBIDDEN,
+	    is_part_of_foreign_page(connection))
+		return refuse(connection, MHD_HTTP_FORBIDDEN,
 			      "These pages are for this host alone: ask for "
 			      "them by its own name, localhost.\n");
 	if (!page)
-		return refuse(server, connection, MHD_HTTP_NOT_FOUND,
+		return refuse(connection, MHD_HTTP_NOT_FOUND,
 			      "The pages are below another path.\n");
 	return answer(server, connection, page);
 }
@@ -278,9 +271,10 @@ static void on_log(void *data, const char *fmt, va_list ap)
 
 static int start_daemon(struct debug_server *server, struct bigm_error *err)
 {
-	if (mhd_load(&server->mhd, err) < 0)
-		return BIGM_EUNSUPPORTED;
-	server->daemon = server->mhd.start_daemon(
+	sigset_t before;
+
+	thread_block_signals(&before);
+	server->daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
 			MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC |
 			MHD_USE_ERROR_LOG,
@@ -291,25 +285,12 @@ static int start_daemon(struct debug_server *server, struct bigm_error *err)
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)DEBUG_IDLE_S,
 		MHD_OPTION_END);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!server->daemon)
 		return bigm_error_set(err, BIGM_EFAILED,
 				      "libmicrohttpd does not start");
 	server->fd = -1;
 	return 0;
-}
-
-static void *starter(void *data)
-{
-	struct debug_server *server = data;
-	struct bigm_error err = BIGM_ERROR_INIT;
-
-	if (start_daemon(server, &err) == 0)
-		return NULL;
-	/* Whoever knocks is told so by the kernel. */
-	log_warn("no debug pages: %s", err.text);
-	close(server->fd);
-	server->fd = -1;
-	return NULL;
 }
 
 static void on_doorbell_closed(uv_handle_t *handle)
@@ -330,14 +311,15 @@ static void on_ring(uv_poll_t *poll, int status, int events)
 {
 	struct doorbell *doorbell = poll->data;
 	struct debug_server *server = doorbell->server;
-	int rc;
+	struct bigm_error err = BIGM_ERROR_INIT;
 
 	take_down_doorbell(server);
-	rc = thread_start(&server->starter, NULL, starter, server);
-	server->started = rc == 0;
-	if (rc != 0)
-		log_warn("no debug pages: cannot make a thread: %s",
-			 strerror(rc));
+	if (start_daemon(server, &err) == 0)
+		return;
+	/* Whoever knocks is told so by the kernel. */
+	log_warn("no debug pages: %s", err.text);
+	close(server->fd);
+	server->fd = -1;
 }
 
 static int put_up_doorbell(struct debug_server *server, struct bigm_error *err)
@@ -416,10 +398,8 @@ void debug_server_free(struct debug_server *server)
 		return;
 	atomic_store(&server->ending, true);
 	take_down_doorbell(server);
-	if (server->started)
-		pthread_join(server->starter, NULL);
 	if (server->daemon)
-		server->mhd.stop_daemon(server->daemon);
+		MHD_stop_daemon(server->daemon);
 	if (server->fd >= 0)
 		close(server->fd);
 	free(server->prefix);

@@ -2,9 +2,9 @@
  * server: an HTTP server for pages (lib/debug/pages.h), for browsers, curl and
  * Prometheus.
  *
- * It only listens until the first connection comes; then libmicrohttpd is
- * loaded and its threads begin, one for each connection.  So a server that
- * nobody looks at costs a socket.
+ * It only listens until the first connection comes; then libmicrohttpd's
+ * threads begin, one for each connection.  So a server that nobody looks at
+ * costs a socket.
  *
  * Everything is read-only: methods other than GET and HEAD are refused (405),
  * so are requests by a foreign name (403: a web page elsewhere that had its name

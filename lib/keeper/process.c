@@ -146,6 +146,7 @@ static int make_system(struct keeper *k, struct bigm_error *err)
 		.cluster = authority_cluster(k->authority),
 		.bigm_path = k->bigm_path,
 		.files = files_limit(),
+		.no_http = k->options->no_http,
 		.sign = keeper_sign,
 		.bootstrap = keeper_bootstrap,
 		.find_ec2boot = find_ec2boot,

@@ -153,6 +153,7 @@ static int answer_request(struct system_launch *l, const char *request,
 		.marker = l->marker,
 		.procs = l->procs,
 		.lease_ms = l->lease_ms,
+		.no_http = k->no_http,
 	};
 	AUTO_FREE char *certificate = NULL, *authority = NULL, *text = NULL;
 	AUTO_JSON cJSON *json = NULL;

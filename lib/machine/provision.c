@@ -74,6 +74,7 @@ struct boot *provision_boot(const struct system_keeper *keeper,
 	boot->marker = xstrdup(order->marker);
 	boot->procs = procs;
 	boot->lease_ms = order->lease_ms;
+	boot->no_http = keeper->no_http;
 	boot->identity = make_identity(keeper, order->name, err);
 	if (boot->identity)
 		return boot;

@@ -58,6 +58,7 @@ struct system_keeper {
 	const char *bigm_path; /* bigm, which is a bare worker, too */
 	uint64_t files; /* that processes here may have open, not being the
 			 * keeper itself; 0: as many as it */
+	bool no_http;	 /* machines show no pages of their own */
 	/* Signs a machine's request; the authority stays with the keeper.
 	 * Returns the certificate and authority PEMs, malloc'ed. */
 	int (*sign)(void *keeper, const char *request_pem, const char *name,

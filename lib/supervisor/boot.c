@@ -324,6 +324,8 @@ static cJSON *left_json(const struct boot *boot, const struct image *next,
 		alloc_failed();
 	json_add_uint64(json, "procs", (uint64_t)boot->procs);
 	json_add_uint64(json, "lease_ms", boot->lease_ms);
+	if (boot->no_http)
+		cJSON_AddTrueToObject(json, "no_http");
 	json_add_uint64(json, "incarnation", boot->incarnation + 1);
 	if (next && next->dir &&
 	    !cJSON_AddItemToObject(json, "image", image_json(next)))

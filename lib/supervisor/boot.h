@@ -57,6 +57,7 @@ struct boot {
 	char *marker;
 	int procs;
 	uint64_t lease_ms;    /* of the first lease */
+	bool no_http;	      /* it shows no pages of its own */
 	uint64_t incarnation; /* 1, and one more with each Exec */
 	struct image *image;  /* how this program was executed; NULL: plainly */
 };

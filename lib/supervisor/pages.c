@@ -2,14 +2,10 @@
 
 #include "supervisor/pages.h"
 
-#include <stdlib.h>
-
 #include "base/log.h"
-#include "debug/mhd.h"
 #include "debug/server.h"
 #include "debug/show.h"
 #include "machine/handle.h"
-#include "machine/settings.h"
 #include "supervisor/figures.h"
 #include "supervisor/worker.h"
 
@@ -53,14 +49,6 @@ static const struct debug_route routes[] = {
 	{ NULL, NULL, NULL },
 };
 
-static bool is_wanted(void)
-{
-	const char *no = getenv("BIGM_NO_HTTP");
-	bool off = false;
-
-	return mhd_is_possible() && !(no && settings_parse_switch(no, &off) && off);
-}
-
 void worker_pages_init(struct worker *worker)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
@@ -68,7 +56,7 @@ void worker_pages_init(struct worker *worker)
 	worker->pages = debug_pages_new();
 	debug_pages_add(worker->pages, routes, worker);
 	handle_set_pages(worker->bigm, worker->pages);
-	if (!is_wanted())
+	if (worker->boot->no_http)
 		return;
 	worker->http = debug_server_new(worker->loop, worker->pages,
 					"127.0.0.1:0", NULL, &err);

@@ -7,8 +7,8 @@
 
 struct worker;
 
-/* worker->pages, and, but in a static program or with BIGM_NO_HTTP, a server on a
- * loopback device that shows them; a failure is only logged.  On the loop's
+/* worker->pages, and, unless boot->no_http says not to, a server on a loopback
+ * device that shows them; a failure is only logged.  On the loop's
  * thread, or before it runs. */
 void worker_pages_init(struct worker *worker);
 /* Before its server and its handle go. */

@@ -82,6 +82,8 @@ cJSON *signing_answer(const struct signing_facts *facts,
 	add_string(json, "marker", facts->marker);
 	json_add_uint64(json, "procs", (uint64_t)facts->procs);
 	json_add_uint64(json, "lease_ms", facts->lease_ms);
+	if (facts->no_http)
+		cJSON_AddTrueToObject(json, "no_http");
 	return json;
 }
 
@@ -140,6 +142,8 @@ int signing_take_plain(struct boot *boot, const cJSON *json,
 	if (rc == 0)
 		rc = get_range(json, "lease_ms", LEASE_MAX_MS, &boot->lease_ms,
 			       err);
+	if (rc == 0)
+		rc = json_opt_bool(json, "no_http", &boot->no_http, err);
 	boot->procs = (int)procs;
 	if (rc == 0 && strlen(boot->marker) > MARKER_MAX)
 		rc = bigm_error_set(err, BIGM_EINVALID,

@@ -9,9 +9,10 @@
  *	keeper → machine  {"certificate": PEM, "authority": PEM, "name": "m0",
  *			   "cluster": ID, "procs": 1, "dir": "…",
  *			   "lease_ms": 120000, "address": "https://…/",
- *			   "marker": "…"}
+ *			   "marker": "…", "no_http": true}
  *
- * `procs`, `dir`, `address` and `marker` may be missing.  Any thread.
+ * `procs`, `dir`, `address` and `marker` may be missing; so is `no_http` where
+ * the machine is to show pages of its own (pages.h).  Any thread.
  */
 #ifndef SUPERVISOR_SIGNING_H
 #define SUPERVISOR_SIGNING_H
@@ -23,6 +24,7 @@ struct signing_facts {
 	const char *name, *cluster, *address, *dir, *marker;
 	int procs;
 	uint64_t lease_ms;
+	bool no_http;
 };
 
 /* The machine's: the request for its key.  NULL with *err set. */

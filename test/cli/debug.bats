@@ -187,3 +187,27 @@ assert list(pages) == ["m0"] and pages["m0"]["vars"]["hits"] == 1, pages'
 	[ "$URL" = none ]
 	end_driver
 }
+
+# The pages of m0, as it says itself.
+own_pages() {
+	URL=$("$BIGM" call m0 Supervisor.Expvars | python3 -c 'import json, sys; print(json.load(sys.stdin).get("http", "none"))')
+}
+
+@test "machines that are ec2boot, or of a bundle, have pages of their own, too" {
+	"$BIGM" start --ship -n 1 3>&-
+	own_pages
+	[[ $URL =~ ^http://127\.0\.0\.1:[0-9]+/$ ]]
+	get /metrics | grep -q '^bigm_server_calls_total{machine="m0",method="Supervisor.Keepalive"} '
+	[[ $(get / -H 'Host: example.com') == *"by its own name"* ]]
+	# It becomes a program with its own loader and libraries; libmicrohttpd is none of them.
+	"$BIGM" bundle "$abs_top_builddir/test/cli/varied" -o varied.bigm
+	"$BIGM" shutdown
+	"$BIGM" start -n 1 varied.bigm 3>&-
+	own_pages
+	get /metrics | promtool check metrics
+	get /metrics | grep -qx 'hits_total{machine="m0"} 0'
+	"$BIGM" shutdown
+	"$BIGM" start --ship -n 1 --no-http "$abs_top_builddir/test/cli/varied" 3>&-
+	own_pages
+	[ "$URL" = none ]
+}

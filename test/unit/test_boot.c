@@ -93,6 +93,7 @@ static cJSON *plain_answer(void)
 	return bigm_json("{\"name\": \"m0\", \"cluster\": \"c1\", "
 			 "\"procs\": 2, \"dir\": \"/some/where\", "
 			 "\"lease_ms\": 5000, \"marker\": \"the end\", "
+			 "\"no_http\": true, "
 			 "\"address\": \"https://127.0.0.1:1/\"}");
 }
 
@@ -158,6 +159,7 @@ static void assert_boot(const struct boot *boot, uint64_t incarnation)
 	assert_string_equal(boot->marker, "the end");
 	assert_int_equal(boot->procs, 2);
 	assert_int_equal(boot->lease_ms, 5000);
+	assert_true(boot->no_http);
 	assert_int_equal(boot->incarnation, incarnation);
 	assert_int_equal(identity_peer(boot->identity->certificate, &peer,
 				       NULL), 0);

@@ -222,6 +222,7 @@ static void call_is_refused(struct rpc_client *client, const char *method,
 static const struct signing_facts facts_of_m0 = {
 	.name = "m0", .cluster = "c1", .address = "https://127.0.0.1/",
 	.dir = "", .marker = "the end", .procs = 2, .lease_ms = 5000,
+	.no_http = true,
 };
 
 /* The answer that makes it `facts`, with a certificate for `name` as `role`
@@ -344,6 +345,7 @@ static void a_machine_gets_its_certificate(void **state)
 	assert_string_equal(w->boot->dir, "/some/where");
 	assert_int_equal(w->boot->procs, 2);
 	assert_int_equal(w->boot->lease_ms, 5000);
+	assert_true(w->boot->no_http);
 	assert_int_equal(w->boot->incarnation, 1);
 	assert_int_equal(w->boot->parent_fd, -1);
 	assert_int_equal(w->boot->listen_fd, w->listen_fd);
