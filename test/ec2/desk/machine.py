@@ -11,6 +11,8 @@ from .base import BLOCK
 
 # An instance that is told to stop and does not is killed, as EC2 pulls the plug at last; in seconds.
 STOP_SECONDS = 30
+# What systemd-nspawn ends with when the instance boots again.
+REBOOT = 133
 
 
 # Who logs in, by the beginning of an image's name; Debian's cloud-init knows its own user only.
@@ -122,16 +124,21 @@ class Machine:
 
     def run(self):
         command = self.command()
-        join = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
         with open(self.console_file, "wb") as console:
-            with self.lock:
-                if self.stopping:
-                    return
-                self.process = subprocess.Popen(
-                    ["sh", "-c", join, "sh", self.cgroup, *command], stdin=subprocess.DEVNULL, stdout=console,
-                    stderr=subprocess.STDOUT, start_new_session=True,
-                    env={"PATH": os.environ["PATH"], "TMPDIR": self.path("tmp"), "LC_ALL": "C.UTF-8"})
-            self.process.wait()
+            while self.boot(command, console) == REBOOT:
+                pass
+
+    def boot(self, command, console):
+        """What it ended with, or None when it was stopped before."""
+        join = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
+        with self.lock:
+            if self.stopping:
+                return None
+            self.process = subprocess.Popen(
+                ["sh", "-c", join, "sh", self.cgroup, *command], stdin=subprocess.DEVNULL, stdout=console,
+                stderr=subprocess.STDOUT, start_new_session=True,
+                env={"PATH": os.environ["PATH"], "TMPDIR": self.path("tmp"), "LC_ALL": "C.UTF-8"})
+        return self.process.wait()
 
     def stop(self):
         """An orderly end, at most STOP_SECONDS long; returns at once."""
