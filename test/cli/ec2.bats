@@ -2,13 +2,8 @@
 load common
 load ../ec2/cloud
 
-# Terminating takes its time.
-# shellcheck disable=SC2034 # common.bash reads it
-LEAK_GRACE=60
-
 setup_file() {
-    need_cloud
-    export BIGM_SYSTEM=ec2 BIGM_EC2_FLAVOR=debian BIGM_EC2_ALLOW=10.77.0.0/16
+    need_bigm_there
 }
 
 # The README's command, in this test's cloud.
@@ -82,11 +77,6 @@ host_files() {
     [[ $(read_file /nowhere) == *"No such file"* ]]
     [[ $(read_file /etc) == *"no regular file"* ]]
     [[ $(read_file /etc/passwd 10) == *"more than 10 bytes"* ]]
-}
-
-# on_machine COMMAND: what it prints there.
-on_machine() {
-    bigm_there exec m0 -- sh -c "$1"
 }
 
 @test "a cluster of instances from a script: start, status, call, pprof, exec, cp, tail, shutdown, with a volume of data" {

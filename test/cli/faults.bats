@@ -4,13 +4,8 @@
 load common
 load ../ec2/cloud
 
-# Terminating takes its time.
-# shellcheck disable=SC2034 # common.bash reads it
-LEAK_GRACE=60
-
 setup_file() {
-    need_cloud
-    export BIGM_SYSTEM=ec2 BIGM_EC2_FLAVOR=debian BIGM_EC2_ALLOW=10.77.0.0/16
+    need_bigm_there
 }
 
 # start NAME [OPTION...]: a cluster of one machine, whose instance has a tag with its name, and whose events are in

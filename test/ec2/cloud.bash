@@ -1,6 +1,10 @@
 # The cloud on one's desk (test/ec2/cloud), for bats files: `load ../ec2/cloud` after `load common`.
 # shellcheck shell=bash
 
+# Terminating takes its time.
+# shellcheck disable=SC2034 # common.bash reads it
+LEAK_GRACE=60
+
 # For setup_file: skips all tests where instances cannot boot.
 need_cloud() {
     [ "${sanitizer:-no}" = no ] || skip_all "what runs on instances cannot be instrumented"
@@ -8,6 +12,12 @@ need_cloud() {
     reason=$("$abs_top_srcdir/test/ec2/cloud" check 2>&1) || skip_all "$reason"
     # Some seconds on a host that has nothing else to do: systemd and cloud-init take their time.
     export BATS_TEST_TIMEOUT=300
+}
+
+# The same for bigm on these instances.
+need_bigm_there() {
+    need_cloud
+    export BIGM_SYSTEM=ec2 BIGM_EC2_FLAVOR=debian BIGM_EC2_ALLOW=10.77.0.0/16
 }
 
 clean_up() {
@@ -56,6 +66,11 @@ nothing_is_left() {
 
 bigm_there() {
     cloud run -- "$BIGM" "$@"
+}
+
+# on_machine COMMAND: what it prints on m0.
+on_machine() {
+    bigm_there exec m0 -- sh -c "$1"
 }
 
 # of ID KEY: what the service knows of an instance.

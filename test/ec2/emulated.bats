@@ -2,23 +2,10 @@
 load ../cli/common
 load cloud
 
-# shellcheck disable=SC2034 # common.bash reads it
-LEAK_GRACE=60
-
 setup_file() {
-    need_cloud
-    export BATS_TEST_TIMEOUT=2400
-    export BIGM_SYSTEM=ec2 BIGM_EC2_FLAVOR=debian BIGM_EC2_ALLOW=10.77.0.0/16 BIGM_EC2_DEAD_MAN=40m
-}
-
-# An emulated processor takes minutes for what others do in seconds.
-bigm_there() {
-    cloud run -- "$BIGM" "$@"
-}
-
-# on_machine COMMAND: what it prints there.
-on_machine() {
-    bigm_there exec m0 -- sh -c "$1"
+    need_bigm_there
+    # An emulated processor takes minutes for what others do in seconds.
+    export BATS_TEST_TIMEOUT=2400 BIGM_EC2_DEAD_MAN=40m
 }
 
 @test "an instance with an early clock stripes its NVMe volumes, and dies of its kernel when memory is out" {
