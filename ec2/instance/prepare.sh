@@ -100,7 +100,14 @@ chmod 1777 "$dir/tmp"
 # Not everywhere may all of them be set; a machine is good without.
 sysctl -q -p /etc/sysctl.d/90-bigm.conf || say "not all of the kernel's limits could be set"
 
-# Whatever boots this instance again ends it. As systemctl set-default does, which has systemd read all units again.
-for folder in /usr/lib/systemd/system /lib/systemd/system; do
-    [ ! -e "$folder/poweroff.target" ] || ln -sf "$folder/poweroff.target" "$systemd/default.target"
-done
+# Whatever boots this instance again ends it. By a target of its own: through a link to it, systemd would refuse poweroff.target
+# until it has read all units again, since it knows default.target as another one.
+cat >"$systemd/default.target.new" <<'END'
+[Unit]
+Description=No second boot of this instance
+DefaultDependencies=no
+Requires=poweroff.target
+After=poweroff.target
+AllowIsolate=yes
+END
+mv -f "$systemd/default.target.new" "$systemd/default.target"

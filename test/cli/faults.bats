@@ -85,6 +85,13 @@ no_sshd() {
     [[ $(reason no-sshd.err) == *"Its console says: "*"Failed to start ssh.service"* ]]
 }
 
+# powered_off ID: by itself, and in good order, which leaves the console the time to say so.
+powered_off() {
+    eventually 230 is "$1" state terminated
+    is "$1" reason Client.InstanceInitiatedShutdown
+    grep -q "Reached target .*poweroff.target" "$DIR/cloud/$1.console"
+}
+
 # Nobody could keep it alive, for want of an sshd: its dead-man's timer ends it.
 killed_early() {
     local id
@@ -94,8 +101,7 @@ killed_early() {
     kill_keeper killed-early
     ended $!
     [ "$status" -eq 1 ]
-    eventually 230 is "$id" state terminated
-    is "$id" reason Client.InstanceInitiatedShutdown
+    powered_off "$id"
     # Its worker has waited for a keeper, and so had no lease that could be over.
     ! grep "Started bootmachine.service" "$DIR/cloud/$id.console" || return 1
 }
@@ -112,11 +118,22 @@ no_capacity() {
 
 killed_late() {
     local id
-    start killed-late --lease 30s --keepalive-period 5s --keepalive-timeout 25s --keepalive-call 10s 2>killed-late.err
+    start killed-late --lease 20s --keepalive-period 4s --keepalive-timeout 15s --keepalive-call 10s 2>killed-late.err
     id=$(instance_of killed-late)
     kill_keeper killed-late
-    eventually 230 is "$id" state terminated
-    is "$id" reason Client.InstanceInitiatedShutdown
+    powered_off "$id"
+}
+
+# Whatever boots an instance again, a panic of its kernel for one, its worker would not find anybody; so that ends it.
+second_boot() {
+    local id
+    start second-boot 2>second-boot.err
+    id=$(instance_of second-boot)
+    bigm_there exec --cluster second-boot m0 -- systemctl reboot || :
+    powered_off "$id"
+    [ "$(grep -c "Reached target sysinit.target" "$DIR/cloud/$id.console")" -eq 1 ]
+    grep -q "Reached target default.target - No second boot" "$DIR/cloud/$id.console"
+    bigm_there shutdown second-boot
 }
 
 # A fleet, since of the first type there is none.
@@ -292,13 +309,15 @@ misses_keepalive() {
     cloud up --settings '{"capacity": [{"type": "m4.*", "count": 0}]}'
     cloud control faults '[{"action": "metadata:*/user-data", "match": {"Tag.fault": "user-data"},
         "body": "#cloud-config\nwrite_files: [\n"}]'
-    for fault in killed_early killed_late wrong_digest failing_user_data no_sshd no_capacity lost_host spot saver partition; do
-        (set -x; "$fault") >"$fault.log" 2>&1 3>&- &
+    for fault in killed_early killed_late second_boot wrong_digest failing_user_data no_sshd no_capacity lost_host spot saver partition; do
+        (set -x; "$fault"; echo "$SECONDS" >"$fault.seconds") >"$fault.log" 2>&1 3>&- &
         faults[$fault]=$!
     done
     for fault in "${!faults[@]}"; do
         wait "${faults[$fault]}" || failed+=" $fault"
     done
+    # For who asks where the time goes.
+    grep . ./*.seconds | sort -t: -k2n | sed 's,^\./,# ,; s/\.seconds:/ /; s/$/ s/' >&3
     for fault in $failed; do
         tail -n 25 "$fault".log "${fault//_/-}".err
     done
