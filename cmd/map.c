@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cmd/map_work.h"
+#include "cmd/program.h"
 
 #define MOST_ATTEMPTS 1000
 
@@ -70,7 +71,7 @@ static const struct option_spec table[] = {
 	{ .name = "system", .kind = OPTION_TEXT, .value = "SYSTEM",
 	  .help = "what makes the machines (local)", .offset = AT(system) },
 	{ .name = "ship",
-	  .help = "machines begin with nothing, and are sent a bundle",
+	  .help = "machines begin with nothing, and are sent the program",
 	  .offset = AT(ship) },
 	{ .name = "name", .kind = OPTION_TEXT, .value = "NAME",
 	  .help = "the name of the cluster (made up)", .offset = AT(name) },
@@ -86,6 +87,7 @@ static const struct option_spec table[] = {
 	{ .name = "collect", .kind = OPTION_LIST, .value = "PATTERN",
 	  .help = "copy such files of each machine to ./MACHINE/ at the end",
 	  .offset = AT(collect) },
+	RUN_FILES(AT),
 	{ .name = "log-dir", .kind = OPTION_TEXT, .value = "DIR",
 	  .completion = COMPLETE_FILE, .help = "keep the cluster's logs there",
 	  .offset = AT(log_dir) },
@@ -179,7 +181,7 @@ static int open_journal(struct mapping *m, struct bigm_error *err)
 static void fill_procs(struct run_options *o)
 {
 	if (o->cluster == NULL && o->machines == 0 && o->procs == 0 &&
-	    (o->system == NULL || strcmp(o->system, "local") == 0))
+	    run_is_local(o))
 		o->procs = (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
@@ -201,6 +203,23 @@ static int prepare(struct mapping *m, struct bigm_error *err)
 	return 0;
 }
 
+/* The program, or the bundle, for machines that have to be sent it.  What is not
+ * here is theirs, as is what an input names. */
+static int find_program(struct mapping *m, struct bigm_error *err)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	int code = run_open_bundle(&m->order, err);
+
+	if (code < 0 || run_check_files(&m->order, false, err) != 0)
+		return err->code;
+	if (code > 0 || !run_may_pack(&m->order) ||
+	    !map_template_has_program(m->template))
+		return 0;
+	code = program_find(m->argv[0], &m->order.path, &why);
+	return code == STATUS_NOT_EXECUTABLE && strchr(m->argv[0], '/') != NULL
+		       ? error_copy(err, &why) : 0;
+}
+
 static void release(struct mapping *m)
 {
 	map_journal_free(m->journal);
@@ -209,7 +228,6 @@ static void release(struct mapping *m)
 	if (m->input_fd >= 0)
 		close(m->input_fd);
 	json_strings_free(m->env);
-	free(m->dir);
 	run_order_release(&m->order);
 }
 
@@ -226,7 +244,7 @@ static int run(const struct invocation *in)
 	else if (m.command->dry_run)
 		status = map_work_print(&m, &err) == 0 ? command_finish_output(in, 0)
 			: command_fail(in, STATUS_BIGM, "%s", err.text);
-	else if (run_open_bundle(&m.order, &err) < 0 ||
+	else if (find_program(&m, &err) != 0 ||
 		 open_journal(&m, &err) != 0 ||
 		 map_output_init(&m.output, &err) != 0)
 		status = command_fail(in, STATUS_USAGE, "%s", err.text);

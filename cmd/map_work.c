@@ -11,7 +11,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "cmd/attach.h"
 
 /* What an ended map may take for its last threads. */
 #define IDLE_MS 1000
@@ -54,30 +53,15 @@ static void on_ready(void *data)
 	atomic_store(&m->ready, true);
 }
 
-/* On a cluster that is there, where jobs run is what bigm exec says. */
-static int find_machines(struct mapping *m, struct bigm_machine ***machines,
-			 struct bigm_error *err)
-{
-	struct session *s = &m->session;
-
-	if (s->attach && m->order.bundle.path == NULL) {
-		free(m->dir);
-		m->dir = NULL;
-		if (attach_dir(s->cluster, m->command->run.dir, &m->dir, err) != 0)
-			return err->code;
-	}
-	return run_find_machines(s, &m->order, machines, err);
-}
-
 static int launch(struct session *s, struct bigm_error *err)
 {
 	struct mapping *m = s->data;
 	AUTO_FREE struct bigm_machine **machines = NULL;
-	int n = find_machines(m, &machines, err);
+	int n = run_find_machines(s, &m->order, &machines, err);
 	const struct map_command *c = m->command;
 	struct map_options options = {
 		.input = m->input, .template = m->template, .journal = m->journal,
-		.argv = m->argv, .env = m->env, .dir = m->dir,
+		.argv = m->argv, .env = m->env, .dir = run_job_dir(&m->order, s),
 		.binary = m->order.bundle.path != NULL,
 		.slots = c->slots, .attempts = c->attempts > 0 ? (unsigned)c->attempts : 1,
 		.timeout_ms = c->run.timeout_ms, .halt = m->halt,
@@ -203,21 +187,18 @@ int map_work_run(struct mapping *m)
 		.stop = stop, .idle = idle,
 	};
 	const struct run_options *o = &m->order.options;
-	bool bundled = m->order.bundle.path != NULL;
 	struct run_options session_options = *o;
 	struct session *s = &m->session;
 	int status;
 
 	session_options.timeout_ms = 0; /* it is a job's, not the session's */
-	m->dir = bundled && m->command->run.dir == NULL ? NULL
-		: xstrdup(bundled ? m->command->run.dir : m->order.dir);
 	m->env = run_expand_env(&o->env);
 	*s = (struct session){
 		.in = s->in, .options = &session_options, .work = &work,
 		.data = m, .fd = -1, .attach = o->cluster != NULL,
-		.ships = bundled, .print = true, .show = OUTPUT_SHOW_FAILURE,
-		.collect = { .patterns = &o->collect, .binary = bundled,
-			     .dir = m->dir != NULL ? m->dir : "" },
+		.ships = m->order.bundle.path != NULL,
+		.print = true, .show = OUTPUT_SHOW_FAILURE,
+		.collect = { .patterns = &o->collect, .dir = "" },
 		.expected = o->machines > 0 ? o->machines : 1,
 	};
 	map_bar_init(&m->bar, o->quiet);

@@ -39,7 +39,6 @@ struct mapping {
 	struct session session;
 	struct map *map;
 	atomic_bool ready; /* a machine runs: the bar takes the screen */
-	char *dir;	 /* on the machines */
 	char **env;
 };
 

@@ -16,6 +16,9 @@
  */
 int program_find(const char *name, char **path, struct bigm_error *err);
 
+/* Whether this host can run it, by its processor; returns and fails alike. */
+int program_check_machine(const char *path, struct bigm_error *err);
+
 /* True when the program carries bigm.h's ELF note, and so is a driver. */
 bool program_is_driver(const char *path);
 

@@ -56,6 +56,7 @@ static const struct option_spec table[] = {
 	{ .name = "collect", .kind = OPTION_LIST, .value = "PATTERN",
 	  .help = "copy such files of each machine to ./MACHINE/ at the end",
 	  .offset = offsetof(struct run_options, collect) },
+	RUN_FILES(AT),
 	{ .name = "log-dir", .kind = OPTION_TEXT, .value = "DIR",
 	  .completion = COMPLETE_FILE, .help = "keep the cluster's logs there",
 	  .offset = offsetof(struct run_options, log_dir) },
@@ -152,6 +153,10 @@ static int find_dir(struct run_order *order, struct bigm_error *err)
 	}
 	order->dir = wanted != NULL ? realpath(wanted, NULL)
 				    : get_current_dir_name();
+	if (wanted != NULL && order->dir == NULL && run_may_pack(order)) {
+		order->dir = xstrdup(wanted); /* the machine may have it */
+		return 0;
+	}
 	if (order->dir == NULL || stat(order->dir, &st) != 0)
 		return error_set_errno(err, errno, "the folder %s",
 				       wanted != NULL ? wanted : ".");
@@ -257,6 +262,21 @@ static int check_options(const struct run_order *order, int as,
 	return 0;
 }
 
+int run_check_files(const struct run_order *order, bool driver,
+		    struct bigm_error *err)
+{
+	const struct run_options *o = &order->options;
+	bool bundled = order->bundle.path != NULL;
+
+	if ((o->files.n == 0 && !o->no_libs) || (!bundled && !driver))
+		return 0;
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "%s is a %s: --file and --no-libs are for plain "
+			      "programs; bigm bundle has them, too",
+			      bundled ? order->bundle.path : order->argv[0],
+			      bundled ? "bundle" : "driver");
+}
+
 static int check_patterns(const struct option_list *patterns,
 			  struct bigm_error *err)
 {
@@ -287,26 +307,32 @@ static bool is_driver(const struct run_order *order)
 }
 
 /* Finds what is to be run.  The exit status, when there is none such. */
-static int find(struct run_order *order, struct bigm_error *err)
+static int find(struct run_order *order, int *as, struct bigm_error *err)
 {
 	int code = run_open_bundle(order, err);
 
 	if (code < 0)
 		return STATUS_NOT_EXECUTABLE;
-	return code > 0 ? 0 : program_find(order->argv[0], &order->path, err);
+	code = code > 0 ? 0 : program_find(order->argv[0], &order->path, err);
+	if (code != 0)
+		return code;
+	if (*as == RUN_GUESS)
+		*as = is_driver(order) ? RUN_DRIVER : RUN_JOB;
+	return order->bundle.path != NULL ||
+			       (*as == RUN_JOB && run_may_pack(order))
+		       ? 0 : program_check_machine(order->path, err);
 }
 
 static int start(struct run_order *order)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
 	int as = order->options.as;
-	int status = find(order, &err);
+	int status = find(order, &as, &err);
 
 	if (status != 0)
 		return command_fail(order->in, status, "%s", err.text);
-	if (as == RUN_GUESS)
-		as = is_driver(order) ? RUN_DRIVER : RUN_JOB;
 	if (check_options(order, as, &err) != 0 ||
+	    run_check_files(order, as == RUN_DRIVER, &err) != 0 ||
 	    check_patterns(&order->options.collect, &err) != 0)
 		return command_fail(order->in, STATUS_USAGE, "%s", err.text);
 	if (order->bundle.path == NULL)

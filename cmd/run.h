@@ -28,6 +28,8 @@ struct run_options {
 	const char *dir; /* NULL: where we are */
 	struct option_list env;
 	struct option_list collect; /* patterns */
+	struct option_list files;   /* that go with the program: "SRC[:DST]" */
+	bool no_libs; /* the program goes without its libraries and loader */
 	bool ship; /* machines begin as the bare worker, whatever the system */
 	bool prefix;
 	bool quiet; /* no word of how the machines come up */
@@ -55,6 +57,16 @@ struct run_options {
 	{ .name = "lease-first", .kind = OPTION_DURATION, .value = "TIME",     \
 	  .help = "the same, until they are asked at first (2m)",              \
 	  .offset = at(keepalive.first_ms) }
+
+/* What goes with a program to machines that have none of our files. */
+#define RUN_FILES(at)                                                          \
+	{ .name = "file", .letter = 'f', .kind = OPTION_LIST,                  \
+	  .value = "SRC[:DST]", .completion = COMPLETE_FILE,                   \
+	  .help = "a file or folder to be sent with the program",              \
+	  .offset = at(files) },                                               \
+	{ .name = "no-libs",                                                   \
+	  .help = "send the program without its shared libraries",             \
+	  .offset = at(no_libs) }
 
 /* Those for the debug pages. */
 #define RUN_HTTP(at)                                                           \
@@ -113,7 +125,8 @@ struct run_order {
 	char **argv; /* argv[0] is the program as the user wrote it, */
 	char *path;  /* and this is where it is; NULL: not looked for yet */
 	struct bundle bundle; /* or it is that, by its whole path; path NULL:
-			       * it is none */
+			       * it is none; or run_pack() has made it */
+	bool packed; /* that, and it is nobody else's */
 	char **env;  /* whole, for machines */
 	char **wanted_env; /* what of it those of other hosts get */
 	char *dir;   /* of the program */
@@ -133,15 +146,42 @@ char **run_expand_env(const struct option_list *list);
  * 0 when it is none, or a code. */
 int run_open_bundle(struct run_order *order, struct bigm_error *err);
 
-/* In a thread; may block.  Starts the machines for a job, or takes those of the
- * cluster that the session visits, and brings them the bundle: *machines is
- * malloc'ed.  data is the struct run_order.  Returns their number or a code. */
+/* --file and --no-libs say how a bundle is made of a plain program. */
+int run_check_files(const struct run_order *order, bool driver,
+		    struct bigm_error *err);
+
+/* Machines of a new cluster would be processes of this host. */
+bool run_is_local(const struct run_options *options);
+
+/* Machines may have to be sent the program, a plain one: they may not be this
+ * host's, or somebody wants it. */
+bool run_may_pack(const struct run_order *order);
+
+/* In a thread; may block.  Makes a bundle of the program for the machines of the
+ * session's cluster, if they have to be sent it, and opens that, or the one that
+ * the user has made for them.  The error says so of a program that is not for
+ * them; nothing has been bought then.  Nothing where there is a bundle already,
+ * or no program: then its name is the machines' matter. */
 struct session;
-int run_find_machines(struct session *session, const void *data,
+int run_pack(struct run_order *order, struct session *session,
+	     struct bigm_error *err);
+/* No machine will be sent any more what it has made. */
+void run_unpack(struct run_order *order);
+
+/* In a thread; may block.  Starts the machines for a job, or takes those of the
+ * cluster that the session visits, and brings them the program, if need be:
+ * then there is order->bundle.  *machines is malloc'ed.  Returns their number or
+ * a code. */
+int run_find_machines(struct session *session, struct run_order *order,
 		      struct bigm_machine ***machines, struct bigm_error *err);
+
+/* Once they are found: where the job runs there; NULL: in the folder of the
+ * machine, or, with a bundle, of that. */
+const char *run_job_dir(const struct run_order *order,
+			const struct session *session);
 
 /* Both return the exit status. */
 int run_driver(const struct run_order *order);
-int run_ranks(const struct run_order *order);
+int run_ranks(struct run_order *order);
 
 #endif

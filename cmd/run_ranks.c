@@ -1,5 +1,6 @@
 /* bigm run JOB: a plain program runs on every machine, as a rank of a job. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
@@ -44,57 +45,114 @@ static int choose(struct session *s, struct bigm_machine ***machines,
 			      "status says why", cluster_info(s->cluster)->name);
 }
 
-int run_find_machines(struct session *s, const void *data,
-		      struct bigm_machine ***machines, struct bigm_error *err)
+/* What instances are named after: the program's whole path, and its arguments. */
+static char **job_argv(const struct run_order *run, const char *path)
 {
-	const struct run_order *run = data;
+	size_t n = 0;
+	char **argv;
+
+	while (run->argv[n] != NULL)
+		n++;
+	argv = xcalloc(n + 1, sizeof(*argv));
+	memcpy(argv, run->argv, n * sizeof(*argv));
+	argv[0] = (char *)path;
+	return argv;
+}
+
+static int start(struct session *s, const struct run_order *run,
+		 struct bigm_machine ***machines, struct bigm_error *err)
+{
+	AUTO_FREE char *path = realpath(run->path != NULL ? run->path
+							  : run->argv[0], NULL);
+	AUTO_FREE char **argv = job_argv(run, path != NULL ? path : run->argv[0]);
 	const struct cluster_order order = {
 		.n = run->options.machines > 0 ? run->options.machines : 1,
 		.bundle = run->bundle.path,
 		.keep = true,
+		.argv = argv,
 		.dir = run->bundle.path == NULL ? run->dir : NULL,
 		.procs = run->options.procs,
 	};
 
+	return cluster_start(s->cluster, &order, machines, err);
+}
+
+/* Nobody else brings them something else meanwhile. */
+static int bring(struct session *s, struct run_order *run, struct bigm_error *err)
+{
+	int code = 0;
+
+	if (s->use == NULL)
+		s->use = attach_use(s->cluster, &s->token, err);
+	code = s->use != NULL ? deliver(s, run->bundle.path, err) : err->code;
+	run_unpack(run);
+	return code;
+}
+
+const char *run_job_dir(const struct run_order *order,
+			const struct session *session)
+{
+	return order->bundle.path != NULL ||
+			       cluster_info(session->cluster)->arch != NULL
+		       ? order->options.dir : order->dir;
+}
+
+int run_find_machines(struct session *s, struct run_order *run,
+		      struct bigm_machine ***machines, struct bigm_error *err)
+{
+	if (run_pack(run, s, err) != 0)
+		return err->code;
+	s->collect.binary = run->bundle.path != NULL;
+	if (run_job_dir(run, s) != NULL)
+		s->collect.dir = run_job_dir(run, s);
 	if (!s->attach)
-		return cluster_start(s->cluster, &order, machines, err);
-	if (run->bundle.path != NULL && deliver(s, run->bundle.path, err) != 0)
+		return start(s, run, machines, err);
+	if (run->bundle.path != NULL && bring(s, run, err) != 0)
 		return err->code;
 	return choose(s, machines, err);
 }
 
-int run_ranks(const struct run_order *order)
+struct job {
+	struct run_order *order;
+	struct ranks_order ranks;
+};
+
+static int find(struct session *s, const void *data,
+		struct bigm_machine ***machines, struct bigm_error *err)
+{
+	struct job *job = (struct job *)data;
+	int n = run_find_machines(s, job->order, machines, err);
+
+	job->ranks.rank.dir = run_job_dir(job->order, s);
+	job->ranks.rank.binary = job->order->bundle.path != NULL;
+	return n;
+}
+
+int run_ranks(struct run_order *order)
 {
 	char **env = run_expand_env(&order->options.env);
-	bool bundled = order->bundle.path != NULL;
-	const struct ranks_order ranks = {
-		.rank = {
-			.argv = order->argv,
-			.env = env,
-			.dir = bundled ? order->options.dir : order->dir,
-			.binary = bundled,
+	struct job job = {
+		.order = order,
+		.ranks = {
+			.rank = { .argv = order->argv, .env = env },
+			.find = find,
+			.data = &job,
+			.needed = order->options.min,
 		},
-		.find = run_find_machines,
-		.data = order,
-		.needed = order->options.min,
 	};
 	struct session session = {
 		.in = order->in,
 		.options = &order->options,
 		.attach = order->options.cluster != NULL,
-		.ships = bundled,
+		.ships = order->bundle.path != NULL,
 		.exclusive = true,
 		.print = true,
 		.show = OUTPUT_SHOW_FAILURE,
-		.collect = {
-			.patterns = &order->options.collect,
-			.dir = ranks.rank.dir != NULL ? ranks.rank.dir : "",
-			.binary = bundled,
-		},
+		.collect = { .patterns = &order->options.collect, .dir = "" },
 		.expected = order->options.machines > 0 ? order->options.machines
 							: 1,
 	};
-	int status = ranks_run(&session, &ranks);
+	int status = ranks_run(&session, &job.ranks);
 
 	json_strings_free(env);
 	return status;

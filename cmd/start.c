@@ -305,7 +305,9 @@ static int check_program(struct starting *s, struct run_order *order,
 
 	if (code != 0)
 		return code < 0 ? code : check_bundle(s, order, err);
-	if (program_find(order->argv[0], &found, err) != 0)
+	if (program_find(order->argv[0], &found, err) != 0 ||
+	    (run_is_local(&order->options) &&
+	     program_check_machine(found, err) != 0))
 		return err->code;
 	order->path = realpath(found, NULL);
 	if (order->path == NULL)

@@ -198,19 +198,6 @@ static const struct cargo_ops ops = {
 	.free = part_free,
 };
 
-/* "" for what is no ELF file: a script, which any may run. */
-static const char *arch_of(const char *program)
-{
-	struct elf_file elf;
-	const char *arch;
-
-	if (!program || elf_file_read(&elf, program, NULL) != 1)
-		return "";
-	arch = elf_arch(elf.machine, elf.elf_class);
-	elf_file_release(&elf);
-	return arch ? arch : "another kind of processor";
-}
-
 static int find_part(const char *bundle, const char *arch,
 		     struct cargo **cargo, struct bigm_error *err)
 {
@@ -256,18 +243,15 @@ int bundle_find_cargo(const char *program, const char *bundle,
 		      struct bigm_error *err)
 {
 	const char *wanted = arch ? arch : elf_own_arch();
-	const char *own = arch_of(program);
-	bool fits = strcmp(own, wanted) == 0;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	int suits = program ? make_suits(program, wanted, &why) : 0;
 
 	*cargo = NULL;
-	if (fits && !arch)
+	if (suits > 0 && !arch)
 		return 0;
-	if (fits)
+	if (suits > 0)
 		return bundle_program(program, arch, dir, cargo, err);
 	if (bundle)
 		return find_part(bundle, wanted, cargo, err);
-	return !*own ? 0 : bigm_error_set(err, BIGM_EINVALID,
-					  "%s is for %s, the machines are %s; "
-					  "see bigm-bundle(1)", program, own,
-					  wanted);
+	return suits < 0 ? error_copy(err, &why) : 0;
 }

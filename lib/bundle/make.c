@@ -518,3 +518,20 @@ int make_bundle(const struct make_order *order, struct bigm_error *err)
 	bundle_release(&bundle);
 	return rc < 0 ? error_copy(err, &why) : 0;
 }
+
+int make_suits(const char *program, const char *arch, struct bigm_error *err)
+{
+	struct elf_file elf;
+	const char *own;
+
+	if (elf_file_read(&elf, program, NULL) != 1)
+		return 0;
+	own = elf_arch(elf.machine, elf.elf_class);
+	elf_file_release(&elf);
+	if (own && strcmp(own, arch) == 0)
+		return 1;
+	return bigm_error_set(err, BIGM_EINVALID,
+			      "%s is for %s, the machines are %s; see "
+			      "bigm-bundle(1)", program,
+			      own ? own : "another kind of processor", arch);
+}

@@ -27,4 +27,9 @@ struct make_order {
 
 int make_bundle(const struct make_order *order, struct bigm_error *err);
 
+/* Whether machines of that architecture can be sent a program itself: 1 when it
+ * is for them, 0 for what is no ELF file, such as a script, which any machine
+ * may run; BIGM_EINVALID says for which it is. */
+int make_suits(const char *program, const char *arch, struct bigm_error *err);
+
 #endif

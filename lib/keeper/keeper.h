@@ -44,7 +44,9 @@
  * on the record's Unix socket (same user only).  The service is "Keeper":
  *
  *	Info      null → {"cluster": NAME, "id": ID, "version", "wire", "pid",
- *		  "started_ns", "record": DIR, "socket": PATH, "system", "end_ms",
+ *		  "started_ns", "record": DIR, "socket": PATH, "system",
+ *		  "arch": "linux/amd64" (of machines that are other hosts, and
+ *		  so have none of this one's files), "end_ms",
  *		  "keepalive": {"period", "timeout", "call", "lease",
  *		  "lease_first": seconds}}
  *	Identity  null → {"key", "certificate", "authority": PEM, "id": ID}: a

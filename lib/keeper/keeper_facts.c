@@ -40,6 +40,9 @@ cJSON *keeper_info(const struct keeper *k)
 	cJSON_AddStringToObject(info, "record", k->record->dir);
 	cJSON_AddStringToObject(info, "socket", k->record->socket_path);
 	cJSON_AddStringToObject(info, "system", k->ops->name);
+	if (k->ops->elsewhere)
+		cJSON_AddStringToObject(info, "arch",
+					k->ops->arch(k->system));
 	cJSON_AddNumberToObject(info, "end_ms",
 				k->ops->kill_ms + k->ops->end_ms);
 	if (k->http)

@@ -87,6 +87,10 @@ struct cluster_info {
 	const char *record;	 /* folder */
 	const char *socket_path; /* for BIGM_CONTROL, and cluster_attach() */
 	const char *system;
+	const char *arch; /* of its machines, which are other hosts: what they
+			   * shall run has to be for that ("linux/amd64"), and
+			   * to be sent; NULL: they are processes of this one,
+			   * and share its files */
 	int64_t pid; /* of the keeper */
 	int64_t end_ms; /* its end may take so much longer than that of a
 			 * cluster on this host */

@@ -138,7 +138,8 @@ struct system_ops {
 	/* The bare worker that its machines begin as, where it ships, which
 	 * they get again before they become something else.  NULL: bigm. */
 	const char *(*worker)(const struct system *system);
-	/* What its machines run: "linux/amd64"; NULL: what this host does. */
+	/* What its machines run: "linux/amd64"; NULL: what this host does.
+	 * A system elsewhere says it. */
 	const char *(*arch)(const struct system *system);
 	/*
 	 * Reads a file of a machine's host, of at most limit bytes (more is

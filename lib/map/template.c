@@ -128,6 +128,14 @@ unsigned map_template_inputs(const struct map_template *t)
 	return t->inputs;
 }
 
+bool map_template_has_program(const struct map_template *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->parts[i].form != LITERAL || t->parts[i].ends)
+			return t->parts[i].form == LITERAL;
+	return false;
+}
+
 /* ---- one job ---- */
 
 /* An extension begins with the last dot of the last part, but not at its

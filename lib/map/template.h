@@ -29,6 +29,9 @@ void map_template_free(struct map_template *template);
 /* The highest N of any {N}; 0: there is none. */
 unsigned map_template_inputs(const struct map_template *template);
 
+/* The program's name is the same for all jobs. */
+bool map_template_has_program(const struct map_template *template);
+
 /* Appends the job's argv, a NUL behind each argument.  inputs is
  * NULL-terminated.  BIGM_EINVALID for an empty program's name, or more than
  * MAP_MOST_ARGV bytes. */

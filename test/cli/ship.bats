@@ -68,6 +68,125 @@ digest_of() {
 	[[ $output == *3.* ]]
 }
 
+# A plain program of each kind, which says where it is and fails as it is told; what it links to is in its closure.
+make_plain() {
+	cat >plain.c <<-'END'
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <unistd.h>
+		int main(int argc, char **argv)
+		{
+			char dir[4096];
+			printf("%s of %s in %s: %s %s\n", getenv("BIGM_RANK"), getenv("BIGM_SIZE"), getcwd(dir, sizeof(dir)), argv[0], argv[1]);
+			fprintf(stderr, "complaint\n");
+			return atoi(argv[1]);
+		}
+	END
+	gcc plain.c -o dynamic
+	gcc -static plain.c -o static
+	cat >script <<-'END'
+		#!/bin/sh
+		echo "$BIGM_RANK of $BIGM_SIZE in $(pwd): ./script $1"
+		echo complaint >&2
+		exit "$1"
+	END
+	chmod +x script
+}
+
+@test "a plain program is sent, whatever it is, and runs in a folder of the machine's" {
+	local kind
+	make_plain
+	for kind in dynamic static script; do
+		run --separate-stderr "$BIGM" run --ship -n 2 -k "./$kind" -- 5
+		echo "$output$stderr"
+		[ "$status" -eq 5 ]
+		[ "$(sort <<<"$output" | sed "s,in $XDG_STATE_HOME/[^ ]*/m[01]/[^ ]*: ,," | tr '\n' ' ')" = "0 of 2 ./$kind 5 1 of 2 ./$kind 5 " ]
+		[ "$stderr" = $'complaint\ncomplaint' ]
+	done
+	# By its name in PATH, and without what it links to: nothing of this host's is needed but this host's libraries.
+	[ "$("$BIGM" run --ship --no-libs basename -- a/b)" = b ]
+	# It reads no terminal, and a signal reaches it.
+	printf '#!/bin/sh\ncat; trap "echo caught; exit 9" TERM; echo ready; while :; do sleep 0.05; done\n' >script
+	"$BIGM" run --ship ./script >out 3>&- &
+	eventually 30 grep -q ready out
+	kill -TERM $!
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq 143 ]
+	[ "$(cat out)" = $'ready\ncaught' ]
+}
+
+@test "files go with a plain program and come back, on machines of this host, too" {
+	mkdir data
+	echo words >data/file
+	printf '#!/bin/sh\ntest -e %s && exit 3; cat data/file here; mkdir made; echo "$BIGM_RANK" >made/rank\n' script.c >script
+	chmod +x script
+	touch script.c
+	for ship in --ship ''; do
+		# shellcheck disable=SC2086
+		run_bigm run $ship -n 2 --file data --file data/file:here --collect made ./script
+		echo "$output"
+		[ "$status" -eq 0 ]
+		[ "$output" = $'words\nwords\nwords\nwords' ]
+		[ "$(cat m0/made/rank m1/made/rank)" = $'0\n1' ]
+		rm -r m0 m1
+	done
+	# A shipped interpreter, and a folder of the machine's.
+	printf '#!/usr/bin/env ownsh\npwd; echo "$BIGM_FILES"\n' >script
+	run_bigm run --ship --file "$(type -P bash):bin/ownsh" -C bin ./script
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "${lines[1]}/bin" ]
+	run_bigm run --file data "$bigpi"
+	[ "$status" -eq 2 ]
+	[[ $output == *"bigpi is a driver: --file and --no-libs are for plain programs"* ]]
+	"$BIGM" bundle ./script -o s.bigm
+	run_bigm map --no-libs -- s.bigm ::: a
+	[ "$status" -eq 2 ]
+	[[ $output == *"s.bigm is a bundle: --file and --no-libs"* ]]
+	run_bigm run --ship --file nowhere ./script
+	[ "$status" -eq 125 ]
+	[[ $output == *"nowhere: No such file"* ]]
+}
+
+@test "jobs of a map are sent their program; a name that is an input's is the machine's own" {
+	printf '#!/bin/sh\ncat here; echo "$0 $1"; exit "$1"\n' >script
+	chmod +x script
+	echo words >file
+	run --separate-stderr "$BIGM" map --ship -n 2 -k --file file:here --collect here -- ./script ::: 0 3
+	echo "$output$stderr"
+	[ "$status" -eq 1 ]
+	[[ $output == words$'\n'$XDG_STATE_HOME/*"/script 0"$'\n'words$'\n'$XDG_STATE_HOME/*"/script 3" ]]
+	[[ $stderr == *"job 2 (3) on m"*": exit status 3"* ]]
+	cmp m0/here m1/here
+	[ "$("$BIGM" map --ship -k -- {} ::: pwd ./script 2>/dev/null | head -n 1)" = "$PWD" ]
+	printf 'text' >script
+	chmod -x script
+	run_bigm map --ship -- ./script ::: a
+	[ "$status" -eq 2 ]
+	[[ $output == *"./script is not executable"* ]]
+}
+
+@test "a program for another processor, and one that has a bundle for this one beside it" {
+	local machine='\267\000'
+	[ "$(uname -m)" != aarch64 ] || machine='\076\000'
+	cp "$(type -P true)" job
+	# shellcheck disable=SC2059 # it is a format; e_machine stands at byte 18
+	printf "$machine" | dd of=job bs=1 seek=18 conv=notrunc status=none
+	run_bigm run --ship ./job
+	[ "$status" -eq 125 ]
+	[[ $output == *"./job is for linux/"*", the machines are linux/"*"; see bigm-bundle(1)" ]]
+	run_bigm map --ship -- ./job ::: a
+	[ "$status" -eq 125 ]
+	[[ $output == *"./job is for linux/"* ]]
+	printf '#!/bin/sh\necho instead\n' >other
+	chmod +x other
+	"$BIGM" bundle ./other -o job.bigm
+	[ "$("$BIGM" run --ship ./job)" = instead ]
+	mv job.bigm elsewhere.bigm
+	[ "$(BIGM_BUNDLE=elsewhere.bigm "$BIGM" run --ship ./job)" = instead ]
+}
+
 @test "machines that serve a program begin so, too, and die as any" {
 	"$BIGM" start --ship -n 3 "$bigpi"
 	"$BIGM" call all PI.Sample '{"seed": 1, "begin": 0, "end": 1}'

@@ -76,6 +76,28 @@ static void test_templates_take_inputs(void **state)
 		       "p|{0}{x}{|}{1001}{1|x");
 }
 
+static bool has_program(const char *program)
+{
+	struct map_template *t = map_template_new(
+		(char *const[]){ (char *)program, (char *)"{}", NULL });
+	bool has = map_template_has_program(t);
+
+	map_template_free(t);
+	return has;
+}
+
+static void test_program_of_all_jobs(void **state)
+{
+	(void)state;
+	assert_true(has_program("./job.sh"));
+	assert_true(has_program("a{b}"));
+	assert_true(has_program(""));
+	assert_false(has_program("{}"));
+	assert_false(has_program("bin/{1/}"));
+	assert_false(has_program("{.}.out"));
+	assert_false(has_program("job{#}"));
+}
+
 static void test_templates_refuse_what_cannot_run(void **state)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
@@ -247,6 +269,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ranges_are_a_set),
+		cmocka_unit_test(test_program_of_all_jobs),
 		cmocka_unit_test(test_templates_take_inputs),
 		cmocka_unit_test(test_templates_refuse_what_cannot_run),
 		cmocka_unit_test(test_halts),
