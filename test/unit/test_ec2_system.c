@@ -273,6 +273,12 @@ static bool first_gone(struct world *w)
 	return w->machines[0].gone;
 }
 
+static bool nobody_launches(struct world *w)
+{
+	return !w->system->launching && !w->system->ending &&
+	       w->system->ndoomed == 0;
+}
+
 /* ------------------------------------------------------------------ */
 /* Tests                                                               */
 
@@ -293,6 +299,49 @@ static void phases_are_told_and_all_is_put_away(void **state)
 	assert_int_equal(count_instances(NULL), 3);
 	assert_int_equal(count_instances("running"), 0);
 	assert_int_equal(ec2_service_count(service, "TerminateInstances"), 1);
+}
+
+static bool first_pending(struct world *w)
+{
+	return strstr(w->machines[0].phases, "pending ") != NULL;
+}
+
+/* Where the first machine is looked for, of an instance with these addresses. */
+static void assert_host(struct world *w, const char *setting,
+			const char *addresses, const char *host)
+{
+	ec2_service_tell(service, "reset", NULL);
+	/* Less than the five minutes by which requests' dates may be off. */
+	ec2_service_tell(service, "settings", "{\"pending\": 200}");
+	make_system(w, setting);
+	start(w, 1);
+	run_until(w, first_pending);
+	tell(w, "addresses", addresses);
+	ec2_service_tell(service, "advance", "{\"seconds\": 200}");
+	run_until(w, all_booting);
+	assert_string_equal(w->machines[0].launch->host, host);
+	end_cluster(w);
+	system_ec2.free(w->system);
+	w->system = NULL;
+	memset(w->machines, 0, sizeof(w->machines));
+	w->n = 0;
+	w->ended = false;
+}
+
+/* Public name, else public, else private address; with the setting the other
+ * way round. */
+static void addresses_are_taken_in_order(void **state)
+{
+	struct world *w = *state;
+
+	assert_host(w, NULL, ", \"dns\": \"localhost\", \"public\": "
+		    "\"127.0.0.2\", \"private\": \"127.0.0.3\"", "localhost");
+	assert_host(w, NULL, ", \"dns\": \"\", \"public\": "
+		    "\"127.0.0.2\", \"private\": \"127.0.0.3\"", "127.0.0.2");
+	assert_host(w, NULL, ", \"dns\": \"\", \"public\": \"\", "
+		    "\"private\": \"127.0.0.3\"", "127.0.0.3");
+	assert_host(w, "ec2-private=1", ", \"dns\": \"localhost\", \"public\": "
+		    "\"127.0.0.2\", \"private\": \"127.0.0.3\"", "127.0.0.3");
 }
 
 /* One question for however many, and not before a second is over. */
@@ -442,12 +491,6 @@ static double cost(const struct world *w, const char *name)
 		cJSON_GetObjectItem(facts, "cost"), name));
 }
 
-static bool nobody_launches(struct world *w)
-{
-	return !w->system->launching && !w->system->ending &&
-	       w->system->ndoomed == 0;
-}
-
 /* Those that are gone make room for others, and stay on the bill. */
 static void max_cost_stops_growing(void **state)
 {
@@ -499,6 +542,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(phases_are_told_and_all_is_put_away),
+		TEST(addresses_are_taken_in_order),
 		TEST(a_missed_keepalive_asks_what_has_become_of_it),
 		TEST(the_console_tells_why_it_did_not_come_up),
 		TEST(one_that_stays_in_a_phase_is_given_up),
