@@ -68,9 +68,9 @@ static void forget(const void *block)
 
 /* With which probability a block is sampled: 1 - exp(-x), where x is how many
  * samples lie in it on average.  By halving x until three terms will do. */
-static double probability(size_t size)
+static double probability(size_t size, uint32_t mean)
 {
-	double x = (double)size / MINE_HEAP_BYTES, p;
+	double x = (double)size / mean, p;
 
 	if (x > 40)
 		return 1;
@@ -81,11 +81,12 @@ static double probability(size_t size)
 	return p;
 }
 
-static void put_in(struct block *b, struct stack *stack, size_t size)
+static void put_in(struct block *b, struct stack *stack, size_t size,
+		   uint32_t mean)
 {
 	struct block **slot = &heap.slots[slot_of(b->at)];
 
-	b->blocks = 1 / probability(size);
+	b->blocks = 1 / probability(size, mean);
 	b->bytes = b->blocks * (double)size;
 	b->stack = stack;
 	b->next = *slot;
@@ -97,7 +98,7 @@ static void put_in(struct block *b, struct stack *stack, size_t size)
 	stack->values[3] += b->bytes;
 }
 
-void heap_note(const void *at, size_t size, const void *from)
+void heap_note(const void *at, size_t size, uint32_t mean, const void *from)
 {
 	uintptr_t pcs[UNWIND_DEPTH];
 	size_t depth = unwind_here(pcs, UNWIND_DEPTH, from);
@@ -114,7 +115,7 @@ void heap_note(const void *at, size_t size, const void *from)
 		/* One that was freed behind our back is not there twice. */
 		forget(at);
 		b->at = at;
-		put_in(b, stack, size > 0 ? size : 1);
+		put_in(b, stack, size > 0 ? size : 1, mean);
 	}
 	lock_give(&heap.stacks.lock);
 }

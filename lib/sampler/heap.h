@@ -1,7 +1,7 @@
 /*
  * heap: which stacks have allocated memory, and which of it is still in use.
  *
- * One byte of 512 kB on average is sampled; the block that it is in stands for
+ * One byte of 512 kB or more on average is sampled (mine.h); the block that it is in stands for
  * as many as it takes blocks of its size to be sampled once.  A sampled block
  * begins a page, and hardly any other does: so free() need not look for the
  * rest.
@@ -15,8 +15,10 @@
 
 #define HEAP_PAGE 4096
 
-/* A block that was sampled, for who called us from there (unwind_here()). */
-void heap_note(const void *block, size_t size, const void *from);
+/* A block that was sampled, where `mean` bytes lie between two samples, for who
+ * called us from there (unwind_here()). */
+void heap_note(const void *block, size_t size, uint32_t mean,
+	       const void *from);
 
 /* A block is about to be freed, which begins a page. */
 void heap_forget(const void *block);

@@ -2,11 +2,27 @@
 
 #include "sampler/interpose.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sampler/profiler.h"
+
+void interpose_find(void *functions, const struct interpose_next *next,
+		    size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		void *p = next[i].version ? dlvsym(RTLD_NEXT, next[i].name,
+						   next[i].version) :
+					    NULL;
+
+		if (!p)
+			p = dlsym(RTLD_NEXT, next[i].name);
+		/* A conversion that C has no word for: these are objects. */
+		memcpy((char *)functions + next[i].at, &p, sizeof(p));
+	}
+}
 
 /* Our file's address in memory. */
 static void *own_base(const void *p)

@@ -7,18 +7,19 @@
 #ifndef SAMPLER_INTERPOSE_H
 #define SAMPLER_INTERPOSE_H
 
-#include <dlfcn.h>
 #include <stdbool.h>
-#include <string.h>
+#include <stddef.h>
 
-/* The function that ours stands before.  A conversion that C has no word for:
- * dlsym() gives pointers to objects. */
-#define INTERPOSE_NEXT(pointer, name)                              \
-	do {                                                       \
-		void *interpose_found = dlsym(RTLD_NEXT, (name));  \
-		memcpy(&(pointer), &interpose_found,               \
-		       sizeof(interpose_found));                   \
-	} while (0)
+/* The functions that ours stand before are in a structure of pointers. */
+struct interpose_next {
+	size_t at; /* offsetof() */
+	const char *name;
+	const char *version; /* wanted first; NULL: the default one */
+};
+
+/* Finds n of them, in this order; what is nowhere becomes NULL. */
+void interpose_find(void *functions, const struct interpose_next *next,
+		    size_t n);
 
 /* Whether ours are the ones that the process calls. */
 bool interpose_is_on(void);

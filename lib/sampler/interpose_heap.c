@@ -1,13 +1,13 @@
 /*
  * interpose_heap: malloc() and its kin, before the C library's or whoever's
- * else.  A call that is not sampled costs a subtraction; free() a look at the
- * address.
+ * else.  A call that is not sampled costs a subtraction and a jump, free() a look
+ * at the address and a jump; the C library then returns to our caller.
  */
 #include "config.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,7 @@
 #include "sampler/heap.h"
 #include "sampler/interpose.h"
 #include "sampler/mine.h"
+#include "sampler/pages.h"
 
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define CALLER __builtin_return_address(0)
@@ -31,7 +32,7 @@ static void *first_realloc(void *p, size_t size);
 static void first_free(void *p);
 static void *first_memalign(size_t alignment, size_t size);
 
-static struct {
+static struct real {
 	void *(*malloc)(size_t size);
 	void *(*calloc)(size_t n, size_t size);
 	void *(*realloc)(void *p, size_t size);
@@ -43,8 +44,9 @@ static struct {
 	NULL,
 };
 
-/* What dlsym() may need while we look for the others: it never comes back. */
-static char early[4096] __attribute__((aligned(16)));
+/* What dlsym() may need while we look for the others: it never comes back.  As
+ * each block begins a page, free() need not ask for more than that. */
+static char early[16 * HEAP_PAGE] __attribute__((aligned(HEAP_PAGE)));
 static size_t early_used;
 static bool finding;
 
@@ -52,11 +54,16 @@ static void *early_room(size_t size)
 {
 	size_t at = early_used;
 
-	size = (size + 15) & ~(size_t)15;
+	size = (size + PAGE_BITS) & ~PAGE_BITS;
 	if (size > sizeof(early) - at)
 		return NULL;
 	early_used += size;
 	return early + at;
+}
+
+static inline bool begins_page(const void *p)
+{
+	return ((uintptr_t)p & PAGE_BITS) == 0;
 }
 
 static bool is_early(const void *p)
@@ -68,15 +75,19 @@ static bool is_early(const void *p)
 /* Before the first of them can be called there is one thread only. */
 static void find_real(void)
 {
+	static const struct interpose_next next[] = {
+		{ offsetof(struct real, usable), "malloc_usable_size", NULL },
+		{ offsetof(struct real, calloc), "calloc", NULL },
+		{ offsetof(struct real, realloc), "realloc", NULL },
+		{ offsetof(struct real, memalign), "memalign", NULL },
+		{ offsetof(struct real, free), "free", NULL },
+		{ offsetof(struct real, malloc), "malloc", NULL },
+	};
+
 	if (finding)
 		return;
 	finding = true;
-	INTERPOSE_NEXT(real.usable, "malloc_usable_size");
-	INTERPOSE_NEXT(real.calloc, "calloc");
-	INTERPOSE_NEXT(real.realloc, "realloc");
-	INTERPOSE_NEXT(real.memalign, "memalign");
-	INTERPOSE_NEXT(real.free, "free");
-	INTERPOSE_NEXT(real.malloc, "malloc");
+	interpose_find(&real, next, sizeof(next) / sizeof(*next));
 	finding = false;
 }
 
@@ -121,61 +132,57 @@ static void *first_memalign(size_t alignment, size_t size)
 /* ------------------------------------------------------------------ */
 /* Sampling                                                            */
 
-static inline int64_t step_of(size_t size)
+/* Whether a block of that size is to be sampled, once mine_heap_pass() says that
+ * it might be; what heap_note() wants, or 0. */
+static uint32_t due(size_t size)
 {
-	return size < INT32_MAX ? (int64_t)size : INT32_MAX;
-}
+	uint32_t mean = mine_heap_due(size);
 
-/* Goes by `size` and tells whether that is all. */
-static inline bool passes(size_t size)
-{
-	return (mine.left[MINE_HEAP] -= step_of(size)) > 0;
-}
-
-/* Whether a block of that size is to be sampled, once `left` says that it
- * might be. */
-static bool due(size_t size)
-{
-	bool first = !mine.random;
-
-	if (first)
-		mine_begin();
-	return mine_pass(MINE_HEAP, first ? step_of(size) : 0) > 0 &&
-	       !mine.inside && !mine_off;
+	return mine.inside || mine_off ? 0 : mean;
 }
 
 /* A block that will be recognised; NULL: it cannot be had. */
 static __attribute__((noinline)) void *
-sampled(size_t alignment, size_t size, const void *from)
+sampled(size_t alignment, size_t size, uint32_t mean, const void *from)
 {
 	void *p;
 
 	if (alignment < HEAP_PAGE)
 		alignment = HEAP_PAGE;
-	p = real.memalign(alignment, size);
-	if (!p)
-		return NULL;
 	mine.inside = true;
-	heap_note(p, size, from);
+	mine_heap_begin();
+	p = size <= PAGES_SIZE && alignment == HEAP_PAGE ? pages_get() : NULL;
+	if (!p)
+		p = real.memalign(alignment, size);
+	if (p)
+		heap_note(p, size, mean, from);
+	mine_heap_end();
 	mine.inside = false;
 	return p;
+}
+
+/* mean: 0 when there is no sample in it. */
+static void *malloc_for(size_t size, uint32_t mean, const void *from)
+{
+	void *p = mean ? sampled(0, size, mean, from) : NULL;
+
+	return p ? p : real.malloc(size);
 }
 
 static __attribute__((noinline)) void *
 slow_malloc(size_t size, const void *from)
 {
-	void *p = NULL;
 	int saved = errno;
+	void *p = malloc_for(size, due(size), from);
 
-	if (due(size))
-		p = sampled(0, size, from);
-	errno = saved;
-	return p ? p : real.malloc(size);
+	if (p)
+		errno = saved;
+	return p;
 }
 
 BIGM_API void *malloc(size_t size)
 {
-	if (UNLIKELY(!passes(size)))
+	if (UNLIKELY(!mine_heap_pass(size)))
 		return slow_malloc(size, CALLER);
 	return real.malloc(size);
 }
@@ -184,79 +191,93 @@ static __attribute__((noinline)) void *
 slow_calloc(size_t n, size_t size, const void *from)
 {
 	size_t all;
-	void *p = NULL;
+	bool beyond = __builtin_mul_overflow(n, size, &all);
+	uint32_t mean = due(all);
+	void *p = mean && !beyond ? sampled(0, all, mean, from) : NULL;
 
-	if (!__builtin_mul_overflow(n, size, &all) && due(all))
-		p = sampled(0, all, from);
 	return p ? memset(p, 0, all) : real.calloc(n, size);
 }
 
 BIGM_API void *calloc(size_t n, size_t size)
 {
 	/* A product beyond all bounds is refused there. */
-	if (UNLIKELY(!passes(n * size)))
+	if (UNLIKELY(!mine_heap_pass(n * size)))
 		return slow_calloc(n, size, CALLER);
 	return real.calloc(n, size);
 }
 
+/* A block that begins a page; the child of a fork leaves pages as they are. */
 static __attribute__((noinline)) void slow_free(void *p)
 {
-	if (p && !mine.inside && !mine_off)
+	if (!p || is_early(p))
+		return;
+	if (!mine.inside && !mine_off)
 		heap_forget(p);
-	real.free(p);
+	if (!pages_has(p))
+		real.free(p);
+	else if (!mine_off)
+		pages_give(p);
 }
 
 BIGM_API void free(void *p)
 {
-	if (UNLIKELY(((uintptr_t)p & PAGE_BITS) == 0))
+	if (UNLIKELY(begins_page(p)))
 		slow_free(p);
-	else if (UNLIKELY(is_early(p)))
-		return;
 	else
 		real.free(p);
 }
 
-static __attribute__((noinline)) void *move_early(const void *p, size_t size)
+static size_t usable(void *p)
 {
-	size_t most = (size_t)(early + sizeof(early) - (const char *)p);
-	void *q = real.malloc(size);
-
-	return q ? memcpy(q, p, size < most ? size : most) : NULL;
+	if (is_early(p))
+		return (size_t)(early + sizeof(early) - (char *)p);
+	if (pages_has(p))
+		return PAGES_SIZE;
+	return real.usable ? real.usable(p) : 0;
 }
 
-static void *resample(void *p, size_t size, const void *from)
+/* Into another block. */
+static void *move(void *p, size_t size, uint32_t mean, const void *from)
 {
-	size_t had = p ? real.usable(p) : 0;
-	void *q = sampled(0, size, from);
+	size_t had = usable(p);
+	void *q = malloc_for(size, mean, from);
 
-	if (q && p) {
-		memcpy(q, p, had < size ? had : size);
-		real.free(p);
-	}
+	if (!q)
+		return NULL;
+	memcpy(q, p, had < size ? had : size);
+	free(p);
 	return q;
 }
 
 static __attribute__((noinline)) void *
 slow_realloc(void *p, size_t size, bool sample, const void *from)
 {
-	void *q = NULL;
+	uint32_t mean = sample && size > 0 ? due(size) : 0;
+	bool ours = p && (is_early(p) || pages_has(p));
 
-	if (is_early(p))
-		return move_early(p, size);
-	if (p && ((uintptr_t)p & PAGE_BITS) == 0 && !mine.inside && !mine_off)
+	if (!p)
+		return malloc_for(size, mean, from);
+	if (ours && size == 0)
+		return free(p), NULL;
+	if (ours || (mean && real.usable))
+		return move(p, size, mean, from);
+	if (begins_page(p) && !mine.inside && !mine_off)
 		heap_forget(p);
-	if (sample && size > 0 && real.usable && due(size))
-		q = resample(p, size, from);
-	return q ? q : real.realloc(p, size);
+	return real.realloc(p, size);
 }
 
 BIGM_API void *realloc(void *p, size_t size)
 {
-	bool sample = !passes(size);
+	bool sample = !mine_heap_pass(size);
 
-	if (UNLIKELY(sample || ((uintptr_t)p & PAGE_BITS) == 0 || is_early(p)))
+	if (UNLIKELY(sample || begins_page(p)))
 		return slow_realloc(p, size, sample, CALLER);
 	return real.realloc(p, size);
+}
+
+BIGM_API size_t malloc_usable_size(void *p)
+{
+	return p ? usable(p) : 0;
 }
 
 /* ------------------------------------------------------------------ */
@@ -264,13 +285,10 @@ BIGM_API void *realloc(void *p, size_t size)
 
 static inline void *aligned(size_t alignment, size_t size, const void *from)
 {
-	if (UNLIKELY(!passes(size)) && due(size)) {
-		void *p = sampled(alignment, size, from);
+	uint32_t mean = UNLIKELY(!mine_heap_pass(size)) ? due(size) : 0;
+	void *p = mean ? sampled(alignment, size, mean, from) : NULL;
 
-		if (p)
-			return p;
-	}
-	return real.memalign(alignment, size);
+	return p ? p : real.memalign(alignment, size);
 }
 
 BIGM_API void *memalign(size_t alignment, size_t size)

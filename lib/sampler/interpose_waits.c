@@ -1,6 +1,6 @@
 /*
  * interpose_waits: locks, condition variables and joins, before the C
- * library's.  A lock that is free is taken by trying, which costs nothing more.
+ * library's.  A mutex that is free costs a look and a jump more.
  *
  * A thread that waits for a lock looks at its own stack while it waits, when
  * its next sample is due: not afterwards, when it has the lock and others wait
@@ -8,12 +8,11 @@
  */
 #include "config.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "bigm.h"
@@ -26,7 +25,9 @@
 #define CALLER __builtin_return_address(0)
 #define NS 1000000000
 
-static struct {
+static int first_mutex_lock(pthread_mutex_t *m);
+
+static struct real {
 	int (*mutex_lock)(pthread_mutex_t *m);
 	int (*mutex_clocklock)(pthread_mutex_t *m, clockid_t clock,
 			       const struct timespec *until);
@@ -44,35 +45,32 @@ static struct {
 	int (*join)(pthread_t thread, void **result);
 	int (*create)(pthread_t *thread, const pthread_attr_t *attr,
 		      void *(*fn)(void *), void *data);
-} real;
+} real = { .mutex_lock = first_mutex_lock };
 static _Atomic bool found;
 
+#define NEXT(field, name) { offsetof(struct real, field), "pthread_" name, NULL }
 /* The oldest version of these is another one's, of LinuxThreads. */
-static void *find_cond(const char *name)
-{
-	void *p = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");
-
-	return p ? p : dlsym(RTLD_NEXT, name);
-}
+#define NEXT_COND(field, name) \
+	{ offsetof(struct real, field), "pthread_" name, "GLIBC_2.3.2" }
 
 /* Twice at once does no harm. */
 static void find_real(void)
 {
-	void *p;
+	static const struct interpose_next next[] = {
+		NEXT(mutex_lock, "mutex_lock"),
+		NEXT(mutex_clocklock, "mutex_clocklock"),
+		NEXT(rdlock, "rwlock_rdlock"),
+		NEXT(clockrdlock, "rwlock_clockrdlock"),
+		NEXT(wrlock, "rwlock_wrlock"),
+		NEXT(clockwrlock, "rwlock_clockwrlock"),
+		NEXT_COND(cond_wait, "cond_wait"),
+		NEXT_COND(cond_timedwait, "cond_timedwait"),
+		NEXT(cond_clockwait, "cond_clockwait"),
+		NEXT(join, "join"),
+		NEXT(create, "create"),
+	};
 
-	INTERPOSE_NEXT(real.mutex_lock, "pthread_mutex_lock");
-	INTERPOSE_NEXT(real.mutex_clocklock, "pthread_mutex_clocklock");
-	INTERPOSE_NEXT(real.rdlock, "pthread_rwlock_rdlock");
-	INTERPOSE_NEXT(real.clockrdlock, "pthread_rwlock_clockrdlock");
-	INTERPOSE_NEXT(real.wrlock, "pthread_rwlock_wrlock");
-	INTERPOSE_NEXT(real.clockwrlock, "pthread_rwlock_clockwrlock");
-	INTERPOSE_NEXT(real.cond_clockwait, "pthread_cond_clockwait");
-	INTERPOSE_NEXT(real.join, "pthread_join");
-	INTERPOSE_NEXT(real.create, "pthread_create");
-	p = find_cond("pthread_cond_wait");
-	memcpy(&real.cond_wait, &p, sizeof(p));
-	p = find_cond("pthread_cond_timedwait");
-	memcpy(&real.cond_timedwait, &p, sizeof(p));
+	interpose_find(&real, next, sizeof(next) / sizeof(*next));
 	atomic_store(&found, true);
 }
 
@@ -80,6 +78,12 @@ static inline void need_real(void)
 {
 	if (UNLIKELY(!atomic_load_explicit(&found, memory_order_acquire)))
 		find_real();
+}
+
+static int first_mutex_lock(pthread_mutex_t *m)
+{
+	find_real();
+	return real.mutex_lock(m);
 }
 
 static int64_t now_ns(void)
@@ -156,7 +160,8 @@ static int mutex_clocklock(void *m, clockid_t clock,
 	return real.mutex_clocklock(m, clock, until);
 }
 
-BIGM_API int pthread_mutex_lock(pthread_mutex_t *m)
+static __attribute__((noinline)) int slow_mutex_lock(pthread_mutex_t *m,
+						      const void *from)
 {
 	static const struct locking how = { mutex_lock, mutex_clocklock };
 	int rc = pthread_mutex_trylock(m);
@@ -164,7 +169,17 @@ BIGM_API int pthread_mutex_lock(pthread_mutex_t *m)
 	if (rc != EBUSY)
 		return rc;
 	need_real();
-	return wait_for_lock(&how, m, CALLER);
+	return wait_for_lock(&how, m, from);
+}
+
+/* Of the C library's mutexes the lock's own word comes first; it is 0 while the
+ * lock is free, whatever the mutex' kind.  Who takes it in this very moment is
+ * waited for without us: now and then, and not for long. */
+BIGM_API int pthread_mutex_lock(pthread_mutex_t *m)
+{
+	if (__atomic_load_n(&m->__data.__lock, __ATOMIC_RELAXED) != 0)
+		return slow_mutex_lock(m, CALLER);
+	return real.mutex_lock(m);
 }
 
 static int rdlock(void *l)

@@ -10,8 +10,14 @@
 __thread struct mine mine;
 bool mine_off;
 
+#define NS INT64_C(1000000000)
+/* Reading a thread's CPU time is a system call, so not at each sample. */
+#define ROUND 16
+/* What samples may take of a thread's time: one part in so many.  Where it is
+ * less than a quarter of that there can be twice as many. */
+#define SHARE 100
+
 static const double means[MINE_LINES] = {
-	[MINE_HEAP] = MINE_HEAP_BYTES,
 	[MINE_MUTEX] = MINE_MUTEX_NS,
 	[MINE_BLOCK] = MINE_BLOCK_NS,
 };
@@ -33,7 +39,7 @@ static double random_part(void)
 /* How far it is from one sample to the next: exponentially distributed.  Von
  * Neumann's way, which compares random numbers until one is larger than that
  * before it, so that no machine has to load the library with log(). */
-static int64_t draw(enum mine_line line)
+static int64_t draw(double mean)
 {
 	for (double whole = 0;; whole++) {
 		double first = random_part(), u = first, v;
@@ -44,7 +50,7 @@ static int64_t draw(enum mine_line line)
 			n++;
 		}
 		if (n % 2 == 1)
-			return (int64_t)((whole + first) * means[line]) + 1;
+			return (int64_t)((whole + first) * mean) + 1;
 	}
 }
 
@@ -55,7 +61,9 @@ void mine_begin(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	mine.random = ((uint64_t)t.tv_nsec << 32 ^ (uintptr_t)&mine) | 1;
 	for (int line = 0; line < MINE_LINES; line++)
-		mine.left[line] = draw((enum mine_line)line);
+		mine.left[line] = draw(means[line]);
+	mine.heap_mean = MINE_HEAP_BYTES;
+	mine.heap = (uint64_t)draw(mine.heap_mean);
 }
 
 unsigned mine_pass(enum mine_line line, int64_t amount)
@@ -73,8 +81,65 @@ unsigned mine_pass(enum mine_line line, int64_t amount)
 		mine.left[line] = 0;
 	}
 	while (mine.left[line] <= 0) {
-		mine.left[line] += draw(line);
+		mine.left[line] += draw(means[line]);
 		n++;
 	}
 	return n;
+}
+
+uint32_t mine_heap_due(size_t size)
+{
+	/* Nobody gets such a block. */
+	if (size > PTRDIFF_MAX) {
+		mine.heap += size;
+		return 0;
+	}
+	if (!mine.random) {
+		mine_begin();
+		if (mine_heap_pass(size))
+			return 0;
+	}
+	/* What lies behind the block is as if nothing had been before. */
+	mine.heap = (uint64_t)draw(mine.heap_mean);
+	return mine.heap_mean;
+}
+
+static int64_t now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * NS + t.tv_nsec;
+}
+
+void mine_heap_begin(void)
+{
+	int64_t now, past;
+
+	if (++mine.heap_round < ROUND)
+		return;
+	now = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	past = now - mine.heap_round_began;
+	mine.heap_round_began = now;
+	if (mine.heap_cost * ROUND > past / SHARE &&
+	    mine.heap_mean < MINE_HEAP_FEWEST)
+		mine.heap_mean *= 2;
+	else if (mine.heap_cost * ROUND < past / SHARE / 4 &&
+		 mine.heap_mean > MINE_HEAP_BYTES)
+		mine.heap_mean /= 2;
+	mine.heap_began = now_ns(CLOCK_MONOTONIC);
+}
+
+void mine_heap_end(void)
+{
+	int64_t took;
+
+	if (mine.heap_round < ROUND)
+		return;
+	took = now_ns(CLOCK_MONOTONIC) - mine.heap_began;
+	/* What interrupts us now and then is not the sample's. */
+	if (mine.heap_cost > 0 && took > mine.heap_cost)
+		took = mine.heap_cost + mine.heap_cost / 4;
+	mine.heap_cost = took;
+	mine.heap_round = 0;
 }

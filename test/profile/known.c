@@ -10,12 +10,15 @@
 
 #include <dlfcn.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "profile/profile.h"
 #include "sampler/profiler.h"
@@ -86,6 +89,36 @@ static double sum(const struct profile *p, const void *fn, uint32_t value)
 /* The functions are visible, so that dladdr() knows them. */
 #define SEEN __attribute__((noinline, visibility("default")))
 
+/*
+ * The profiler's clock, too.  By a thread's CPU time it tells whether samples of
+ * its allocations take too long, once in SAMPLES_TIMED samples; here it is told
+ * that ten seconds have passed since the last time, or nothing.
+ */
+#define SAMPLES_TIMED 16
+enum thread_clock { REAL, PLENTY, NONE };
+/* volatile: the compiler knows malloc(), and that it reads no clock. */
+static _Thread_local volatile enum thread_clock thread_clock;
+static _Thread_local volatile time_t thread_clock_read;
+
+SEEN int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	int rc = (int)syscall(SYS_clock_gettime, clock, t);
+
+	if (clock != CLOCK_THREAD_CPUTIME_ID || thread_clock == REAL)
+		return rc;
+	thread_clock_read++;
+	*t = (struct timespec){
+		.tv_sec = thread_clock == PLENTY ? 10 * thread_clock_read : 1
+	};
+	return 0;
+}
+
+static void set_thread_clock(enum thread_clock which)
+{
+	thread_clock = which;
+	thread_clock_read = 0;
+}
+
 SEEN void make_blocks(void);
 SEEN void make_blocks(void)
 {
@@ -105,6 +138,7 @@ static void check_heap(void)
 	const double size = (double)BLOCK * BLOCKS;
 	struct profile *p;
 
+	set_thread_clock(PLENTY);
 	make_blocks();
 	for (int i = 0; i < BLOCKS; i++) {
 		if (blocks[i] && i < BLOCKS / 2)
@@ -123,6 +157,65 @@ static void check_heap(void)
 	verdict("grown", size / 2 * 3, sum(p, (void *)grow_blocks, 3));
 	verdict("moved away", 1, 1 + sum(p, (void *)make_blocks, 3));
 	profile_free(p);
+	set_thread_clock(REAL);
+}
+
+/* 12 GB, of which 700 samples are taken when only one of 16 MB is: a hurried
+ * thread pays for few, and they still say how much it was. */
+#define HURRIED_BLOCKS 1200000
+#define HURRIED_SAMPLES (12e9 / (16 << 20))
+
+SEEN void *allocate_only(void *samples);
+SEEN void *allocate_only(void *samples)
+{
+	set_thread_clock(NONE);
+	for (int i = 0; i < HURRIED_BLOCKS; i++) {
+		void *volatile block = malloc(BLOCK);
+
+		free(block);
+	}
+	*(double *)samples = (double)thread_clock_read * SAMPLES_TIMED;
+	return NULL;
+}
+
+static void check_hurry(void)
+{
+	double samples = 0;
+	struct profile *p;
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, allocate_only, &samples);
+	pthread_join(thread, NULL);
+	p = take("heap");
+	verdict("samples", HURRIED_SAMPLES, samples);
+	verdict("in a hurry", (double)BLOCK * HURRIED_BLOCKS,
+		sum(p, (void *)allocate_only, 1));
+	verdict("nothing in use", 1, 1 + sum(p, (void *)allocate_only, 3));
+	profile_free(p);
+}
+
+/* Blocks of all sizes, some of which are sampled and so are pages of ours, do
+ * what blocks do. */
+static void check_blocks(void)
+{
+	int wrong = 0;
+
+	set_thread_clock(PLENTY);
+	for (size_t i = 0; i < 400000; i++) {
+		size_t size = 1 + i % 6000, more = size * (i % 3);
+		unsigned char *p = i % 2 ? malloc(size) : calloc(1, size), *q;
+
+		wrong += malloc_usable_size(p) < size;
+		wrong += i % 2 == 0 && (p[0] != 0 || p[size - 1] != 0);
+		memset(p, (int)(i % 256), malloc_usable_size(p));
+		q = realloc(p, more + 1);
+		wrong += q[0] != i % 256;
+		wrong += more >= size && q[size - 1] != i % 256;
+		wrong += malloc_usable_size(q) < more + 1;
+		free(q);
+	}
+	set_thread_clock(REAL);
+	verdict("blocks in order", 1, 1 + wrong);
 }
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -261,5 +354,7 @@ SEEN int main(int argc, char **argv)
 	check_cpu();
 	check_waits();
 	check_heap();
+	check_hurry();
+	check_blocks();
 	return bad;
 }

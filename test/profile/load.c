@@ -1,11 +1,13 @@
 /*
  * load PART SECONDS [HZ]: work that a profiler may make slower; prints how much
  * CPU time a unit of it took, in ns.  With HZ a CPU profile is taken meanwhile.
- * `make profile-bench` compares.
+ * `make profile-bench` compares.  There is a second thread, which sleeps, as
+ * no machine has only one: the C library's locks are cheaper in one that has.
  *
  *	compute	a loop without calls
  *	alloc	nothing but blocks of 16 to 1023 bytes
  *	words	counts words in a table: each in a block of its own, in lists
+ *	sqlite	inserts, sorts and groups in a database in memory
  *	lock	a mutex that nobody else wants
  *	contend	four threads for one mutex, who do something with it and without
  */
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sampler/profiler.h"
 
@@ -45,6 +48,15 @@ static void alloc(unsigned n)
 		*block = malloc(size);
 		memset(*block, 1, size);
 	}
+}
+
+static void find(void *function, void *library, const char *name)
+{
+	void *found = dlsym(library, name);
+
+	if (!found)
+		abort();
+	memcpy(function, &found, sizeof(found));
 }
 
 struct word {
@@ -96,6 +108,35 @@ static void words(unsigned n)
 	}
 }
 
+/* In a library, since not everybody who builds bigm has its header. */
+static void sqlite(unsigned n)
+{
+	static int (*open_it)(const char *name, void **db);
+	static int (*exec)(void *db, const char *sql, void *each, void *data,
+			   char **error);
+	static int (*close_it)(void *db);
+	void *library = dlopen("libsqlite3.so.0", RTLD_NOW), *db;
+	char sql[1000];
+
+	if (!library)
+		exit(77);
+	find(&open_it, library, "sqlite3_open");
+	find(&exec, library, "sqlite3_exec");
+	find(&close_it, library, "sqlite3_close");
+	snprintf(sql, sizeof(sql),
+		 "create table t(a text, b int);"
+		 "with recursive c(x) as (select 1 union all"
+		 " select x + 1 from c where x < %u)"
+		 " insert into t select hex(x * 7919 %% 65536), x from c;"
+		 "create index i on t(a);"
+		 "select count(*), sum(b) from t where a like '3%%';"
+		 "select length(group_concat(b)) from t group by substr(a, 1, 2);",
+		 n);
+	if (open_it(":memory:", &db) != 0 ||
+	    exec(db, sql, NULL, NULL, NULL) != 0 || close_it(db) != 0)
+		abort();
+}
+
 static void lock(unsigned n)
 {
 	while (n-- > 0) {
@@ -139,9 +180,17 @@ static const struct {
 	{ "compute", compute, 10000000 },
 	{ "alloc", alloc, 1000000 },
 	{ "words", words, 50000 },
+	{ "sqlite", sqlite, 20000 },
 	{ "lock", lock, 5000000 },
 	{ "contend", contend, 20000 },
 };
+
+static void *sleep_on(void *data)
+{
+	while (true)
+		pause();
+	return data;
+}
 
 static bool is_over(void *over)
 {
@@ -184,7 +233,9 @@ int main(int argc, char **argv)
 	struct profiling profiling = {
 		.hz = argc > 3 ? (unsigned)atoi(argv[3]) : 0,
 	};
+	pthread_t sleeper;
 
+	pthread_create(&sleeper, NULL, sleep_on, NULL);
 	if (profiling.hz)
 		pthread_create(&profiling.thread, NULL, take_profile,
 			       &profiling);

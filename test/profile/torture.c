@@ -158,7 +158,7 @@ static void fork_one(unsigned *seed)
 static void load(unsigned *seed)
 {
 	static const struct {
-		const char *library, *function;
+		const char *name, *function;
 	} table[] = {
 		{ "libcjson.so.1", "cJSON_Version" },
 		{ "libuv.so.1", "uv_version_string" },
@@ -166,7 +166,7 @@ static void load(unsigned *seed)
 		{ "libarchive.so.13", "archive_version_number" },
 	};
 	unsigned i = dice(seed, COUNT(table));
-	void *library = dlopen(table[i].library, RTLD_NOW | RTLD_LOCAL), *p;
+	void *library = dlopen(table[i].name, RTLD_NOW | RTLD_LOCAL), *p;
 	void *(*function)(int);
 
 	if (!library)
