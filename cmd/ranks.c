@@ -80,60 +80,6 @@ static void number_ranks(struct ranks *all)
 	}
 }
 
-/* Blocks until it is known of each machine whether it runs; fewer than needed
- * are a failure. */
-static int wait_for_all(struct place *place, struct bigm_error *err)
-{
-	struct ranks *all = place->all;
-	int code = bigm_machine_wait(place->rank.machine, BIGM_RUNNING, -1, err);
-
-	/* The loop's turn that ended it names it, too: before the others stop
-	 * for it, since a session that stops names nobody. */
-	if (code != 0)
-		loop_barrier(all->session->loop);
-	pthread_mutex_lock(&all->lock);
-	place->absent = code != 0;
-	all->ready += code == 0;
-	all->absent += code != 0;
-	if (all->n - all->absent < all->needed)
-		all->stop = true;
-	else if (all->ready + all->absent == all->n)
-		number_ranks(all);
-	pthread_cond_broadcast(&all->changed);
-	while (code == 0 && all->ready + all->absent < all->n && !all->stop)
-		pthread_cond_wait(&all->changed, &all->lock);
-	if (code == 0 && all->stop)
-		code = bigm_error_set(err, BIGM_ECANCELED, "stopped");
-	pthread_mutex_unlock(&all->lock);
-	return code;
-}
-
-/* Runs the program on the machine to its end. */
-static int run_program(struct place *place, struct bigm_error *err)
-{
-	struct ranks *all = place->all;
-	struct rank *rank = &place->rank;
-	int code = 0;
-
-	pthread_mutex_lock(&all->lock);
-	if (all->stop)
-		code = bigm_error_set(err, BIGM_ECANCELED, "stopped");
-	else
-		code = rank_begin(rank, err);
-	if (code == 0 && place->doomed)
-		rank_signal(rank, SIGTERM);
-	pthread_mutex_unlock(&all->lock);
-	if (code == 0)
-		code = rank_run(rank, err);
-	if (rank->output_errnum != 0)
-		events_post(&all->session->events, EVENT_OUTPUT,
-			    rank->output_errnum);
-	pthread_mutex_lock(&all->lock);
-	rank_end(rank);
-	pthread_mutex_unlock(&all->lock);
-	return code;
-}
-
 /* Did somebody else end the rank?  On a visit that is the cluster's end. */
 static void explain_cancel(struct place *place)
 {
@@ -172,6 +118,71 @@ static int explain(struct place *place, const struct bigm_error *why)
 	return ending_status(why->code);
 }
 
+/* Blocks until the machine runs or will not, and counts it.  Why it does not is
+ * told before the others stop for it, since a session that stops tells nothing
+ * any more: here, or by the loop's turn that ended it. */
+static void await_machine(struct place *place)
+{
+	struct ranks *all = place->all;
+	struct bigm_error why = BIGM_ERROR_INIT;
+	int code = bigm_machine_wait(place->rank.machine, BIGM_RUNNING, -1, &why);
+
+	if (code != 0) {
+		loop_barrier(all->session->loop);
+		place->rank.status = explain(place, &why);
+	}
+	pthread_mutex_lock(&all->lock);
+	place->absent = code != 0;
+	all->ready += code == 0;
+	all->absent += code != 0;
+	if (all->n - all->absent < all->needed)
+		all->stop = true;
+	else if (all->ready + all->absent == all->n)
+		number_ranks(all);
+	pthread_cond_broadcast(&all->changed);
+	pthread_mutex_unlock(&all->lock);
+}
+
+/* Blocks until it is known of each machine whether it runs; fewer than needed
+ * are a failure. */
+static int wait_for_all(struct ranks *all, struct bigm_error *err)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&all->lock);
+	while (all->ready + all->absent < all->n && !all->stop)
+		pthread_cond_wait(&all->changed, &all->lock);
+	stopped = all->stop;
+	pthread_mutex_unlock(&all->lock);
+	return stopped ? bigm_error_set(err, BIGM_ECANCELED, "stopped") : 0;
+}
+
+/* Runs the program on the machine to its end. */
+static int run_program(struct place *place, struct bigm_error *err)
+{
+	struct ranks *all = place->all;
+	struct rank *rank = &place->rank;
+	int code = 0;
+
+	pthread_mutex_lock(&all->lock);
+	if (all->stop)
+		code = bigm_error_set(err, BIGM_ECANCELED, "stopped");
+	else
+		code = rank_begin(rank, err);
+	if (code == 0 && place->doomed)
+		rank_signal(rank, SIGTERM);
+	pthread_mutex_unlock(&all->lock);
+	if (code == 0)
+		code = rank_run(rank, err);
+	if (rank->output_errnum != 0)
+		events_post(&all->session->events, EVENT_OUTPUT,
+			    rank->output_errnum);
+	pthread_mutex_lock(&all->lock);
+	rank_end(rank);
+	pthread_mutex_unlock(&all->lock);
+	return code;
+}
+
 /* Waits until the first failure is not alone any more, or stays so. */
 static void settle(struct ranks *all)
 {
@@ -182,25 +193,33 @@ static void settle(struct ranks *all)
 		;
 }
 
-/* Runs it; a machine that does not is no failure when the others are enough. */
+/* A machine that does not run is no failure when the others are enough. */
+static int absent_status(struct place *place)
+{
+	struct ranks *all = place->all;
+	bool forgiven;
+
+	pthread_mutex_lock(&all->lock);
+	forgiven = !all->order->absent_fail &&
+		   all->n - all->absent >= all->needed;
+	pthread_mutex_unlock(&all->lock);
+	return forgiven ? 0 : place->rank.status;
+}
+
 static int place_run(struct place *place)
 {
 	struct ranks *all = place->all;
 	struct bigm_error err = BIGM_ERROR_INIT;
-	bool forgiven;
-	int status;
 
-	if (wait_for_all(place, &err) == 0) {
+	await_machine(place);
+	if (place->absent)
+		return absent_status(place);
+	if (wait_for_all(all, &err) == 0) {
 		session_ready(all->session);
 		if (run_program(place, &err) == 0)
 			return place->rank.status;
 	}
-	status = explain(place, &err);
-	pthread_mutex_lock(&all->lock);
-	forgiven = place->absent && !all->order->absent_fail &&
-		   all->n - all->absent >= all->needed;
-	pthread_mutex_unlock(&all->lock);
-	return forgiven ? 0 : status;
+	return explain(place, &err);
 }
 
 static void *place_main(void *data)
