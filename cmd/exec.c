@@ -72,7 +72,8 @@ static int run(const struct invocation *in)
 		.data = &e,
 		.needed = options->keep_going ? 1 : 0,
 		.absent_fail = true,
-		.input = strcmp(e.which, "all") != 0,
+		.input = strcmp(e.which, "all") != 0 ? RANKS_INPUT_ONLY
+						      : RANKS_INPUT_NONE,
 	};
 	status = ranks_run(&session, &e.order);
 	json_strings_free(env);

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/folder.h"
 #include "cmd/lines.h"
 #include "loop/process.h"
 
@@ -26,20 +27,11 @@ struct sink {
 	bool in_line;
 };
 
-static int make_folder(const char *path, struct bigm_error *err)
-{
-	struct stat st;
-
-	if (mkdir(path, 0777) == 0 ||
-	    (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
-		return 0;
-	return error_set_errno(err, errno == EEXIST ? ENOTDIR : errno,
-			       "the folder for results %s", path);
-}
-
 int map_output_init(struct map_output *output, struct bigm_error *err)
 {
-	return output->results != NULL ? make_folder(output->results, err) : 0;
+	if (output->results != NULL && folder_make(output->results, err) != 0)
+		return error_prefix(err, "--results");
+	return 0;
 }
 
 static int write_bytes(struct sink *sink, const void *bytes, size_t len,
@@ -129,7 +121,7 @@ static int keep_all(struct map_output *output, const struct map_result *result,
 	if (output->results == NULL)
 		return 0;
 	folder = xasprintf("%s/%" PRIu64, output->results, result->number);
-	if (make_folder(folder, err) != 0 ||
+	if (folder_make(folder, err) != 0 ||
 	    keep(output, folder, "stdout", result->out, err) != 0)
 		return err->code;
 	return keep(output, folder, "stderr", result->err, err);

@@ -23,7 +23,9 @@ static int append_spec(const struct rank *rank, struct buffer *out,
 	AUTO_FREE char *size = xasprintf("BIGM_SIZE=%d", rank->size);
 	AUTO_FREE char *machine = xasprintf("BIGM_MACHINE=%s",
 					    bigm_machine_name(rank->machine));
-	const char *const own[] = { number, size, machine };
+	AUTO_FREE char *peers = rank->peers == NULL ? xstrdup("BIGM_PEERS")
+				: xasprintf("BIGM_PEERS=%s", rank->peers);
+	const char *const own[] = { number, size, machine, peers };
 	AUTO_JSON cJSON *spec = cJSON_CreateObject();
 	AUTO_FREE char *text = NULL;
 	cJSON *env;
@@ -39,7 +41,7 @@ static int append_spec(const struct rank *rank, struct buffer *out,
 		cJSON_AddStringToObject(spec, "dir", order->dir);
 	if (order->binary)
 		cJSON_AddBoolToObject(spec, "binary", true);
-	cJSON_AddBoolToObject(spec, "stdin", rank->input_failed != NULL);
+	cJSON_AddBoolToObject(spec, "stdin", rank->input_fd >= 0);
 	text = json_print(spec);
 	return run_frame_append(out, 's', text, strlen(text), err);
 }
@@ -147,7 +149,7 @@ int rank_begin(struct rank *rank, struct bigm_error *err)
 				       err);
 	}
 	buffer_release(&spec);
-	if (code != 0 || rank->input_failed == NULL)
+	if (code != 0 || rank->input_fd < 0)
 		return code;
 	rank->input = rank_input_start(rank, err);
 	return rank->input != NULL ? 0 : err->code;

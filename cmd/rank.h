@@ -26,12 +26,14 @@ struct rank {
 	const struct rank_order *order;
 	struct bigm_machine *machine;
 	int number, size;  /* BIGM_RANK, BIGM_SIZE */
+	const char *peers; /* BIGM_PEERS; NULL: none */
 	int status;	   /* once it has ended, as a shell says it */
 	int output_errnum; /* why stdout or stderr did not take it; 0: they did */
 	struct lines_writer out, err;
 
-	/* Of the rank; stdin is not empty but ours, and that is told when it
-	 * cannot be read, in a thread of its own.  NULL: it is empty. */
+	/* What it reads: STDIN_FILENO, or another, which is closed; -1: nothing.
+	 * When it cannot be read, that is told, in a thread of its own. */
+	int input_fd;
 	void (*input_failed)(struct rank *rank, int errnum);
 
 	/* While it runs; under the lock of who has the rank. */

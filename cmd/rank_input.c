@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "cmd/input.h"
 #include "supervisor/run.h"
 
 #define PIECE 65536u
@@ -46,7 +46,7 @@ static int send_frame(struct rank_input *in, char kind, const void *data,
 static bool copy_piece(struct rank_input *in, char *piece)
 {
 	size_t room = atomic_load(&in->credit);
-	ssize_t n = read(STDIN_FILENO, piece, room < PIECE ? room : PIECE);
+	ssize_t n = read(in->rank->input_fd, piece, room < PIECE ? room : PIECE);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
@@ -71,11 +71,9 @@ static bool pass_signal(struct rank_input *in)
 	return send_frame(in, 'k', text, strlen(text)) == 0;
 }
 
-static void *input_main(void *data)
+static void run_input(struct rank_input *in, char *piece)
 {
-	struct rank_input *in = data;
-	AUTO_FREE char *piece = xmalloc(PIECE);
-	int fd = STDIN_FILENO;
+	int fd = in->rank->input_fd;
 
 	for (;;) {
 		bool room = atomic_load(&in->credit) > 0;
@@ -84,15 +82,32 @@ static void *input_main(void *data)
 			{ .fd = room ? fd : -1, .events = POLLIN },
 		};
 
-		if (poll(fds, 2, -1) < 0)
+		if (input_poll(fds, 2) <= 0)
 			continue;
 		if (fds[0].revents != 0) {
 			if (!pass_signal(in))
-				return NULL;
+				return;
 		} else if (fds[1].revents != 0 && !copy_piece(in, piece)) {
 			fd = -1;
 		}
 	}
+}
+
+static void *input_main(void *data)
+{
+	struct rank_input *in = data;
+	AUTO_FREE char *piece = xmalloc(PIECE);
+
+	run_input(in, piece);
+	rank_input_close(in->rank);
+	return NULL;
+}
+
+void rank_input_close(struct rank *rank)
+{
+	if (rank->input_fd > STDIN_FILENO)
+		close(rank->input_fd);
+	rank->input_fd = -1;
 }
 
 struct rank_input *rank_input_start(struct rank *rank, struct bigm_error *err)

@@ -6,9 +6,12 @@
 
 #include "cmd/rank.h"
 
-/* The order has been sent over rank->call, which is kept from here on.  NULL
- * with *err set. */
+/* The order has been sent over rank->call, which is kept from here on, as
+ * is what it reads.  NULL with *err set. */
 struct rank_input *rank_input_start(struct rank *rank, struct bigm_error *err);
+
+/* Of a rank without one of these: nobody will read what it was to. */
+void rank_input_close(struct rank *rank);
 
 /* Any thread; does not block.  Signal 0 is the end. */
 void rank_input_signal(struct rank_input *input, int signal);

@@ -1,6 +1,7 @@
 #include "cmd/ranks.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/wait.h"
+#include "cmd/input.h"
+#include "cmd/rank_input.h"
 #include "machine/machine.h"
 #include "supervisor/ending.h"
 
@@ -18,6 +21,9 @@
 #define SETTLE_MS 100
 /* How long the threads may take to be done when all machines are gone. */
 #define IDLE_MS 1000
+/* A longer BIGM_PEERS is left out: the kernel takes no string of an environment
+ * above 128 KiB (MAX_ARG_STRLEN). */
+#define MOST_PEERS 100000
 
 /* The work's own events. */
 enum {
@@ -31,6 +37,8 @@ enum {
 struct place {
 	struct rank rank;
 	struct ranks *all;
+	char *name; /* before its lines: the machine's, "m0.1" where it has more */
+	struct lines_file files[2]; /* of its own, for stdout and stderr */
 	bool absent; /* its machine does not run */
 	bool ended;
 	enum bigm_notice_kind notice; /* of its machine; 0: none */
@@ -44,6 +52,8 @@ struct ranks {
 	struct lines_file out, err;
 	struct place *places;
 	int n, needed;
+	struct buffer peers;	     /* BIGM_PEERS */
+	struct input_copies *copies; /* NULL: at most one reads */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -59,11 +69,16 @@ struct ranks {
 /* ------------------------------------------------------------------ */
 /* One rank                                                            */
 
+static void on_copies_failed(void *data, int errnum)
+{
+	struct ranks *all = data;
+
+	events_post(&all->session->events, EVENT_INPUT, errnum);
+}
+
 static void on_input_failed(struct rank *rank, int errnum)
 {
-	struct place *place = loop_container(rank, struct place, rank);
-
-	events_post(&place->all->session->events, EVENT_INPUT, errnum);
+	on_copies_failed(loop_container(rank, struct place, rank)->all, errnum);
 }
 
 /* Under the lock, when it is known who runs: they are numbered. */
@@ -76,8 +91,15 @@ static void number_ranks(struct ranks *all)
 
 		rank->number = number;
 		rank->size = all->ready;
-		number += !all->places[i].absent;
+		if (all->places[i].absent)
+			continue;
+		buffer_appendf(&all->peers, NULL, "%s%s", number > 0 ? "," : "",
+			       bigm_machine_hostname(rank->machine));
+		if (number++ == 0 && all->order->input == RANKS_INPUT_FIRST)
+			rank->input_fd = STDIN_FILENO;
 	}
+	for (int i = 0; i < all->n && all->peers.len <= MOST_PEERS; i++)
+		all->places[i].rank.peers = buffer_string(&all->peers);
 }
 
 /* Did somebody else end the rank?  On a visit that is the cluster's end. */
@@ -157,13 +179,49 @@ static int wait_for_all(struct ranks *all, struct bigm_error *err)
 	return stopped ? bigm_error_set(err, BIGM_ECANCELED, "stopped") : 0;
 }
 
+static int open_output(struct place *place, struct bigm_error *err)
+{
+	static const char *const suffixes[2] = { "out", "err" };
+	struct lines_writer *writers[2] = { &place->rank.out, &place->rank.err };
+	const char *folder = place->all->order->output;
+
+	for (int i = 0; folder != NULL && i < 2; i++) {
+		AUTO_FREE char *path = xasprintf("%s/%d.%s", folder,
+						 place->rank.number, suffixes[i]);
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+		if (fd < 0)
+			return error_set_errno(err, errno, "%s", path);
+		lines_file_init(&place->files[i], fd, false, 1);
+		writers[i]->file = &place->files[i];
+	}
+	return 0;
+}
+
+/* What is held back of the last line comes, too. */
+static void close_output(struct place *place)
+{
+	lines_end(&place->rank.out);
+	lines_end(&place->rank.err);
+	for (int i = 0; i < 2; i++) {
+		if (place->files[i].fd <= 0)
+			continue;
+		if (close(place->files[i].fd) != 0)
+			events_post(&place->all->session->events, EVENT_OUTPUT,
+				    errno);
+		lines_file_release(&place->files[i]);
+	}
+}
+
 /* Runs the program on the machine to its end. */
 static int run_program(struct place *place, struct bigm_error *err)
 {
 	struct ranks *all = place->all;
 	struct rank *rank = &place->rank;
-	int code = 0;
+	int code = open_output(place, err);
 
+	if (code != 0)
+		return code;
 	pthread_mutex_lock(&all->lock);
 	if (all->stop)
 		code = bigm_error_set(err, BIGM_ECANCELED, "stopped");
@@ -230,8 +288,9 @@ static void *place_main(void *data)
 	int status = place_run(place);
 	bool first;
 
-	lines_end(&place->rank.out);
-	lines_end(&place->rank.err);
+	close_output(place);
+	if (place->rank.input == NULL)
+		rank_input_close(&place->rank);
 	pthread_mutex_lock(&all->lock);
 	place->rank.status = status;
 	place->ended = true;
@@ -253,6 +312,19 @@ static void *place_main(void *data)
 /* ------------------------------------------------------------------ */
 /* All ranks                                                           */
 
+/* "m0"; where it has several ranks "m0.0", "m0.1" … */
+static char *name_of(struct bigm_machine **machines, int n, int i)
+{
+	const char *name = bigm_machine_name(machines[i]);
+	int before = 0;
+
+	while (before < i && machines[i - before - 1] == machines[i])
+		before++;
+	if (before == 0 && (i + 1 == n || machines[i + 1] != machines[i]))
+		return xstrdup(name);
+	return xasprintf("%s.%d", name, before);
+}
+
 static void init_places(struct ranks *all, struct bigm_machine **machines)
 {
 	bool prefix = all->session->options->prefix;
@@ -265,7 +337,6 @@ static void init_places(struct ranks *all, struct bigm_machine **machines)
 	for (int i = 0; i < all->n; i++) {
 		struct place *place = &all->places[i];
 		struct rank *rank = &place->rank;
-		const char *name = bigm_machine_name(machines[i]);
 		struct bigm_notice notice;
 
 		if (machine_notice(machines[i], &notice))
@@ -273,11 +344,28 @@ static void init_places(struct ranks *all, struct bigm_machine **machines)
 		place->all = all;
 		rank->order = &all->order->rank;
 		rank->machine = machines[i];
-		if (all->order->input && all->n == 1)
-			rank->input_failed = on_input_failed;
-		lines_writer_init(&rank->out, &all->out, name);
-		lines_writer_init(&rank->err, &all->err, name);
+		rank->input_fd = -1;
+		rank->input_failed = on_input_failed;
+		place->name = name_of(machines, all->n, i);
+		lines_writer_init(&rank->out, &all->out, place->name);
+		lines_writer_init(&rank->err, &all->err, place->name);
 	}
+}
+
+static int give_input(struct ranks *all, struct bigm_error *err)
+{
+	enum ranks_input input = all->order->input;
+	AUTO_FREE int *fds = NULL;
+
+	if (all->n == 1 && input != RANKS_INPUT_NONE)
+		all->places[0].rank.input_fd = STDIN_FILENO;
+	if (all->n == 1 || input != RANKS_INPUT_ALL)
+		return 0;
+	fds = xcalloc((size_t)all->n, sizeof(*fds));
+	all->copies = input_copies_start(fds, all->n, on_copies_failed, all, err);
+	for (int i = 0; all->copies != NULL && i < all->n; i++)
+		all->places[i].rank.input_fd = fds[i];
+	return all->copies != NULL ? 0 : err->code;
 }
 
 static int launch(struct session *s, struct bigm_error *err)
@@ -292,6 +380,8 @@ static int launch(struct session *s, struct bigm_error *err)
 	all->n = code;
 	all->needed = all->order->needed > 0 ? all->order->needed : all->n;
 	init_places(all, machines);
+	if (give_input(all, err) != 0)
+		return err->code;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 256 * 1024);
 	for (code = 0; code == 0 && all->threads < all->n; all->threads++) {
@@ -385,14 +475,13 @@ static void stop(struct session *s)
 	end_all(s, 0);
 }
 
-/* Under the lock.  NULL: no rank of ours runs there. */
-static struct place *place_of(struct ranks *all, int machine)
+/* Under the lock: a notice came for the rank's machine. */
+static void take_notice(struct place *place, const struct bigm_notice *notice)
 {
-	for (int i = 0; i < all->threads; i++)
-		if (machine_index(all->places[i].rank.machine) == machine &&
-		    !all->places[i].ended)
-			return &all->places[i];
-	return NULL;
+	place->notice = notice->kind;
+	place->doomed = notice->kind == BIGM_NOTICE_INTERRUPTION;
+	if (place->doomed && place->rank.call != NULL)
+		rank_signal(&place->rank, SIGTERM);
 }
 
 /* A rank whose host goes is asked to end, as a container is whose node does;
@@ -402,20 +491,24 @@ static void on_notice(struct session *s, int machine)
 {
 	struct ranks *all = s->data;
 	struct bigm_notice notice;
-	struct place *place;
+	bool told = false;
 
 	pthread_mutex_lock(&all->lock);
-	place = place_of(all, machine);
-	if (place != NULL && machine_notice(place->rank.machine, &notice) &&
-	    notice.kind > place->notice) {
-		place->notice = notice.kind;
-		place->doomed = notice.kind == BIGM_NOTICE_INTERRUPTION;
-		command_fail(s->in, 0, "%s: %s%s",
-			     bigm_machine_name(place->rank.machine), notice.text,
-			     place->doomed ? "; what runs there gets SIGTERM"
-					   : "");
-		if (place->doomed && place->rank.call != NULL)
-			rank_signal(&place->rank, SIGTERM);
+	for (int i = 0; i < all->threads; i++) {
+		struct place *place = &all->places[i];
+
+		if (machine_index(place->rank.machine) != machine ||
+		    place->ended ||
+		    !machine_notice(place->rank.machine, &notice) ||
+		    notice.kind <= place->notice)
+			continue;
+		take_notice(place, &notice);
+		if (!told)
+			command_fail(s->in, 0, "%s: %s%s",
+				     bigm_machine_name(place->rank.machine),
+				     notice.text, place->doomed
+				     ? "; what runs there gets SIGTERM" : "");
+		told = true;
 	}
 	pthread_mutex_unlock(&all->lock);
 }
@@ -445,7 +538,7 @@ static bool idle(struct session *s)
 		pthread_join(all->places[i].thread, NULL);
 		idle = rank_release(&all->places[i].rank);
 	}
-	return idle;
+	return idle && input_copies_free(all->copies);
 }
 
 int ranks_run(struct session *session, const struct ranks_order *order)
@@ -467,6 +560,7 @@ int ranks_run(struct session *session, const struct ranks_order *order)
 	int status;
 
 	wait_cond_init(&all.changed);
+	buffer_init(&all.peers, UINT32_MAX);
 	session->work = &work;
 	session->data = &all;
 	session->fd = -1;
@@ -474,11 +568,13 @@ int ranks_run(struct session *session, const struct ranks_order *order)
 	for (int i = 0; i < all.n; i++) {
 		lines_writer_release(&all.places[i].rank.out);
 		lines_writer_release(&all.places[i].rank.err);
+		free(all.places[i].name);
 	}
 	if (all.n > 0) {
 		lines_file_release(&all.out);
 		lines_file_release(&all.err);
 	}
+	buffer_release(&all.peers);
 	free(all.places);
 	return status;
 }

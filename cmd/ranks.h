@@ -12,16 +12,27 @@
 #include "cmd/rank.h"
 #include "cmd/session.h"
 
+/* Who reads our standard input. */
+enum ranks_input {
+	RANKS_INPUT_NONE,
+	RANKS_INPUT_ONLY,  /* the rank, if there is just one */
+	RANKS_INPUT_FIRST, /* rank 0 */
+	RANKS_INPUT_ALL,   /* each gets all of it */
+};
+
 struct ranks_order {
 	struct rank_order rank;
-	/* Finds the machines, or starts them: *machines is malloc'ed.  Returns
-	 * their number (≥ 1) or a code.  In a thread; may block. */
+	/* Finds the machines, or starts them: *machines is malloc'ed, and has one
+	 * as often as it gets ranks, in a row.  Returns how many there are (≥ 1)
+	 * or a code.  In a thread; may block. */
 	int (*find)(struct session *session, const void *data,
 		    struct bigm_machine ***machines, struct bigm_error *err);
 	const void *data; /* find's */
 	int needed;	  /* so many of them have to run; 0: all */
 	bool absent_fail; /* but those that do not count as failed ranks */
-	bool input;	  /* ours goes to the machine, if there is just one */
+	enum ranks_input input;
+	const char *output; /* a folder that is there: what rank N prints goes to
+			     * N.out and N.err in it; NULL: to ours */
 };
 
 /* Runs the session: `work` and `data` are set here.  Returns the exit

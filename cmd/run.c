@@ -15,6 +15,7 @@
 #include "supervisor/tree_send.h"
 
 static const char *const kinds[] = { "auto", "driver", "job", NULL };
+static const char *const inputs[] = { "0", "all", "none", NULL };
 
 #define AT(member) offsetof(struct run_options, member)
 
@@ -64,6 +65,17 @@ static const struct option_spec table[] = {
 	  .completion = COMPLETE_FILE,
 	  .help = "tell what happens there, as lines of JSON",
 	  .offset = offsetof(struct run_options, events) },
+	{ .name = "per-proc",
+	  .help = "a rank of a job for each processor, not each machine",
+	  .offset = offsetof(struct run_options, per_proc) },
+	{ .name = "stdin", .kind = OPTION_CHOICE, .value = "WHO",
+	  .choices = inputs,
+	  .help = "who of a job reads ours: 0, the first rank; all; none",
+	  .offset = offsetof(struct run_options, input) },
+	{ .name = "output", .letter = 'o', .kind = OPTION_TEXT, .value = "DIR",
+	  .completion = COMPLETE_FILE,
+	  .help = "what rank N of a job prints goes to DIR/N.out and N.err",
+	  .offset = offsetof(struct run_options, output) },
 	{ .name = "prefix", .letter = 'p',
 	  .help = "put the machine's name before each line of a job",
 	  .offset = offsetof(struct run_options, prefix) },
@@ -250,10 +262,12 @@ static int check_options(const struct run_order *order, int as,
 				      "settings of EC2 and the times of "
 				      "keepalive", o->cluster,
 				      as == RUN_JOB ? "-n, " : "");
-	if (as == RUN_DRIVER && (o->min != 0 || o->keep_going))
+	if (as == RUN_DRIVER && (o->min != 0 || o->keep_going || o->per_proc ||
+				 o->input != RUN_INPUT_FIRST || o->output != NULL))
 		return bigm_error_set(err, BIGM_EINVALID,
-				      "%s is a driver: --min and --keep-going are "
-				      "for jobs", order->argv[0]);
+				      "%s is a driver: --min, --keep-going, "
+				      "--per-proc, --stdin and --output are for "
+				      "jobs", order->argv[0]);
 	if (o->min > (order->options.machines > 0 ? order->options.machines : 1))
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "--min %d: more than the %d of -n", o->min,

@@ -3,10 +3,15 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
+#include "base/folder.h"
 #include "base/json.h"
 #include "cmd/attach.h"
 #include "cmd/progress.h"
 #include "cmd/ranks.h"
+
+/* How often who waits for a machine looks whether that is still wanted. */
+#define LOOK_MS 100
 
 static void on_machine(struct bigm_machine *machine, void *data)
 {
@@ -112,6 +117,59 @@ int run_find_machines(struct session *s, struct run_order *run,
 	return choose(s, machines, err);
 }
 
+/* Blocks until the machine runs, or will not; BIGM_ECANCELED when nobody waits
+ * any more. */
+static int wait_running(struct session *s, struct bigm_machine *machine,
+			struct bigm_error *err)
+{
+	int code = BIGM_EDEADLINE;
+
+	while (code == BIGM_EDEADLINE && !atomic_load(&s->stopping))
+		code = bigm_machine_wait(machine, BIGM_RUNNING, LOOK_MS, err);
+	return atomic_load(&s->stopping)
+		       ? bigm_error_set(err, BIGM_ECANCELED, "stopped") : code;
+}
+
+/* Each machine as often as it has processors, which is known of those that
+ * run. */
+static int find_processors(struct session *s, struct run_order *run,
+			   struct bigm_machine ***places, struct bigm_error *err)
+{
+	AUTO_FREE struct bigm_machine **machines = NULL;
+	int n = run_find_machines(s, run, &machines, err);
+	int needed = run->options.min > 0 ? run->options.min : n;
+	int running = 0, all = 0, code = 0;
+
+	*places = NULL;
+	for (int i = 0; i < n && code != BIGM_ECANCELED; i++) {
+		int procs;
+
+		/* Why one does not, the session tells. */
+		code = wait_running(s, machines[i], err);
+		if (code != 0)
+			continue;
+		procs = bigm_machine_maxprocs(machines[i]);
+		*places = xrealloc(*places, (size_t)(all + procs) *
+					    sizeof(struct bigm_machine *));
+		for (int end = all + procs; all < end; all++)
+			(*places)[all] = machines[i];
+		running++;
+	}
+	if (n < 0 || code == BIGM_ECANCELED) {
+		/* err says it */
+	} else if (running < needed) {
+		bigm_error_set(err, BIGM_EUNAVAILABLE,
+			       "%d of %d machines run, and %d have to", running,
+			       n, needed);
+	} else {
+		error_clear(err);
+		return all;
+	}
+	free(*places);
+	*places = NULL;
+	return err->code;
+}
+
 struct job {
 	struct run_order *order;
 	struct ranks_order ranks;
@@ -121,7 +179,9 @@ static int find(struct session *s, const void *data,
 		struct bigm_machine ***machines, struct bigm_error *err)
 {
 	struct job *job = (struct job *)data;
-	int n = run_find_machines(s, job->order, machines, err);
+	int n = job->order->options.per_proc
+			? find_processors(s, job->order, machines, err)
+			: run_find_machines(s, job->order, machines, err);
 
 	job->ranks.rank.dir = run_job_dir(job->order, s);
 	job->ranks.rank.binary = job->order->bundle.path != NULL;
@@ -130,6 +190,11 @@ static int find(struct session *s, const void *data,
 
 int run_ranks(struct run_order *order)
 {
+	static const enum ranks_input inputs[] = {
+		[RUN_INPUT_FIRST] = RANKS_INPUT_FIRST,
+		[RUN_INPUT_ALL] = RANKS_INPUT_ALL,
+		[RUN_INPUT_NONE] = RANKS_INPUT_NONE,
+	};
 	char **env = run_expand_env(&order->options.env);
 	struct job job = {
 		.order = order,
@@ -137,7 +202,10 @@ int run_ranks(struct run_order *order)
 			.rank = { .argv = order->argv, .env = env },
 			.find = find,
 			.data = &job,
-			.needed = order->options.min,
+			/* Of processors just those are there that shall be. */
+			.needed = order->options.per_proc ? 0 : order->options.min,
+			.input = inputs[order->options.input],
+			.output = order->options.output,
 		},
 	};
 	struct session session = {
@@ -152,8 +220,14 @@ int run_ranks(struct run_order *order)
 		.expected = order->options.machines > 0 ? order->options.machines
 							: 1,
 	};
-	int status = ranks_run(&session, &job.ranks);
+	struct bigm_error err = BIGM_ERROR_INIT;
+	int status;
 
+	if (job.ranks.output != NULL && folder_make(job.ranks.output, &err) != 0)
+		status = command_fail(order->in, STATUS_USAGE, "--output: %s",
+				      err.text);
+	else
+		status = ranks_run(&session, &job.ranks);
 	json_strings_free(env);
 	return status;
 }

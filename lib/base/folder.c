@@ -90,3 +90,14 @@ int folder_remove_at(int fd, const char *name, struct bigm_error *err)
 		return error_set_errno(err, errno, "cannot remove %s", name);
 	return 0;
 }
+
+int folder_make(const char *path, struct bigm_error *err)
+{
+	struct stat st;
+
+	if (mkdir(path, 0777) == 0 ||
+	    (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+		return 0;
+	return error_set_errno(err, errno == EEXIST ? ENOTDIR : errno,
+			       "the folder %s", path);
+}

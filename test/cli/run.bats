@@ -252,7 +252,7 @@ lowest_of_close() {
 	[ "$output" = "bigm run: --min 4: more than the 3 of -n" ]
 	run_bigm run --min 1 "$abs_top_builddir/examples/bigpi"
 	[ "$status" -eq 2 ]
-	[[ $output == *"is a driver: --min and --keep-going are for jobs" ]]
+	[[ $output == *"is a driver: --min, --keep-going, --per-proc, --stdin and --output are for jobs" ]]
 }
 
 clean_up() {
