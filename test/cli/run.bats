@@ -62,7 +62,7 @@ setup_file() {
 }
 
 @test "a terminal gets the prefix by itself" {
-	run python3 "$abs_top_srcdir/test/cli/terminal.py" "$BIGM" run echo -- hello </dev/null
+	run python3 "$abs_top_srcdir/test/cli/terminal.py" "$BIGM" run --quiet echo -- hello </dev/null
 	[ "$status" -eq 0 ]
 	[ "$output" = $'m0: hello\r' ]
 }
