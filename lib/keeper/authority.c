@@ -117,7 +117,7 @@ static bool set_subject(X509 *certificate, const char *common_name)
 static X509 *certificate_new(EVP_PKEY *key, const char *common_name,
 			     const ASN1_TIME *end)
 {
-	X509 *certificate = X509_new();
+	X509 *certificate = X509_new_ex(crypto_context(), NULL);
 
 	if (!certificate || !X509_set_version(certificate, X509_VERSION_3) ||
 	    !set_serial(certificate) || !set_subject(certificate, common_name) ||

@@ -44,7 +44,8 @@ void crypto_init_lean(void)
 
 EVP_PKEY *crypto_key_new(struct bigm_error *err)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(crypto_context(), NULL, "EC",
+					  "P-256");
 
 	if (!key)
 		crypto_error_set(err, BIGM_EFAILED, "cannot make a P-256 key");
@@ -103,30 +104,35 @@ X509 *crypto_certificate(const char *pem, const char *what,
 			 struct bigm_error *err)
 {
 	AUTO_BIO BIO *bio = pem_bio(pem, what, err);
-	X509 *certificate;
+	X509 *certificate = bio ? X509_new_ex(crypto_context(), NULL) : NULL;
 
 	if (!bio)
 		return NULL;
-	certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL);
-	if (!certificate)
-		crypto_error_set(err, BIGM_EINVALID,
-				 "%s: is no certificate in PEM", what);
-	return certificate;
+	if (certificate &&
+	    PEM_read_bio_X509(bio, &certificate, no_password, NULL))
+		return certificate;
+	crypto_error_set(err, BIGM_EINVALID, "%s: is no certificate in PEM",
+			 what);
+	X509_free(certificate);
+	return NULL;
 }
 
 X509_REQ *crypto_request(const char *pem, const char *what,
 			 struct bigm_error *err)
 {
 	AUTO_BIO BIO *bio = pem_bio(pem, what, err);
-	X509_REQ *request;
+	X509_REQ *request = bio ? X509_REQ_new_ex(crypto_context(), NULL) :
+				  NULL;
 
 	if (!bio)
 		return NULL;
-	request = PEM_read_bio_X509_REQ(bio, NULL, no_password, NULL);
-	if (!request)
-		crypto_error_set(err, BIGM_EINVALID,
-				 "%s: is no signing request in PEM", what);
-	return request;
+	if (request &&
+	    PEM_read_bio_X509_REQ(bio, &request, no_password, NULL))
+		return request;
+	crypto_error_set(err, BIGM_EINVALID, "%s: is no signing request in PEM",
+			 what);
+	X509_REQ_free(request);
+	return NULL;
 }
 
 EVP_PKEY *crypto_key(const char *pem, const char *what, struct bigm_error *err)
@@ -136,7 +142,8 @@ EVP_PKEY *crypto_key(const char *pem, const char *what, struct bigm_error *err)
 
 	if (!bio)
 		return NULL;
-	key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+	key = PEM_read_bio_PrivateKey_ex(bio, NULL, no_password, NULL,
+					 crypto_context(), NULL);
 	if (!key)
 		crypto_error_set(err, BIGM_EINVALID,
 				 "%s: is no private key in PEM", what);

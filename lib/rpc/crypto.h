@@ -1,5 +1,7 @@
 /*
  * crypto: OpenSSL's start-up and its errors, in our manners.
+ *
+ * PEM texts, keys and certificates from here are of crypto_context().
  */
 #ifndef RPC_CRYPTO_H
 #define RPC_CRYPTO_H
@@ -23,6 +25,18 @@ int crypto_error_set(struct bigm_error *err, int code, const char *fmt, ...)
  * get them any more.
  */
 void crypto_init_lean(void);
+
+/*
+ * What bigm's own keys, certificates and TLS are made in: OpenSSL's default
+ * provider, with P-256 (and X25519, for curl's handshakes) as the only kinds
+ * of key.  For each key of a certificate OpenSSL 3.0 goes through all kinds and
+ * all their decoders anew, without which it takes a quarter of the time.  And
+ * a user's program may do with the default context what it likes.
+ *
+ * Any thread; made by the first call, and the process's from then on.  NULL,
+ * which is the default context, when it cannot be made.
+ */
+OSSL_LIB_CTX *crypto_context(void);
 
 /* The one kind of key that there is: ECDSA P-256. */
 EVP_PKEY *crypto_key_new(struct bigm_error *err);

@@ -89,7 +89,8 @@ void identity_free(struct identity *id)
 
 char *identity_request(const struct identity *id, struct bigm_error *err)
 {
-	AUTO_X509_REQ X509_REQ *request = X509_REQ_new();
+	AUTO_X509_REQ X509_REQ *request =
+		X509_REQ_new_ex(crypto_context(), NULL);
 	AUTO_BIO BIO *bio = BIO_new(BIO_s_mem());
 
 	if (!request || !bio ||

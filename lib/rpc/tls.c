@@ -384,7 +384,7 @@ struct tls_context *tls_context_new(const struct identity *id,
 	if (identity_peer(id->certificate, &context->self, err) < 0)
 		goto error;
 	ERR_clear_error();
-	context->ssl = SSL_CTX_new(TLS_method());
+	context->ssl = SSL_CTX_new_ex(crypto_context(), NULL, TLS_method());
 	context->bio = bio_method_new();
 	if (!context->ssl || !context->bio || !set_algorithms(context->ssl) ||
 	    !set_identity(context->ssl, id)) {

@@ -255,6 +255,25 @@ static void test_another_kind_of_key_is_refused(void **state)
 	EVP_PKEY_free(key);
 }
 
+/* Of keys, that is; the default context, a user's program's, has them all. */
+static void test_our_context_knows_no_other_kind(void **state)
+{
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
+
+	assert_non_null(key);
+	EVP_PKEY_free(key);
+	assert_non_null(crypto_context());
+	assert_ptr_equal(crypto_context(), crypto_context());
+	assert_null(EVP_PKEY_Q_keygen(crypto_context(), NULL, "RSA",
+				      (size_t)1024));
+	key = EVP_PKEY_Q_keygen(crypto_context(), NULL, "X25519");
+	assert_non_null(key);
+	EVP_PKEY_free(key);
+	key = crypto_key_new(NULL);
+	assert_true(crypto_key_is_p256(key));
+	EVP_PKEY_free(key);
+}
+
 static void test_an_unsigned_identity_has_no_certificate(void **state)
 {
 	struct identity *id = identity_new(NULL);
@@ -279,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_a_wrong_certificate_is_not_taken),
 		cmocka_unit_test(test_an_identity_travels_as_text),
 		cmocka_unit_test(test_another_kind_of_key_is_refused),
+		cmocka_unit_test(test_our_context_knows_no_other_kind),
 		cmocka_unit_test(test_an_unsigned_identity_has_no_certificate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
