@@ -28,6 +28,14 @@ struct pprof_run {
 	void *data;
 };
 
+struct pprof_dump {
+	struct pprof_dump *next;
+	struct keeper *keeper;
+	const char *what;
+	char *whose; /* an option */
+	char *path;
+};
+
 static void unlink_run(struct pprof_run *run)
 {
 	struct pprof_run **at = &run->list->runs;
@@ -110,6 +118,13 @@ bool pprof_is_run(const struct pprof_list *list, pid_t pid)
 	return false;
 }
 
+static void dump_free(struct pprof_dump *dump)
+{
+	free(dump->whose);
+	free(dump->path);
+	free(dump);
+}
+
 void pprof_release(struct pprof_list *list)
 {
 	while (list->runs) {
@@ -119,45 +134,80 @@ void pprof_release(struct pprof_list *list)
 			run->ended(-1, run->data);
 		unlink_run(run);
 	}
+	while (list->dumps) {
+		struct pprof_dump *dump = list->dumps;
+
+		list->dumps = dump->next;
+		dump_free(dump);
+	}
 }
 
 /* ------------------------------------------------------------------ */
 /* Dumps                                                               */
 
+static void dump_next(struct keeper *k);
+
 static void on_dumped(int wait_status, void *data)
 {
-	AUTO_FREE char *path = data;
+	struct pprof_dump *dump = data;
+	struct keeper *k = dump->keeper;
 
 	if (wait_status == 0)
-		log_info("a profile is in %s", path);
+		log_info("a profile is in %s", dump->path);
 	else if (wait_status > 0)
-		log_warn("%s could not be written; bigm pprof says why", path);
+		log_warn("%s could not be written; bigm pprof says why",
+			 dump->path);
+	dump_free(dump);
+	k->pprof.dumping = false;
+	if (wait_status >= 0) /* else it is the keeper's end */
+		dump_next(k);
 }
 
-static void dump_one(struct keeper *k, const char *machine, const char *what,
-		     const char *time)
+static void dump_next(struct keeper *k)
 {
-	char *path = xasprintf("%s/%s-%s.%s" PPROF_DUMP_SUFFIX, k->record->dir,
-			       machine, time, what);
-	AUTO_FREE char *whose = xasprintf("--machine=%s", machine);
-	const char *const args[] = { what, whose, "-o", path, NULL };
-	struct bigm_error why = BIGM_ERROR_INIT;
+	struct pprof_list *list = &k->pprof;
 
-	if (pprof_start(k, args, -1, -1, on_dumped, path, &why) >= 0)
-		return;
-	log_warn("%s: no %s profile: %s", machine, what, why.text);
-	free(path);
+	while (!list->dumping && list->dumps) {
+		struct pprof_dump *dump = list->dumps;
+		const char *const args[] = { dump->what, dump->whose, "-o",
+					     dump->path, NULL };
+		struct bigm_error why = BIGM_ERROR_INIT;
+
+		list->dumps = dump->next;
+		list->dumping = pprof_start(k, args, -1, -1, on_dumped, dump,
+					    &why) >= 0;
+		if (list->dumping)
+			return;
+		log_warn("no profile in %s: %s", dump->path, why.text);
+		dump_free(dump);
+	}
 }
 
-void pprof_dump(struct keeper *k, const char *machine)
+static void add_dump(struct keeper *k, const char *machine, const char *what)
 {
+	struct pprof_dump *dump = xcalloc(1, sizeof(*dump)), **at;
 	time_t now = time(NULL);
 	struct tm utc;
 	char text[32];
 
 	strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-	dump_one(k, machine ? machine : "all", "heap", text);
-	dump_one(k, machine ? machine : "all", "threads", text);
+	dump->keeper = k;
+	dump->what = what;
+	dump->whose = xasprintf("--machine=%s", machine);
+	dump->path = xasprintf("%s/%s-%s.%s" PPROF_DUMP_SUFFIX, k->record->dir,
+			       machine, text, what);
+	for (at = &k->pprof.dumps; *at; at = &(*at)->next)
+		;
+	*at = dump;
+}
+
+void pprof_dump(struct keeper *k, const char *machine)
+{
+	const char *whose = machine ? machine : "all";
+
+	add_dump(k, whose, "heap");
+	add_dump(k, whose, "threads");
 	if (!machine)
-		dump_one(k, "all", "mutex", text);
+		add_dump(k, whose, "mutex");
+	dump_next(k);
 }

@@ -18,10 +18,14 @@
 
 struct keeper;
 struct pprof_run;
+struct pprof_dump;
 
-/* All runs of a keeper; all zero: none. */
+/* All runs of a keeper, and the dumps that wait for their turn; all zero:
+ * none. */
 struct pprof_list {
 	struct pprof_run *runs;
+	struct pprof_dump *dumps;
+	bool dumping;
 };
 
 /*
@@ -48,7 +52,9 @@ void pprof_release(struct pprof_list *list);
 /*
  * Writes stacks and memory of a machine (NULL: of all, merged, and where their
  * threads have waited) into the record's folder, as
- * NAME-YYYYMMDDTHHMMSSZ.heap.pb.gz (UTC; "all" for all) and so on.
+ * NAME-YYYYMMDDTHHMMSSZ.heap.pb.gz (UTC; "all" for all) and so on.  One after
+ * the other, memory first: where memory runs short, several at once would take
+ * what is left, and the kernel would kill the patient.
  */
 void pprof_dump(struct keeper *k, const char *machine);
 

@@ -31,6 +31,7 @@ struct fixture {
 	bool refuse;
 	pthread_mutex_t lock;
 	char log[8192];
+	int dumps; /* of profiles */
 	const char *reply; /* for tell() */
 	int expected;
 };
@@ -62,6 +63,13 @@ static void take_log(enum log_level level, const char *line, void *data)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static void take_dump(void *data)
+{
+	struct fixture *f = data;
+
+	f->dumps++;
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
@@ -73,7 +81,8 @@ static int setup(void **state)
 	f->p = pair_new(&(struct pair_options){ 0 }, methods, NULL, f);
 	assert_int_equal(rpc_server_add(f->p->server, &service, NULL), 0);
 	f->h = (struct health){ .client = f->p->client, .name = "m0",
-				.dir = f->t->root };
+				.dir = f->t->root, .dumped = take_dump,
+				.data = f };
 	log_set_sink(take_log, f);
 	*state = f;
 	return 0;
@@ -196,10 +205,12 @@ static void test_the_rate_is_limited(void **state)
 	tell(f, ILL);
 	assert_int_equal(count(f, "is unhealthy"), 2);
 	assert_int_equal(f->asked, 1);
+	assert_int_equal(f->dumps, 1);
 	f->h.dumped_ns -= HEALTH_DUMP_MS * 1000000ull;
 	tell(f, ILL);
 	await(f, 2);
 	assert_int_equal(f->asked, 2);
+	assert_int_equal(f->dumps, 2);
 }
 
 static void test_no_figures_are_to_be_had(void **state)
