@@ -67,14 +67,10 @@ struct archive *archive_open_fd(int fd, const char *what,
 static la_ssize_t read_some(struct archive *a, void *data, const void **bytes)
 {
 	struct archive_source *source = data;
-	ssize_t n;
+	ssize_t n = source->next(source->data, bytes, source->err);
 
-	if (!source->piece)
-		source->piece = xmalloc(PIECE);
-	n = source->read(source->data, source->piece, PIECE, source->err);
 	if (n < 0)
 		archive_set_error(a, EIO, "%s", source->err->text);
-	*bytes = source->piece;
 	return n < 0 ? -1 : n;
 }
 

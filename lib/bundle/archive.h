@@ -24,14 +24,12 @@ struct archive *archive_open_memory(const void *data, size_t len,
 struct archive *archive_open_fd(int fd, const char *what,
 				struct bigm_error *err);
 
-/* The same from read(), which is like read(2), and sets *err; data and err must
- * live as long. */
+/* The same from next(), which lends the next bytes until it is called again: how
+ * many, 0 at the end, or a code, with *err set; data and err must live as long. */
 struct archive_source {
-	ssize_t (*read)(void *data, void *bytes, size_t len,
-			struct bigm_error *err);
+	ssize_t (*next)(void *data, const void **bytes, struct bigm_error *err);
 	void *data;
 	struct bigm_error *err;
-	char *piece; /* to be freed after the archive */
 };
 struct archive *archive_open_source(struct archive_source *source,
 				    struct bigm_error *err);

@@ -20,6 +20,7 @@ struct bundle_reader {
 	int fd;
 	struct archive *archive;
 	char *what; /* for errors */
+	uint64_t at; /* bytes of the part that were lent */
 };
 
 /* The first entry of a tar file has its name at the beginning. */
@@ -273,12 +274,26 @@ struct bundle_reader *bundle_reader_new(const struct bundle *bundle,
 	return NULL;
 }
 
-ssize_t bundle_reader_read(struct bundle_reader *r, void *data, size_t len,
+ssize_t bundle_reader_next(struct bundle_reader *r, const void **bytes,
 			   struct bigm_error *err)
 {
-	ssize_t n = archive_read_data(r->archive, data, len);
+	la_int64_t at;
+	size_t n;
+	int rc;
 
-	return n < 0 ? archive_error_set(err, r->archive, r->what) : n;
+	do
+		rc = archive_read_data_block(r->archive, bytes, &n, &at);
+	while (rc == ARCHIVE_OK && n == 0);
+	if (rc == ARCHIVE_EOF)
+		return 0;
+	if (rc != ARCHIVE_OK)
+		return archive_error_set(err, r->archive, r->what);
+	if ((uint64_t)at != r->at)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "%s: a part of it has holes, which nobody "
+				      "makes", r->what);
+	r->at += n;
+	return (ssize_t)n;
 }
 
 void bundle_reader_free(struct bundle_reader *r)

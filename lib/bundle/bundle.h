@@ -81,9 +81,10 @@ struct bundle_reader;
 struct bundle_reader *bundle_reader_new(const struct bundle *bundle,
 					const struct bundle_part *part,
 					struct bigm_error *err);
-/* As read(); a code on error. */
-ssize_t bundle_reader_read(struct bundle_reader *reader, void *data,
-			   size_t len, struct bigm_error *err);
+/* The next of them, lent until the next call: how many, 0 at the end, a code on
+ * error. */
+ssize_t bundle_reader_next(struct bundle_reader *reader, const void **bytes,
+			   struct bigm_error *err);
 void bundle_reader_free(struct bundle_reader *reader);
 
 #endif

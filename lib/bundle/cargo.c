@@ -16,6 +16,8 @@
 #include "bundle/make.h"
 #include "bundle/reduce.h"
 
+#define REDUCED_PIECE (256u << 10)
+
 /* The part of a bundle. */
 struct part_cargo {
 	struct cargo cargo; /* first */
@@ -31,10 +33,10 @@ static struct cargo_reader *part_open(const struct cargo *cargo,
 	return (void *)bundle_reader_new(&p->bundle, p->part, err);
 }
 
-static ssize_t part_read(struct cargo_reader *reader, void *data, size_t len,
+static ssize_t part_next(struct cargo_reader *reader, const void **bytes,
 			 struct bigm_error *err)
 {
-	return bundle_reader_read((void *)reader, data, len, err);
+	return bundle_reader_next((void *)reader, bytes, err);
 }
 
 static void part_close(struct cargo_reader *reader)
@@ -63,6 +65,7 @@ struct reduced_cargo {
 struct reduced_reader {
 	int fd; /* the cargo's */
 	off_t offset;
+	uint8_t piece[REDUCED_PIECE];
 };
 
 static struct cargo_reader *reduced_open(const struct cargo *cargo,
@@ -75,14 +78,15 @@ static struct cargo_reader *reduced_open(const struct cargo *cargo,
 	return (void *)r;
 }
 
-static ssize_t reduced_read(struct cargo_reader *reader, void *data,
-			    size_t len, struct bigm_error *err)
+static ssize_t reduced_next(struct cargo_reader *reader, const void **bytes,
+			    struct bigm_error *err)
 {
 	struct reduced_reader *r = (void *)reader;
-	ssize_t n = pread(r->fd, data, len, r->offset);
+	ssize_t n = pread(r->fd, r->piece, sizeof(r->piece), r->offset);
 
 	if (n < 0)
 		return error_set_errno(err, errno, "cannot read what is sent");
+	*bytes = r->piece;
 	r->offset += n;
 	return n;
 }
@@ -103,7 +107,7 @@ static void reduced_free(struct cargo *cargo)
 
 static const struct cargo_ops reduced_ops = {
 	.open = reduced_open,
-	.read = reduced_read,
+	.next = reduced_next,
 	.close = reduced_close,
 	.free = reduced_free,
 };
@@ -119,10 +123,10 @@ static int temporary(struct bigm_error *err)
 
 /* ---- the part as an archive ---- */
 
-static ssize_t read_on(void *data, void *bytes, size_t len,
-		       struct bigm_error *err)
+static ssize_t next_of_part(void *data, const void **bytes,
+			    struct bigm_error *err)
 {
-	return bundle_reader_read(data, bytes, len, err);
+	return bundle_reader_next(data, bytes, err);
 }
 
 struct opened {
@@ -141,7 +145,7 @@ static void open_archive(struct opened *o, const struct cargo *cargo,
 	};
 	if (!o->reader)
 		return;
-	o->source = (struct archive_source){ .read = read_on,
+	o->source = (struct archive_source){ .next = next_of_part,
 					     .data = o->reader, .err = err };
 	o->archive = archive_open_source(&o->source, err);
 }
@@ -150,7 +154,6 @@ static void close_archive(struct opened *o)
 {
 	archive_read_free(o->archive);
 	bundle_reader_free(o->reader);
-	free(o->source.piece);
 }
 
 static char **part_files(const struct cargo *cargo, struct bigm_error *err)
@@ -191,7 +194,7 @@ static struct cargo *part_reduce(const struct cargo *cargo, char *const *lacks,
 
 static const struct cargo_ops ops = {
 	.open = part_open,
-	.read = part_read,
+	.next = part_next,
 	.close = part_close,
 	.files = part_files,
 	.reduce = part_reduce,

@@ -425,13 +425,12 @@ static struct manifest *unpack_into(const struct intake_source *source,
 		.dir_fd = dir_fd, .store = store,
 	};
 	struct archive_source from = {
-		.read = source->read, .data = source->data, .err = err,
+		.next = source->next, .data = source->data, .err = err,
 	};
 	struct archive *a = archive_open_source(&from, err);
 	struct manifest *m = a ? unpack_archive(a, &order, err) : NULL;
 
 	archive_read_free(a);
-	free(from.piece);
 	if (m && intake_drain(source, err) < 0) {
 		manifest_free(m);
 		m = NULL;
@@ -441,17 +440,17 @@ static struct manifest *unpack_into(const struct intake_source *source,
 	return m;
 }
 
-static ssize_t read_part(void *data, void *bytes, size_t len,
-			 struct bigm_error *err)
+static ssize_t next_of_part(void *data, const void **bytes,
+			    struct bigm_error *err)
 {
-	return bundle_reader_read(data, bytes, len, err);
+	return bundle_reader_next(data, bytes, err);
 }
 
 void unpack_source(struct intake_source *source, const struct bundle *bundle,
 		   const struct bundle_part *part, struct bigm_error *err)
 {
 	*source = (struct intake_source){
-		.read = read_part,
+		.next = next_of_part,
 		.data = bundle_reader_new(bundle, part, err),
 		.size = part->size,
 	};

@@ -19,8 +19,9 @@ struct cargo_reader; /* of the bytes of a cargo, from first to last */
 struct cargo_ops {
 	struct cargo_reader *(*open)(const struct cargo *cargo,
 				     struct bigm_error *err);
-	/* As read(); a code on error. */
-	ssize_t (*read)(struct cargo_reader *reader, void *data, size_t len,
+	/* The next of them, lent until the next call: how many, 0 at the end, a
+	 * code on error. */
+	ssize_t (*next)(struct cargo_reader *reader, const void **bytes,
 			struct bigm_error *err);
 	void (*close)(struct cargo_reader *reader);
 	/* The digests of its files, each once, NULL-terminated; to be freed by

@@ -9,19 +9,14 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "keeper/fetch_call.h"
 
-#define CHUNK (256u << 10)
-#define LINE_MAX_LEN 4096
 #define HOLD_STEP_MS 10
-/* How often a machine tells how far it is: of many, each more seldom. */
-#define EVERY_MS 100
-#define SELDOM_MS 250
 
-enum step { HAS, FETCH, ARGS, ENV, EXEC, N_STEPS };
+enum step { HAS, ARGS, ENV, EXEC, N_STEPS };
 
 static const char *const methods[N_STEPS] = {
 	[HAS] = "Supervisor.Has",
-	[FETCH] = "Supervisor.Fetch",
 	[ARGS] = "Supervisor.Setargs",
 	[ENV] = "Supervisor.Setenv",
 	[EXEC] = "Supervisor.Exec",
@@ -52,19 +47,11 @@ struct ship {
 	struct shipment *waiting; /* for its being ready; NULL: not */
 	struct shipment_wait wait;
 	struct ship_call calls[N_STEPS];
+	struct fetch_call *fetch; /* NULL: none is under way */
 	char *digest; /* as the machine has it; NULL: not yet */
 	struct loop_timer hold;
 	uint64_t held_ms;
-
-	/* Of Fetch. */
-	struct buffer order; /* the first line, as far as it is not sent */
-	struct shipment_reader *reader; /* NULL: a peer sends */
-	uint8_t *chunk;
-	size_t chunk_len, chunk_sent;
-	bool ended;
-	struct buffer line; /* of the reply */
-	struct bigm_error why;
-
+	struct bigm_error why; /* it failed before there was a call */
 	const struct ship_ops *ops;
 	void *data;
 };
@@ -121,12 +108,8 @@ static void end_call(struct ship *s, enum step step)
 
 static void end_fetch(struct ship *s)
 {
-	end_call(s, FETCH);
-	shipment_close(s->reader);
-	s->reader = NULL;
-	buffer_release(&s->order);
-	buffer_release(&s->line);
-	s->chunk_len = s->chunk_sent = 0;
+	fetch_call_free(s->fetch);
+	s->fetch = NULL;
 }
 
 void ship_free(struct ship *s)
@@ -147,7 +130,6 @@ void ship_free(struct ship *s)
 	cargo_put(s->source.cargo);
 	free(s->name);
 	free(s->digest);
-	free(s->chunk);
 	free(s);
 }
 
@@ -170,8 +152,6 @@ static void start_call(struct ship *s, enum step step, const char *arg)
 	const struct bigm_call_options options = {
 		.size = sizeof(struct bigm_call_options),
 		.timeout_ms = step == EXEC ? SHIP_EXEC_MS : 0,
-		.stream_arg = step == FETCH,
-		.stream_reply = step == FETCH,
 		.on_done = on_call_done,
 		.data = &s->calls[step],
 	};
@@ -238,158 +218,66 @@ static void advance(struct ship *s)
 /* ------------------------------------------------------------------ */
 /* Fetch                                                               */
 
-static int take_line(struct ship *s, const char *text, size_t len)
-{
-	AUTO_JSON cJSON *json = json_parse(text, len, &s->why);
-	const char *digest = NULL;
-	uint64_t have = 0, got = 0;
-
-	if (!json || json_opt_string(json, "digest", &digest, &s->why) < 0)
-		return error_prefix(&s->why, "the machine's reply");
-	if (digest) {
-		if (!s->digest)
-			s->digest = xstrdup(digest);
-		return 0;
-	}
-	if (bigm_json_get_uint64(json, "have", &have, &s->why) < 0 ||
-	    bigm_json_get_uint64(json, "got", &got, &s->why) < 0)
-		return error_prefix(&s->why, "the machine's reply");
-	if (have > s->stock->shipment->order.size || got < have ||
-	    got > s->stock->shipment->order.size)
-		return bigm_error_set(&s->why, BIGM_EPROTOCOL,
-				      "the machine has more than there is");
-	leg_progress(&s->stock->leg, have, got, loop_now_ns());
-	return 0;
-}
-
-static int take_lines(struct ship *s)
-{
-	int rc = 0;
-
-	while (rc == 0 && s->line.len > 0) {
-		const char *text = (const char *)buffer_data(&s->line);
-		const char *end = memchr(text, '\n', s->line.len);
-
-		if (!end)
-			break;
-		rc = take_line(s, text, (size_t)(end - text));
-		buffer_consume(&s->line, (size_t)(end - text) + 1);
-	}
-	return rc;
-}
-
-/* What the machine says; true while there may be more. */
-static bool read_lines(struct ship *s, struct bigm_call *call)
-{
-	char piece[4096];
-	uint64_t before = s->stock->leg.got;
-	ssize_t n;
-
-	while ((n = rpc_call_try_read(call, piece, sizeof(piece), NULL)) > 0)
-		if (buffer_append(&s->line, piece, (size_t)n, &s->why) < 0 ||
-		    take_lines(s) < 0) {
-			bigm_call_cancel(call);
-			return false;
-		}
-	if (s->stock->leg.got != before && s->ops->progress)
-		s->ops->progress(s->data);
-	return n == RPC_AGAIN;
-}
-
-/* The next bytes to be sent; false when there is none, or on error. */
-static bool fill(struct ship *s)
-{
-	ssize_t n;
-
-	if (s->order.len > 0 || !s->reader)
-		return false;
-	n = shipment_read(s->reader, s->chunk, CHUNK, &s->why);
-	s->chunk_sent = 0;
-	s->chunk_len = n > 0 ? (size_t)n : 0;
-	if (n > 0)
-		s->stock->shipment->broadcast.sent += (uint64_t)n;
-	return n > 0;
-}
-
-static bool send_order(struct ship *s, struct bigm_call *call)
-{
-	while (s->order.len > 0) {
-		ssize_t n = rpc_call_try_write(call, buffer_data(&s->order),
-					       s->order.len, NULL);
-
-		if (n <= 0)
-			return false;
-		buffer_consume(&s->order, (size_t)n);
-	}
-	return true;
-}
-
-static void send_bytes(struct ship *s, struct bigm_call *call)
-{
-	if (s->ended || !send_order(s, call))
-		return;
-	while (s->chunk_sent < s->chunk_len || fill(s)) {
-		ssize_t n = rpc_call_try_write(call, s->chunk + s->chunk_sent,
-					       s->chunk_len - s->chunk_sent,
-					       NULL);
-
-		if (n <= 0)
-			return; /* no room now, or it is over: done tells */
-		s->chunk_sent += (size_t)n;
-	}
-	if (s->why.code) {
-		bigm_call_cancel(call);
-	} else if (s->reader) {
-		s->ended = true;
-		bigm_call_end(call, NULL);
-	}
-}
-
-static void on_event(struct bigm_call *call, void *data)
+static void fetch_progress(void *data, uint64_t have, uint64_t got)
 {
 	struct ship *s = data;
 
-	if (s->calls[FETCH].call == call && read_lines(s, call))
-		send_bytes(s, call);
+	leg_progress(&s->stock->leg, have, got, loop_now_ns());
+	if (s->ops->progress)
+		s->ops->progress(s->data);
+}
+
+static void fetch_done(void *data, struct fetch_call_end *end)
+{
+	struct ship *s = data;
+	struct leg *leg = &s->stock->leg;
+
+	if (end->rc == 0 && end->digest && !s->digest)
+		s->digest = xstrdup(end->digest);
+	end_fetch(s);
+	if (!leg->b) {
+		fail(s, &end->why); /* the machine has ended */
+	} else if (end->rc == 0 && s->digest) {
+		s->stock->used = true;
+		leg_complete(leg);
+		advance(s);
+	} else if (end->rc == 0) {
+		bigm_error_set(&end->why, BIGM_EPROTOCOL,
+			       "the machine does not say what it has got");
+		fail(s, &end->why);
+	} else if (leg->from && end->why.retriable && !end->ours &&
+		   (end->rc == BIGM_EFAILED || end->rc == BIGM_EPROTOCOL)) {
+		log_info("%s", end->why.text);
+		leg_lost_source(leg, end->rc == BIGM_EPROTOCOL, loop_now_ns());
+	} else {
+		fail(s, &end->why);
+	}
 }
 
 /* As the broadcast orders. */
-static void write_order(struct ship *s)
-{
-	const struct ship_stock *from = (void *)s->stock->leg.from;
-	struct parcel_order order = s->stock->shipment->order;
-	AUTO_JSON cJSON *json = NULL;
-	AUTO_FREE char *text = NULL;
-
-	order.offset = s->stock->leg.have;
-	order.every_ms = s->expected < SELDOM_MS - EVERY_MS ?
-				 EVERY_MS + s->expected : SELDOM_MS;
-	if (from) {
-		order.name = (char *)from->leg.name;
-		order.address = from->address;
-	}
-	json = parcel_order_json(&order);
-	text = json_print(json);
-	buffer_init(&s->order, SIZE_MAX);
-	buffer_appendf(&s->order, NULL, "%s\n", text);
-	buffer_init(&s->line, LINE_MAX_LEN);
-}
-
 static void fetch(struct leg *leg)
 {
+	static const struct fetch_call_ops ops = {
+		.progress = fetch_progress,
+		.done = fetch_done,
+	};
 	struct ship_stock *stock = (struct ship_stock *)leg;
 	struct ship *s = stock->ship;
+	const struct ship_stock *from = (void *)leg->from;
+	const struct fetch_call_order order = {
+		.client = stock->client,
+		.shipment = stock->shipment,
+		.have = leg->have,
+		.name = from ? from->leg.name : NULL,
+		.address = from ? from->address : NULL,
+		.expected = s->expected,
+	};
 
 	log_debug("%s: fetches %s from %s at %llu", leg->name, s->name,
 		  leg->from ? leg->from->name : "the keeper",
 		  (unsigned long long)leg->have);
 	end_fetch(s);
-	s->ended = false;
-	write_order(s);
-	if (!leg->from)
-		s->reader = shipment_open(stock->shipment, leg->have, &s->why);
-	start_call(s, FETCH, NULL);
-	rpc_call_on_event(s->calls[FETCH].call, on_event, s);
+	s->fetch = fetch_call_start(&order, &ops, s);
 }
 
 static void given_up(struct leg *leg, const struct bigm_error *why)
@@ -406,30 +294,6 @@ void ship_list_init(struct shipment_list *list, struct loop *loop)
 
 	list->loop = loop;
 	list->ops = &ops;
-}
-
-static void fetch_done(struct ship *s, int rc, struct bigm_error *why)
-{
-	struct leg *leg = &s->stock->leg;
-
-	end_fetch(s);
-	if (!leg->b) {
-		fail(s, why); /* the machine has ended */
-	} else if (rc == 0 && s->digest) {
-		s->stock->used = true;
-		leg_complete(leg);
-		advance(s);
-	} else if (rc == 0) {
-		bigm_error_set(why, BIGM_EPROTOCOL,
-			       "the machine does not say what it has got");
-		fail(s, why);
-	} else if (leg->from && why->retriable && !s->why.code &&
-		   (rc == BIGM_EFAILED || rc == BIGM_EPROTOCOL)) {
-		log_info("%s", why->text);
-		leg_lost_source(leg, rc == BIGM_EPROTOCOL, loop_now_ns());
-	} else {
-		fail(s, why);
-	}
 }
 
 /* ------------------------------------------------------------------ */
@@ -525,6 +389,15 @@ static char **lacking(char *const *files, const cJSON *reply,
 	return lacks;
 }
 
+static bool lacks_all(char *const *files, char *const *lacks)
+{
+	size_t n = 0;
+
+	while (files[n] && lacks[n])
+		n++;
+	return !files[n];
+}
+
 /* A program of which nothing is lacking need just be executed. */
 static void answered(struct ship *s, const cJSON *reply, struct bigm_error *why)
 {
@@ -541,7 +414,8 @@ static void answered(struct ship *s, const cJSON *reply, struct bigm_error *why)
 		ship_stock_leave(s->stock);
 		advance(s);
 	} else {
-		get(s, lacks);
+		/* All of it is sent as it lies there. */
+		get(s, lacks_all(index->files, lacks) ? NULL : lacks);
 	}
 	json_strings_free(lacks);
 	shipment_put(index);
@@ -562,11 +436,7 @@ static void on_call_done(struct bigm_call *call, void *data)
 
 	slot->call = NULL;
 	bigm_call_free(call);
-	if (s->why.code && rc < 0)
-		error_copy(&why, &s->why);
-	if (step == FETCH) {
-		fetch_done(s, rc, &why);
-	} else if (rc < 0) {
+	if (rc < 0) {
 		fail(s, &why);
 	} else if (step == HAS) {
 		answered(s, reply, &why);
@@ -612,12 +482,9 @@ struct ship *ship_start(const struct ship_order *order,
 	s->name = xstrdup(cargo ? cargo->name : order->source.program);
 	s->expected = order->expected;
 	s->exec = order->exec;
-	s->chunk = xmalloc(CHUNK);
 	s->why = (struct bigm_error)BIGM_ERROR_INIT;
 	s->ops = ops;
 	s->data = data;
-	buffer_init(&s->order, SIZE_MAX);
-	buffer_init(&s->line, LINE_MAX_LEN);
 	for (int i = 0; i < N_STEPS; i++)
 		s->calls[i].ship = s;
 	if (s->stock->ship) {

@@ -24,47 +24,74 @@
 struct shipment_reader {
 	int fd; /* the shipment's */
 	off_t offset;
+	void *piece; /* of the file */
 	const struct cargo *cargo;
 	struct cargo_reader *reader;
+	const uint8_t *left; /* of what was lent last */
+	size_t nleft;
 };
 
-ssize_t shipment_read(struct shipment_reader *r, void *data, size_t len,
-		      struct bigm_error *err)
+static ssize_t next_of_file(struct shipment_reader *r, const void **bytes,
+			    struct bigm_error *err)
 {
 	ssize_t n;
 
-	if (r->reader)
-		return r->cargo->ops->read(r->reader, data, len, err);
+	if (!r->piece)
+		r->piece = xmalloc(PIECE);
 	do
-		n = pread(r->fd, data, len, r->offset);
+		n = pread(r->fd, r->piece, PIECE, r->offset);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return error_set_errno(err, errno, "cannot read it");
+	*bytes = r->piece;
 	r->offset += n;
 	return n;
+}
+
+ssize_t shipment_next(struct shipment_reader *r, const void **bytes,
+		      struct bigm_error *err)
+{
+	ssize_t n = (ssize_t)r->nleft;
+
+	*bytes = r->left;
+	r->nleft = 0;
+	if (n > 0)
+		return n;
+	return r->reader ? r->cargo->ops->next(r->reader, bytes, err) :
+			   next_of_file(r, bytes, err);
 }
 
 void shipment_close(struct shipment_reader *r)
 {
 	if (r && r->reader)
 		r->cargo->ops->close(r->reader);
+	if (r)
+		free(r->piece);
 	free(r);
+}
+
+static void give_back(struct shipment_reader *r, const void *bytes, size_t n)
+{
+	r->left = bytes;
+	r->nleft = n;
 }
 
 static int skip(struct shipment_reader *r, uint64_t n, struct bigm_error *err)
 {
-	AUTO_FREE char *piece = n > 0 ? xmalloc(PIECE) : NULL;
+	const void *bytes;
 
 	while (n > 0) {
-		ssize_t got = shipment_read(r, piece, n < PIECE ? n : PIECE,
-					    err);
+		ssize_t got = shipment_next(r, &bytes, err);
+		uint64_t more;
 
 		if (got == 0)
 			return bigm_error_set(err, BIGM_EFAILED,
 					      "it has become shorter");
 		if (got < 0)
 			return (int)got;
-		n -= (uint64_t)got;
+		more = (uint64_t)got > n ? (uint64_t)got - n : 0;
+		n -= (uint64_t)got - more;
+		give_back(r, (const uint8_t *)bytes + got - more, more);
 	}
 	return 0;
 }
@@ -106,13 +133,18 @@ static ssize_t read_chunk(struct shipment_reader *r, char *piece, size_t len,
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = shipment_read(r, piece + done, len - done, err);
+		const void *bytes;
+		ssize_t n = shipment_next(r, &bytes, err);
+		size_t take;
 
 		if (n < 0)
 			return n;
 		if (n == 0)
 			break;
-		done += (size_t)n;
+		take = (size_t)n < len - done ? (size_t)n : len - done;
+		memcpy(piece + done, bytes, take);
+		done += take;
+		give_back(r, (const uint8_t *)bytes + take, (size_t)n - take);
 	}
 	return (ssize_t)done;
 }

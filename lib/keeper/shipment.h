@@ -92,8 +92,9 @@ void shipment_stir(struct shipment *s);
 struct shipment_reader;
 struct shipment_reader *shipment_open(struct shipment *s, uint64_t offset,
 				      struct bigm_error *err);
-/* As read(); a code on error. */
-ssize_t shipment_read(struct shipment_reader *reader, void *data, size_t len,
+/* The next of them, lent until the next call: how many, 0 at the end, a code on
+ * error. */
+ssize_t shipment_next(struct shipment_reader *reader, const void **bytes,
 		      struct bigm_error *err);
 void shipment_close(struct shipment_reader *reader);
 

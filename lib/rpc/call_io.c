@@ -189,7 +189,7 @@ static int take_bytes(struct bigm_call *call, const void *data, size_t len,
 	if (flow_write(call->in, data, len, NULL) != (ssize_t)len)
 		return bigm_error_set(err, BIGM_EPROTOCOL,
 				      "the reply is more than was allowed for");
-	bell_ring(&call->in->bell);
+	flow_written(call->in);
 	call_event(call);
 	return 0;
 }

@@ -34,6 +34,15 @@ ssize_t bigm_call_read(struct bigm_call *call, void *buf, size_t len,
 	return note_end(call, flow_take_wait(call->in, buf, len, err), len);
 }
 
+ssize_t rpc_call_lend(struct bigm_call *call, const void **bytes, size_t want,
+		      uint64_t patience_ms, struct bigm_error *err)
+{
+	if (!call->in)
+		return no_stream(call, "stream_reply", err);
+	return note_end(call, flow_lend(call->in, bytes, want, patience_ms, err),
+			want);
+}
+
 ssize_t rpc_call_try_write(struct bigm_call *call, const void *buf, size_t len,
 			   struct bigm_error *err)
 {

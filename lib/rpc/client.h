@@ -111,4 +111,12 @@ ssize_t rpc_call_try_read(struct bigm_call *call, void *buf, size_t len,
 ssize_t rpc_call_try_write(struct bigm_call *call, const void *buf, size_t len,
 			   struct bigm_error *err);
 
+/*
+ * As bigm_call_read(), without a copy: *bytes is lent until the next call.  The
+ * reader is woken when `want` bytes (1 to FLOW_WANT_MOST, rpc/flow.h) are there,
+ * the end, or after patience_ms some.  There is one reader of that call.
+ */
+ssize_t rpc_call_lend(struct bigm_call *call, const void **bytes, size_t want,
+		      uint64_t patience_ms, struct bigm_error *err);
+
 #endif

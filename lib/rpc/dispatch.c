@@ -179,7 +179,7 @@ static int take_bytes(struct bigm_request *req, const void *data, size_t len,
 		return bigm_error_set(err, BIGM_EPROTOCOL,
 				      "the stream is more than was allowed "
 				      "for");
-	bell_ring(&req->in->bell);
+	flow_written(req->in);
 	request_event(req);
 	return 0;
 }

@@ -176,15 +176,28 @@ bool flow_feeds(struct flow *flow)
 	       atomic_exchange(&flow->starved, false);
 }
 
-bool flow_wait_readable(struct flow *flow, uint64_t deadline_ns)
+/* With wait_for()'s: one of us sees what the other has stored. */
+void flow_written(struct flow *flow)
 {
+	if (flow_held(flow) >= atomic_load(&flow->want))
+		bell_ring(&flow->bell);
+}
+
+static bool wait_for(struct flow *flow, size_t want, uint64_t deadline_ns)
+{
+	atomic_store(&flow->want, want);
 	for (;;) {
 		uint32_t count = bell_count(&flow->bell);
-		if (flow_held(flow) || !flow_is_open(flow))
+		if (flow_held(flow) >= want || !flow_is_open(flow))
 			return true;
 		if (!bell_wait(&flow->bell, count, &flow->spin, deadline_ns))
 			return false;
 	}
+}
+
+bool flow_wait_readable(struct flow *flow, uint64_t deadline_ns)
+{
+	return wait_for(flow, 1, deadline_ns);
 }
 
 bool flow_wait_writable(struct flow *flow, uint64_t deadline_ns)
@@ -200,18 +213,21 @@ bool flow_wait_writable(struct flow *flow, uint64_t deadline_ns)
 
 /* ---- the user's side ---- */
 
+static void credit(struct flow *flow, size_t n)
+{
+	size_t before = atomic_fetch_add(&flow->used_up, n);
+
+	if (before < credit_step(flow) && before + n >= credit_step(flow))
+		flow->is.ask(flow->is.owner, FLOW_CREDIT);
+}
+
 ssize_t flow_take(struct flow *flow, void *data, size_t len,
 		  struct bigm_error *err)
 {
 	ssize_t n = flow_read(flow, data, len, err);
-	size_t before;
 
-	if (n <= 0)
-		return n;
-	before = atomic_fetch_add(&flow->used_up, (size_t)n);
-	if (before < credit_step(flow) &&
-	    before + (size_t)n >= credit_step(flow))
-		flow->is.ask(flow->is.owner, FLOW_CREDIT);
+	if (n > 0)
+		credit(flow, (size_t)n);
 	return n;
 }
 
@@ -248,6 +264,43 @@ ssize_t flow_take_wait(struct flow *flow, void *data, size_t len,
 		flow_wait_readable(flow, 0);
 	}
 	pthread_mutex_unlock(&flow->user);
+	return n;
+}
+
+/* As flow_read(), for flow_lend(). */
+static ssize_t look(struct flow *flow, const void **bytes, size_t most,
+		    struct bigm_error *err)
+{
+	int end = atomic_load_explicit(&flow->end, memory_order_acquire);
+
+	if (atomic_load_explicit(&flow->dropped, memory_order_acquire))
+		return over(flow, FLOW_BROKEN, err);
+	*bytes = flow_peek(flow, &flow->lent);
+	if (flow->lent > most)
+		flow->lent = most;
+	if (flow->lent)
+		return (ssize_t)flow->lent;
+	if (end == FLOW_OPEN)
+		return FLOW_AGAIN;
+	return end == FLOW_ENDED ? 0 : over(flow, end, err);
+}
+
+ssize_t flow_lend(struct flow *flow, const void **bytes, size_t want,
+		  uint64_t patience_ms, struct bigm_error *err)
+{
+	uint64_t deadline = loop_now_ns() + patience_ms * 1000000;
+	ssize_t n = check_thread(flow, err);
+
+	if (n < 0)
+		return n;
+	if (flow->lent) {
+		flow_skip(flow, flow->lent);
+		credit(flow, flow->lent);
+		flow->lent = 0;
+	}
+	wait_for(flow, want, deadline);
+	while ((n = look(flow, bytes, want, err)) == FLOW_AGAIN)
+		flow_wait_readable(flow, 0);
 	return n;
 }
 

@@ -46,6 +46,8 @@ struct flow {
 	_Atomic int end;     /* enum flow_end */
 	_Atomic bool dropped; /* what is left is not to be read any more */
 	_Atomic bool starved; /* the I/O thread found nothing to send */
+	_Atomic size_t want; /* bytes that the reader waits for; 0, 1: any */
+	size_t lent;	     /* bytes of the last flow_lend() */
 	struct bigm_error why; /* once BROKEN */
 	_Atomic size_t used_up; /* bytes read and not yet credited */
 	struct flow_user is;
@@ -78,6 +80,10 @@ ssize_t flow_write(struct flow *flow, const void *data, size_t len,
 ssize_t flow_read(struct flow *flow, void *data, size_t len,
 		  struct bigm_error *err);
 
+/* For the I/O thread as the writer: it has written; wakes the reader if that is
+ * as much as he waits for. */
+void flow_written(struct flow *flow);
+
 /* For the I/O thread as the reader: true when there is nothing, noted so that
  * the writer's next flow_feeds() says true, once: then it tells the I/O
  * thread. */
@@ -107,5 +113,15 @@ ssize_t flow_take_wait(struct flow *flow, void *data, size_t len,
 		       struct bigm_error *err);
 int flow_put_all(struct flow *flow, const void *data, size_t len,
 		 struct bigm_error *err);
+/*
+ * As read, but what is read stays where it is, in *bytes, until the next call,
+ * and the reader sleeps until `want` bytes are there: for patience_ms at most,
+ * then any will do.  Returns no more than that, and fewer where they do not lie
+ * together.  want: up to FLOW_WANT_MOST, for the writer has no credit for the
+ * whole ring.  One reader.
+ */
+#define FLOW_WANT_MOST (256u << 10)
+ssize_t flow_lend(struct flow *flow, const void **bytes, size_t want,
+		  uint64_t patience_ms, struct bigm_error *err);
 
 #endif

@@ -216,6 +216,15 @@ ssize_t bigm_request_read(struct bigm_request *req, void *buf, size_t len,
 	return flow_take_wait(req->in, buf, len, err);
 }
 
+ssize_t rpc_request_lend(struct bigm_request *req, const void **bytes,
+			 size_t want, uint64_t patience_ms,
+			 struct bigm_error *err)
+{
+	if (!req->in)
+		return no_stream(req, "BIGM_STREAM_ARG", err);
+	return flow_lend(req->in, bytes, want, patience_ms, err);
+}
+
 ssize_t rpc_request_try_write(struct bigm_request *req, const void *buf,
 			      size_t len, struct bigm_error *err)
 {

@@ -124,6 +124,10 @@ void rpc_request_on_event(struct bigm_request *req,
  * back to the caller as bytes are taken. */
 ssize_t rpc_request_try_read(struct bigm_request *req, void *buf, size_t len,
 			     struct bigm_error *err);
+/* As bigm_request_read(), without a copy; see rpc_call_lend(). */
+ssize_t rpc_request_lend(struct bigm_request *req, const void **bytes,
+			 size_t want, uint64_t patience_ms,
+			 struct bigm_error *err);
 /* Queues what the window and the buffer limit allow; returns the bytes
  * taken. */
 ssize_t rpc_request_try_write(struct bigm_request *req, const void *buf,

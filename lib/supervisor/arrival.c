@@ -10,11 +10,14 @@
 #include "base/error.h"
 #include "base/thread.h"
 
+#define PIECE (256u << 10)
+
 struct arrival {
 	pthread_t thread;
 	struct binary_store *binaries;
 	struct parcel *parcel;
 	uint64_t size, at; /* bytes, and those that have been read */
+	uint8_t *piece;	   /* the last of these */
 	char digest[DIGEST_SIZE];
 	atomic_bool stop;
 	int rc; /* as arrival_end() returns it */
@@ -28,39 +31,35 @@ static bool is_stopped(const void *data)
 	return atomic_load(&a->stop);
 }
 
-static ssize_t read_on(void *data, void *bytes, size_t len,
-		       struct bigm_error *err)
+static ssize_t next_of_parcel(void *data, const void **bytes,
+			      struct bigm_error *err)
 {
 	struct arrival *a = data;
 	ssize_t n;
 
 	if (is_stopped(a))
 		return bigm_error_set(err, BIGM_ECANCELED, "it does not come");
-	n = parcel_read(a->parcel, a->at, bytes, len, is_stopped, a, err);
+	n = parcel_read(a->parcel, a->at, a->piece, PIECE, is_stopped, a, err);
 	a->at += n > 0 ? (uint64_t)n : 0;
+	*bytes = a->piece;
 	return n;
 }
 
 /* 1: it is to be unpacked; and is then read from its first byte on. */
 static int look(struct arrival *a)
 {
-	char begin[INTAKE_BEGIN];
-	size_t len = 0;
-	ssize_t n;
+	const void *bytes;
+	ssize_t n = next_of_parcel(a, &bytes, &a->why);
 
-	do {
-		n = read_on(a, begin + len, sizeof(begin) - len, &a->why);
-		len += n > 0 ? (size_t)n : 0;
-	} while (n > 0 && len < sizeof(begin));
 	a->at = 0;
-	return n < 0 ? (int)n : binary_unpacks(a->binaries, begin, len);
+	return n < 0 ? (int)n : binary_unpacks(a->binaries, bytes, (size_t)n);
 }
 
 static void *run(void *data)
 {
 	struct arrival *a = data;
 	const struct intake_source source = {
-		.read = read_on, .data = a, .size = a->size, .checked = true,
+		.next = next_of_parcel, .data = a, .size = a->size, .checked = true,
 	};
 
 	a->rc = look(a);
@@ -84,8 +83,10 @@ struct arrival *arrival_begin(struct binary_store *binaries,
 	a->size = order->size;
 	memcpy(a->digest, order->digest, sizeof(a->digest));
 	a->why = (struct bigm_error)BIGM_ERROR_INIT;
+	a->piece = xmalloc(PIECE);
 	if (thread_start(&a->thread, NULL, run, a) == 0)
 		return a;
+	free(a->piece);
 	free(a);
 	return NULL;
 }
@@ -104,6 +105,7 @@ int arrival_end(struct arrival *a, bool complete, struct bigm_error *err)
 	rc = a->rc;
 	if (rc < 0)
 		error_copy(err, &a->why);
+	free(a->piece);
 	free(a);
 	return rc;
 }

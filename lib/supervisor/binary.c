@@ -241,6 +241,7 @@ int binary_take(struct binary_store *store, const char *path,
 	struct intake_file file;
 	struct image *image;
 	ssize_t n;
+	int rc;
 
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot open %s", path);
@@ -248,7 +249,9 @@ int binary_take(struct binary_store *store, const char *path,
 	if (n > 0 && binary_unpacks(store, begin, (size_t)n)) {
 		if (intake_file_init(&file, fd, err) < 0)
 			return err->code;
-		return binary_take_coming(store, &file.source, digest, err);
+		rc = binary_take_coming(store, &file.source, digest, err);
+		free(file.piece);
+		return rc;
 	}
 	image = take_program(store, path, digest, err);
 	if (!image)

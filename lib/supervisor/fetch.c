@@ -17,10 +17,12 @@
 #include "supervisor/worker.h"
 
 #define PIECE (256u << 10)
+#define WANT (128u << 10) /* bytes that are worth waking for */
 #define ORDER_MAX (1u << 20)  /* bytes of the first line */
 #define HAS_MOST 65536	      /* digests asked for at once */
 #define FIND_MS 10000	      /* until a parcel that a peer wants is begun */
 #define CONNECT_MS 5000
+#define EVERY_MOST_MS 1000
 
 static struct worker *worker_of(const struct bigm_request *req)
 {
@@ -138,7 +140,6 @@ struct fetch {
 	struct rpc_client *client; /* of the peer; NULL: the caller sends */
 	struct bigm_call *call;
 	uint64_t told_ns;
-	char *piece;
 };
 
 /* Loop thread: the caller has gone. */
@@ -215,18 +216,21 @@ static void close_peer(struct fetch *f)
 		rpc_client_free(f->client);
 }
 
-/* More bytes of the parcel: at least one. */
-static ssize_t next_bytes(struct fetch *f, void *bytes, size_t len,
+/* More bytes of the parcel, lent until the next call: at least one.  Not later
+ * than the caller is told how many there are. */
+static ssize_t next_bytes(struct fetch *f, size_t want, const void **bytes,
 			  struct bigm_error *err)
 {
+	uint64_t patience_ms = f->order.every_ms < EVERY_MOST_MS ?
+				       f->order.every_ms : EVERY_MOST_MS;
 	ssize_t n;
 
 	if (f->call) {
-		n = bigm_call_read(f->call, bytes, len, err);
+		n = rpc_call_lend(f->call, bytes, want, patience_ms, err);
 		if (n < 0)
 			blame_peer(err);
 	} else {
-		n = bigm_request_read(f->req, bytes, len, err);
+		n = rpc_request_lend(f->req, bytes, want, patience_ms, err);
 	}
 	return n != 0 ? n : error_set_retriable(err, BIGM_EFAILED,
 						"it ended too early");
@@ -254,13 +258,15 @@ static int tell_now_and_then(struct fetch *f, struct bigm_error *err)
 		       0 : tell(f, err);
 }
 
-static int take(struct fetch *f, size_t len, struct bigm_error *err)
+static int take(struct fetch *f, const void *bytes, size_t len,
+		struct bigm_error *err)
 {
 	size_t skip = f->skip < len ? (size_t)f->skip : len;
 	int rc;
 
 	f->skip -= skip;
-	rc = parcel_append(f->parcel, f->piece + skip, len - skip, err);
+	rc = parcel_append(f->parcel, (const uint8_t *)bytes + skip, len - skip,
+			   err);
 	/* What came is the caller's fault only if it was he who sent it. */
 	if (rc < 0 && !f->call)
 		err->retriable = false;
@@ -271,15 +277,24 @@ static int take(struct fetch *f, size_t len, struct bigm_error *err)
 	return rc;
 }
 
+/* So many bytes complete something: a chunk, or the parcel. */
+static size_t useful(const struct fetch *f)
+{
+	uint64_t lacking = f->skip + parcel_lacks(f->parcel);
+
+	return lacking < WANT ? (size_t)lacking : WANT;
+}
+
 /* Up to the parcel's end. */
 static int take_rest(struct fetch *f, struct bigm_error *err)
 {
 	int rc = 0;
 
 	while (rc == 0 && parcel_have(f->parcel) < f->order.size) {
-		ssize_t n = next_bytes(f, f->piece, PIECE, err);
+		const void *bytes;
+		ssize_t n = next_bytes(f, useful(f), &bytes, err);
 
-		rc = n < 0 ? (int)n : take(f, (size_t)n, err);
+		rc = n < 0 ? (int)n : take(f, bytes, (size_t)n, err);
 		if (rc == 0)
 			rc = tell_now_and_then(f, err);
 	}
@@ -333,7 +348,8 @@ static int keep(struct fetch *f, struct bigm_error *err)
 /* What nobody will fetch from here, and is unpacked, need not be in a file. */
 struct straight {
 	struct fetch *f;
-	size_t begin, at; /* bytes in the piece, and those taken */
+	const void *begin; /* bytes that have come already; NULL: lent */
+	size_t len;
 	struct digest *sum;
 	struct bigm_error why;
 };
@@ -349,19 +365,23 @@ static int check_straight(struct straight *s, struct bigm_error *err)
 	return parcel_order_check(&s->f->order, text, err);
 }
 
-static ssize_t next_straight(struct straight *s, void *bytes, size_t len,
+static size_t lacking(const struct fetch *f)
+{
+	uint64_t n = f->order.size - f->passed;
+
+	return n < WANT ? (size_t)n : WANT;
+}
+
+static ssize_t lend_straight(struct straight *s, const void **bytes,
 			     struct bigm_error *err)
 {
 	struct fetch *f = s->f;
-	ssize_t n;
+	ssize_t n = (ssize_t)s->len;
 
-	if (s->at < s->begin) {
-		n = (ssize_t)(len < s->begin - s->at ? len : s->begin - s->at);
-		memcpy(bytes, f->piece + s->at, (size_t)n);
-		s->at += (size_t)n;
-	} else {
-		n = next_bytes(f, bytes, len, err);
-	}
+	*bytes = s->begin;
+	s->begin = NULL;
+	if (!*bytes)
+		n = next_bytes(f, lacking(f), bytes, err);
 	if (n > 0 && (uint64_t)n > f->order.size - f->passed)
 		return bigm_error_set(err, BIGM_EPROTOCOL,
 				      "more than %llu bytes came",
@@ -369,7 +389,7 @@ static ssize_t next_straight(struct straight *s, void *bytes, size_t len,
 	return n;
 }
 
-static ssize_t read_straight(void *data, void *bytes, size_t len,
+static ssize_t next_straight(void *data, const void **bytes,
 			     struct bigm_error *err)
 {
 	struct straight *s = data;
@@ -380,9 +400,9 @@ static ssize_t read_straight(void *data, void *bytes, size_t len,
 	if (f->passed == f->order.size) {
 		n = check_straight(s, &s->why);
 	} else {
-		n = next_straight(s, bytes, len, &s->why);
+		n = lend_straight(s, bytes, &s->why);
 		if (n > 0) {
-			digest_update(s->sum, bytes, (size_t)n);
+			digest_update(s->sum, *bytes, (size_t)n);
 			f->passed += (uint64_t)n;
 			rc = tell_now_and_then(f, &s->why);
 		}
@@ -392,30 +412,26 @@ static ssize_t read_straight(void *data, void *bytes, size_t len,
 	return error_copy(err, &s->why);
 }
 
-/* 1: it can be unpacked; what has come so far is in the piece. */
-static int look(struct fetch *f, size_t *len, struct bigm_error *err)
+/* 1: it can be unpacked.  What has come so far is in *bytes. */
+static int look(struct fetch *f, const void **bytes, size_t *len,
+		struct bigm_error *err)
 {
-	size_t enough = f->order.size < INTAKE_BEGIN ? (size_t)f->order.size :
-						       INTAKE_BEGIN;
+	ssize_t n = next_bytes(f, lacking(f), bytes, err);
 
-	*len = 0;
-	while (*len < enough) {
-		ssize_t n = next_bytes(f, f->piece + *len, PIECE - *len, err);
-
-		if (n < 0)
-			return (int)n;
-		*len += (size_t)n;
-	}
-	return binary_unpacks(&f->worker->binaries, f->piece, *len);
+	if (n < 0)
+		return (int)n;
+	*len = (size_t)n;
+	return binary_unpacks(&f->worker->binaries, *bytes, *len);
 }
 
-/* What of it has come is in the piece. */
-static int pass(struct fetch *f, size_t len, struct bigm_error *err)
+/* What of it has come is in bytes. */
+static int pass(struct fetch *f, const void *bytes, size_t len,
+		struct bigm_error *err)
 {
-	struct straight s = { .f = f, .begin = len, .sum = digest_new(),
-			      .why = BIGM_ERROR_INIT };
+	struct straight s = { .f = f, .begin = bytes, .len = len,
+			      .sum = digest_new(), .why = BIGM_ERROR_INIT };
 	const struct intake_source source = {
-		.read = read_straight, .data = &s, .size = f->order.size,
+		.next = next_straight, .data = &s, .size = f->order.size,
 		.checked = true,
 	};
 	int rc = binary_take_coming(&f->worker->binaries, &source,
@@ -439,6 +455,7 @@ static int take_all(struct fetch *f, struct bigm_error *err)
 {
 	uint64_t have = parcel_have(f->parcel);
 	int rc = tell(f, err);
+	const void *bytes;
 	size_t len = 0;
 
 	if (rc < 0 || have == f->order.size)
@@ -451,11 +468,11 @@ static int take_all(struct fetch *f, struct bigm_error *err)
 	if (f->order.address) {
 		rc = open_peer(f, err);
 	} else if (have == 0 && !f->order.sums) {
-		rc = look(f, &len, err);
+		rc = look(f, &bytes, &len, err);
 		if (rc > 0)
-			return pass(f, len, err);
+			return pass(f, bytes, len, err);
 		if (rc == 0)
-			rc = take(f, len, err);
+			rc = take(f, bytes, len, err);
 	}
 	if (rc == 0)
 		return keep(f, err);
@@ -499,7 +516,6 @@ int fetch_parcel(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 
 	(void)arg;
 	(void)reply;
-	f.piece = xmalloc(PIECE);
 	if (rc == 0)
 		f.parcel = parcel_write(&f.worker->shelf, &f.order, err);
 	if (f.parcel) {
@@ -509,6 +525,5 @@ int fetch_parcel(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 		rc = err->code;
 	}
 	parcel_order_release(&f.order);
-	free(f.piece);
 	return rc;
 }

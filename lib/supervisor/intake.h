@@ -20,13 +20,13 @@
 #define INTAKE_BEGIN 512
 
 struct intake_source {
-	/* As read(), waiting for the first of them; 0: that was all; a code with
-	 * *err set. */
-	ssize_t (*read)(void *data, void *bytes, size_t len,
+	/* The next bytes, which are lent until the next call: how many, waiting
+	 * for the first of them; 0: that was all; a code with *err set. */
+	ssize_t (*next)(void *data, const void **bytes,
 			struct bigm_error *err);
 	void *data;
 	uint64_t size; /* how many bytes there are */
-	/* read() says 0 only when the digest of all of them has been found to
+	/* next() says 0 only when the digest of all of them has been found to
 	 * be what it should be: nothing in them need be checked again. */
 	bool checked;
 };
@@ -35,7 +35,7 @@ struct intake {
 	/* Whether something that begins so is what this can take: INTAKE_BEGIN
 	 * bytes, or all there are. */
 	bool (*knows)(const void *begin, size_t len);
-	/* Unpacks it into dir, which it makes, once read() has said 0, and says
+	/* Unpacks it into dir, which it makes, once next() has said 0, and says
 	 * how its program is executed.  What the store has need not be there,
 	 * and what is there is in the store then; NULL: there is none.  NULL
 	 * with *err set, and then nothing is left.  Any thread; blocks. */
@@ -51,6 +51,7 @@ struct intake_file {
 	struct intake_source source; /* its data is this structure */
 	int fd;
 	off_t at;
+	void *piece; /* to be freed */
 };
 int intake_file_init(struct intake_file *file, int fd, struct bigm_error *err);
 

@@ -248,6 +248,19 @@ uint64_t parcel_got(struct parcel *p)
 	return p->have + p->chunk_len;
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t parcel_lacks(struct parcel *p)
+{
+	uint64_t rest = p->order.size - p->have;
+
+	return p->order.sums ? smaller(p->order.chunk, rest) - p->chunk_len :
+			       rest;
+}
+
 /* Only the writer changes have, and so reads it without the lock. */
 static int write_on(struct parcel *p, const uint8_t *data, size_t len,
 		    struct bigm_error *err)
@@ -272,11 +285,6 @@ static int write_on(struct parcel *p, const uint8_t *data, size_t len,
 	return 0;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Takes what belongs to the present chunk, and checks that when it is all
  * there; returns how much it took. */
 static ssize_t take_chunk(struct parcel *p, const uint8_t *data, size_t len,
@@ -287,17 +295,21 @@ static ssize_t take_chunk(struct parcel *p, const uint8_t *data, size_t len,
 	size_t n = smaller(len, full - p->chunk_len);
 	uint8_t sum[PARCEL_SUM];
 
-	memcpy(p->chunk + p->chunk_len, data, n);
-	p->chunk_len += n;
-	if (p->chunk_len < full)
-		return (ssize_t)n;
-	SHA256(p->chunk, full, sum);
+	/* One that comes in one piece need not be gathered. */
+	if (n < full) {
+		memcpy(p->chunk + p->chunk_len, data, n);
+		p->chunk_len += n;
+		data = p->chunk;
+		if (p->chunk_len < full)
+			return (ssize_t)n;
+	}
+	SHA256(data, full, sum);
 	p->chunk_len = 0;
 	if (memcmp(sum, p->order.sums + number * PARCEL_SUM, PARCEL_SUM) != 0)
 		return error_set_retriable(err, BIGM_EPROTOCOL,
 					   "what came at %llu is not what was "
 					   "to come", (unsigned long long)p->have);
-	return write_on(p, p->chunk, full, err) < 0 ? BIGM_EIO : (ssize_t)n;
+	return write_on(p, data, full, err) < 0 ? BIGM_EIO : (ssize_t)n;
 }
 
 int parcel_append(struct parcel *p, const void *data, size_t len,

@@ -80,6 +80,8 @@ struct parcel *parcel_write(struct parcel_shelf *shelf,
 uint64_t parcel_have(struct parcel *parcel);
 /* For its writer: and those of a chunk that is not complete. */
 uint64_t parcel_got(struct parcel *parcel);
+/* For its writer: how many bytes complete the present chunk, or the parcel. */
+uint64_t parcel_lacks(struct parcel *parcel);
 /* The next bytes.  BIGM_EPROTOCOL names a chunk that is not what it should be,
  * and nothing of it is taken; BIGM_EEXHAUSTED: no room on the disk. */
 int parcel_append(struct parcel *parcel, const void *data, size_t len,

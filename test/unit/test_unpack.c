@@ -121,9 +121,12 @@ static int entries_of(const char *path)
 static struct image *unpack(struct fixture *f, struct bigm_error *err)
 {
 	struct intake_file file;
+	struct image *image;
 
 	assert_int_equal(intake_file_init(&file, f->fd, err), 0);
-	return bundle_intake.unpack(&file.source, f->root, NULL, err);
+	image = bundle_intake.unpack(&file.source, f->root, NULL, err);
+	free(file.piece);
+	return image;
 }
 
 static bool is_known(const struct fixture *f)

@@ -239,13 +239,13 @@ static struct image *toy_unpack(const struct intake_source *source,
 	AUTO_FREE char *program = xasprintf("%s/app", dir);
 	struct image *image;
 	AUTO_CLOSE int fd = -1;
-	char piece[4096];
+	const void *piece;
 	ssize_t n;
 
 	(void)store;
 	mkdir(coming, 0700);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
-	while ((n = source->read(source->data, piece, sizeof(piece), err)) > 0)
+	while ((n = source->next(source->data, &piece, err)) > 0)
 		if (files_write(fd, piece, (size_t)n) < 0)
 			abort();
 	if (n != 0 || rename(coming, dir) < 0) {
