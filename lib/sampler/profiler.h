@@ -13,7 +13,7 @@
  * A static program can load nothing; it is linked with libbigm_profile.a, and
  * has the same two.
  *
- * A program that is never profiled thus loads neither zlib nor protobuf-c,
+ * A program that is never profiled thus loads neither libdeflate nor protobuf-c,
  * which are in that library, and pays for what it samples only: see HACKING.md.
  */
 #ifndef SAMPLER_PROFILER_H
