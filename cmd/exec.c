@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/json.h"
 #include "cmd/attach.h"
 #include "cmd/ranks.h"
+#include "cmd/terminal.h"
 
 static const struct option_spec table[] = {
 	{ .name = "cluster", .letter = 'c', .kind = OPTION_TEXT, .value = "NAME",
@@ -23,7 +25,10 @@ static const struct option_spec table[] = {
 	{ .name = "keep-going", .letter = 'k',
 	  .help = "let the others go on when one fails, or is STOPPED",
 	  .offset = offsetof(struct run_options, keep_going) },
-	{ .name = "timeout", .letter = 't', .kind = OPTION_DURATION,
+	{ .name = "terminal", .letter = 't',
+	  .help = "lend the command our terminal: a shell, an editor",
+	  .offset = offsetof(struct run_options, terminal) },
+	{ .name = "timeout", .kind = OPTION_DURATION,
 	  .value = "TIME", .help = "end it after TIME (90, 1.5m, 2h)",
 	  .offset = offsetof(struct run_options, timeout_ms) },
 	{ 0 },
@@ -47,10 +52,47 @@ static int find(struct session *s, const void *data,
 	return attach_choose(s->cluster, e->which, machines, err);
 }
 
+/* What we add to the machine's environment; the user's word comes last, and
+ * counts. */
+static char **command_env(const struct run_options *options)
+{
+	const char *type = getenv("TERM");
+	char **wanted = run_expand_env(&options->env), **env;
+	size_t n = 0;
+
+	if (!options->terminal || type == NULL)
+		return wanted;
+	while (wanted[n] != NULL)
+		n++;
+	env = xcalloc(n + 2, sizeof(*env));
+	env[0] = xasprintf("TERM=%s", type);
+	memcpy(env + 1, wanted, n * sizeof(*env));
+	free(wanted);
+	return env;
+}
+
+static int check(const struct invocation *in, struct bigm_error *err)
+{
+	const struct run_options *options = in->options;
+	const struct option_words *words = &in->words;
+
+	if (words->nwords == 0 || words->nrest == 0)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "which %s? usage: bigm exec %s",
+				      words->nwords == 0 ? "machine" : "command",
+				      in->command->synopsis);
+	if (options->terminal && strcmp(words->words[0], "all") == 0)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "--terminal: there is one, and all machines "
+				      "cannot have it: name one");
+	return 0;
+}
+
 static int run(const struct invocation *in)
 {
 	const struct run_options *options = in->options;
 	const struct option_words *words = &in->words;
+	struct bigm_error err = BIGM_ERROR_INIT;
 	struct exec e = { .which = words->words[0], .wanted = options->dir };
 	struct session session = {
 		.in = in,
@@ -58,16 +100,17 @@ static int run(const struct invocation *in)
 		.attach = true,
 		.patient = true,
 	};
+	struct terminal terminal;
 	char **env;
 	int status;
 
-	if (words->nwords == 0 || words->nrest == 0)
-		return command_fail(in, STATUS_USAGE, "which %s? usage: bigm exec %s",
-				    words->nwords == 0 ? "machine" : "command",
-				    in->command->synopsis);
-	env = run_expand_env(&options->env);
+	if (check(in, &err) != 0 ||
+	    (options->terminal && terminal_init(&terminal, &err) != 0))
+		return command_fail(in, STATUS_USAGE, "%s", err.text);
+	env = command_env(options);
 	e.order = (struct ranks_order){
-		.rank = { .argv = words->rest, .env = env },
+		.rank = { .argv = words->rest, .env = env,
+			  .terminal = options->terminal ? &terminal : NULL },
 		.find = find,
 		.data = &e,
 		.needed = options->keep_going ? 1 : 0,
@@ -76,6 +119,8 @@ static int run(const struct invocation *in)
 						      : RANKS_INPUT_NONE,
 	};
 	status = ranks_run(&session, &e.order);
+	if (options->terminal)
+		terminal_release(&terminal);
 	json_strings_free(env);
 	free(e.dir);
 	return status;

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cmd/command.h"
 #include "cmd/rank_input.h"
+#include "cmd/terminal.h"
 #include "supervisor/ending.h"
 #include "supervisor/run.h"
 
@@ -42,6 +43,12 @@ static int append_spec(const struct rank *rank, struct buffer *out,
 	if (order->binary)
 		cJSON_AddBoolToObject(spec, "binary", true);
 	cJSON_AddBoolToObject(spec, "stdin", rank->input_fd >= 0);
+	if (order->terminal != NULL) {
+		AUTO_FREE char *terminal = terminal_size();
+
+		cJSON_AddItemToObject(spec, "terminal",
+				      json_parse(terminal, strlen(terminal), NULL));
+	}
 	text = json_print(spec);
 	return run_frame_append(out, 's', text, strlen(text), err);
 }
@@ -179,6 +186,12 @@ void rank_signal(struct rank *rank, int signal)
 	if (run_frame_append(&frame, 'k', text, strlen(text), NULL) == 0)
 		bigm_call_write(rank->call, buffer_data(&frame), frame.len, NULL);
 	buffer_release(&frame);
+}
+
+void rank_resize(struct rank *rank)
+{
+	if (rank->input != NULL)
+		rank_input_resize(rank->input);
 }
 
 void rank_cancel(struct rank *rank)

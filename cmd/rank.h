@@ -18,6 +18,7 @@ struct rank_order {
 	char *const *env; /* "K=V"; NULL: nothing but BIGM_RANK and its kin */
 	const char *dir;  /* NULL: the machine's own */
 	bool binary;	  /* the machine has been sent the program */
+	struct terminal *terminal; /* ours is lent to it; NULL: it is not */
 };
 
 struct rank_input;
@@ -54,6 +55,8 @@ void rank_end(struct rank *rank);
 /* Under the lock, while there is a call: sends the process's group a signal,
  * or ends it. */
 void rank_signal(struct rank *rank, int signal);
+/* The size of the terminal that is lent to it has changed. */
+void rank_resize(struct rank *rank);
 void rank_cancel(struct rank *rank);
 
 /* After all; false, and nothing is freed, when the thread that copies stdin

@@ -15,15 +15,18 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "cmd/input.h"
+#include "cmd/terminal.h"
 #include "supervisor/run.h"
 
 #define PIECE 65536u
 #define WAKE 255
+#define RESIZE 254
 
 struct rank_input {
 	struct rank *rank;
 	struct bigm_call *call;
-	int pipe[2]; /* of signals, a byte each; 0 is the end, WAKE none */
+	int pipe[2]; /* of signals, a byte each; 0 is the end, WAKE none,
+		      * RESIZE another size of the terminal */
 	_Atomic size_t credit; /* bytes that the machine has room for */
 	pthread_t thread;
 };
@@ -67,6 +70,11 @@ static bool pass_signal(struct rank_input *in)
 		return false;
 	if (signal == WAKE)
 		return true;
+	if (signal == RESIZE) {
+		AUTO_FREE char *size = terminal_size();
+
+		return send_frame(in, 't', size, strlen(size)) == 0;
+	}
 	snprintf(text, sizeof(text), "%d", signal);
 	return send_frame(in, 'k', text, strlen(text)) == 0;
 }
@@ -144,6 +152,11 @@ static void post(struct rank_input *in, uint8_t byte)
 void rank_input_signal(struct rank_input *in, int signal)
 {
 	post(in, (uint8_t)signal);
+}
+
+void rank_input_resize(struct rank_input *in)
+{
+	post(in, RESIZE);
 }
 
 int rank_input_grant(struct rank_input *in, size_t bytes,

@@ -16,6 +16,9 @@ void rank_input_close(struct rank *rank);
 /* Any thread; does not block.  Signal 0 is the end. */
 void rank_input_signal(struct rank_input *input, int signal);
 
+/* Any thread; does not block: the terminal's size has changed. */
+void rank_input_resize(struct rank_input *input);
+
 /* Any thread: the machine has taken so many bytes of what it was sent;
  * BIGM_EPROTOCOL when it cannot have. */
 int rank_input_grant(struct rank_input *input, size_t bytes,

@@ -13,6 +13,7 @@
 #include "base/wait.h"
 #include "cmd/input.h"
 #include "cmd/rank_input.h"
+#include "cmd/terminal.h"
 #include "machine/machine.h"
 #include "supervisor/ending.h"
 
@@ -230,8 +231,12 @@ static int run_program(struct place *place, struct bigm_error *err)
 	if (code == 0 && place->doomed)
 		rank_signal(rank, SIGTERM);
 	pthread_mutex_unlock(&all->lock);
+	if (code == 0 && rank->order->terminal != NULL)
+		terminal_lend(rank->order->terminal);
 	if (code == 0)
 		code = rank_run(rank, err);
+	if (rank->order->terminal != NULL)
+		terminal_take_back(rank->order->terminal);
 	if (rank->output_errnum != 0)
 		events_post(&all->session->events, EVENT_OUTPUT,
 			    rank->output_errnum);
@@ -328,12 +333,13 @@ static char *name_of(struct bigm_machine **machines, int n, int i)
 static void init_places(struct ranks *all, struct bigm_machine **machines)
 {
 	bool prefix = all->session->options->prefix;
+	bool lent = all->order->rank.terminal != NULL;
 
 	all->places = xcalloc((size_t)all->n, sizeof(*all->places));
 	lines_file_init(&all->out, STDOUT_FILENO,
-			prefix || isatty(STDOUT_FILENO), all->n);
+			prefix || (isatty(STDOUT_FILENO) && !lent), all->n);
 	lines_file_init(&all->err, STDERR_FILENO,
-			prefix || isatty(STDERR_FILENO), all->n);
+			prefix || (isatty(STDERR_FILENO) && !lent), all->n);
 	for (int i = 0; i < all->n; i++) {
 		struct place *place = &all->places[i];
 		struct rank *rank = &place->rank;
@@ -428,6 +434,16 @@ static void on_failed(struct session *s)
 	session_end_early(s, status, SIGTERM);
 }
 
+static void on_size(struct ranks *all)
+{
+	terminal_take_event(all->order->rank.terminal);
+	pthread_mutex_lock(&all->lock);
+	for (int i = 0; i < all->threads; i++)
+		if (all->places[i].rank.call != NULL)
+			rank_resize(&all->places[i].rank);
+	pthread_mutex_unlock(&all->lock);
+}
+
 static void on_event(struct session *s, const struct event *event)
 {
 	int number = 0;
@@ -441,6 +457,9 @@ static void on_event(struct session *s, const struct event *event)
 		break;
 	case EVENT_OUTPUT:
 		session_output_failed(s, event->value);
+		break;
+	case EVENT_FD:
+		on_size(s->data);
 		break;
 	case EVENT_INPUT:
 		session_fail(s, "cannot read standard input: %s",
@@ -521,6 +540,14 @@ static bool unread(struct session *s, uint64_t ns)
 			      lines_file_is_stuck(&all->err, ns));
 }
 
+static void leave(struct session *s)
+{
+	struct ranks *all = s->data;
+
+	if (all->order->rank.terminal != NULL)
+		terminal_take_back(all->order->rank.terminal);
+}
+
 /* A thread may hang in a write that nobody reads. */
 static bool idle(struct session *s)
 {
@@ -550,6 +577,7 @@ int ranks_run(struct session *session, const struct ranks_order *order)
 		.stop = stop,
 		.notice = on_notice,
 		.unread = unread,
+		.leave = leave,
 		.idle = idle,
 	};
 	struct ranks all = {
@@ -563,7 +591,7 @@ int ranks_run(struct session *session, const struct ranks_order *order)
 	buffer_init(&all.peers, UINT32_MAX);
 	session->work = &work;
 	session->data = &all;
-	session->fd = -1;
+	session->fd = order->rank.terminal != NULL ? order->rank.terminal->fd : -1;
 	status = session_run(session);
 	for (int i = 0; i < all.n; i++) {
 		lines_writer_release(&all.places[i].rank.out);

@@ -35,6 +35,7 @@ struct run_options {
 	int input;     /* of a job: enum run_input */
 	const char *output; /* of a job: a folder for what ranks print */
 	bool prefix;
+	bool terminal; /* of exec */
 	bool quiet; /* no word of how the machines come up */
 	bool keep_going; /* when one of many fails */
 	uint64_t timeout_ms; /* 0: none */

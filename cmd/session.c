@@ -43,6 +43,8 @@ static void begin_thread(struct session *s, void *(*fn)(void *))
 /* Nobody waits any longer: what is left sees our end, and ends as well. */
 static void __attribute__((noreturn)) leave(struct session *s)
 {
+	if (s->work->leave != NULL)
+		s->work->leave(s);
 	fflush(stdout);
 	_exit(s->status);
 }

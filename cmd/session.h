@@ -47,6 +47,8 @@ struct session_work {
 	/* Main thread: nobody has read for so long what it prints.  NULL: it is
 	 * not asked. */
 	bool (*unread)(struct session *session, uint64_t ns);
+	/* Main thread: the process is about to end, as it is.  NULL: nothing. */
+	void (*leave)(struct session *session);
 	/* After all: false while threads of the work still run. */
 	bool (*idle)(struct session *session);
 	/* It goes on when its cluster has been shut down: a driver may do that

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -182,6 +183,8 @@ static void __attribute__((noreturn)) child_main(struct child *c)
 	if (options->group && !options->session && setpgid(0, 0) < 0)
 		child_fail(c, STEP_GROUP, errno);
 	child_place_fds(c);
+	if (options->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+		child_fail(c, STEP_GROUP, errno);
 	if (options->dir && chdir(options->dir) < 0)
 		child_fail(c, STEP_DIR, errno);
 	child_limit_files(c);

@@ -35,6 +35,7 @@ struct process_options {
 	size_t nfds;		   /* 0, 1, 2 not listed become /dev/null */
 	bool inherit_stdio;	   /* instead: 0, 1, 2 not listed are ours */
 	bool session;		   /* setsid() */
+	bool terminal;		   /* and its stdin is its terminal */
 	bool group;		   /* setpgid(0, 0) */
 	bool keep_ignored;	   /* what we ignore the child ignores too, as
 				    * under nohup; else it begins with defaults */

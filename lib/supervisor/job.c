@@ -47,6 +47,7 @@ struct job {
 	int wait_status;
 	int open_handles;
 	bool started;
+	bool terminal;	 /* that is what the streams are */
 	bool listening;	 /* to its output */
 	bool input_over; /* the caller's stream has ended */
 	bool input_end;	 /* nothing comes behind input */
@@ -240,6 +241,17 @@ static void drop_input(struct job *job, size_t len)
 	job->granted += len;
 }
 
+/* A terminal does not end with what we close: who ends there types it. */
+static void end_input(struct job *job, struct job_stream *in)
+{
+	static const char end = '\4'; /* VEOF, unless the process changes it */
+
+	if (job->terminal && write(in->fd, &end, 1) < 0 && errno == EAGAIN)
+		uv_poll_start(&in->poll, UV_WRITABLE, stdin_ready);
+	else
+		stream_close(in);
+}
+
 /* Gives the process what it takes; what it does not read is not our error. */
 static void feed(struct job *job)
 {
@@ -261,7 +273,7 @@ static void feed(struct job *job)
 	if (in->fd < 0)
 		drop_input(job, job->input.len);
 	else if (job->input_end && job->input.len == 0)
-		stream_close(in);
+		end_input(job, in);
 	tell_granted(job);
 }
 
@@ -299,6 +311,22 @@ static int take_signal(struct job *job, const uint8_t *data, size_t len,
 
 /* ------------------------------------------------------------------ */
 /* The process                                                         */
+
+static int take_size(struct job *job, const uint8_t *data, size_t len,
+		     struct bigm_error *err)
+{
+	AUTO_JSON cJSON *json = json_parse(data, len, err);
+	struct winsize size;
+
+	if (!json || job_order_read_size(&size, json, err) < 0)
+		return err->code;
+	if (!job->terminal)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "it has no terminal that could have a size");
+	if (job->streams[OUT].fd >= 0)
+		ioctl(job->streams[OUT].fd, TIOCSWINSZ, &size);
+	return 0;
+}
 
 static void watch_streams(struct job *job, const int *ours)
 {
@@ -367,6 +395,7 @@ static int start_process(struct job *job, const struct job_order *order,
 	if (pid < 0)
 		return pid;
 	groups_add(&job->jobs->groups, &job->group, pid);
+	job->terminal = order->terminal;
 	watch_streams(job, ours);
 	job->watch = process_watch(job->jobs->loop, pid, process_ended, job,
 				   err);
@@ -403,13 +432,15 @@ static int take_order(struct job *job, const uint8_t *data, size_t len,
 static int take_frame(struct job *job, char kind, const uint8_t *data,
 		      size_t len, struct bigm_error *err)
 {
-	if (job->started != (kind != 's') || !strchr("sik", kind))
+	if (job->started != (kind != 's') || !strchr("sikt", kind))
 		return bigm_error_set(err, BIGM_EPROTOCOL,
 				      "a frame '%c' is out of place", kind);
 	if (kind == 'i')
 		return take_stdin(job, data, len, err);
 	if (kind == 'k')
 		return take_signal(job, data, len, err) < 0 ? -1 : 1;
+	if (kind == 't')
+		return take_size(job, data, len, err) < 0 ? -1 : 1;
 	job->started = true;
 	return take_order(job, data, len, err) < 0 ? -1 : 1;
 }

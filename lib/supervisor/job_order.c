@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -55,6 +57,32 @@ static int read_env(struct job_order *order, const cJSON *json,
 	return 0;
 }
 
+int job_order_read_size(struct winsize *size, const cJSON *json,
+			struct bigm_error *err)
+{
+	int64_t rows = 0, columns = 0;
+
+	if (bigm_json_get_int64(json, "rows", &rows, err) < 0 ||
+	    bigm_json_get_int64(json, "columns", &columns, err) < 0)
+		return error_prefix(err, "the terminal's size");
+	if (rows < 0 || rows > USHRT_MAX || columns < 0 || columns > USHRT_MAX)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "no terminal has %lld rows of %lld columns",
+				      (long long)rows, (long long)columns);
+	*size = (struct winsize){ .ws_row = (unsigned short)rows,
+				  .ws_col = (unsigned short)columns };
+	return 0;
+}
+
+static int read_terminal(struct job_order *order, const cJSON *json,
+			 struct bigm_error *err)
+{
+	const cJSON *size = cJSON_GetObjectItemCaseSensitive(json, "terminal");
+
+	order->terminal = size != NULL;
+	return size ? job_order_read_size(&order->size, size, err) : 0;
+}
+
 char *job_order_dir(const char *wanted, const struct image *image)
 {
 	const char *own = image ? image->dir : NULL;
@@ -76,7 +104,8 @@ int job_order_read(struct job_order *order, const cJSON *json,
 	if (read_argv(order, json, err) < 0 ||
 	    json_opt_string(json, "dir", &dir, err) < 0 ||
 	    json_opt_bool(json, "binary", &binary, err) < 0 ||
-	    json_opt_bool(json, "stdin", &order->wants_stdin, err) < 0)
+	    json_opt_bool(json, "stdin", &order->wants_stdin, err) < 0 ||
+	    read_terminal(order, json, err) < 0)
 		return BIGM_EINVALID;
 	if (binary) {
 		order->image = binary_uploaded(binaries, err);
@@ -129,6 +158,8 @@ pid_t job_order_spawn_on(const struct job_order *order,
 		.dir = order->dir,
 		.fds = fds,
 		.group = true,
+		.session = order->terminal,
+		.terminal = order->terminal,
 		.death_signal = SIGKILL,
 	};
 	pid_t pid;
@@ -143,11 +174,36 @@ pid_t job_order_spawn_on(const struct job_order *order,
 	return pid;
 }
 
+/* The same with a terminal: one descriptor for each of the two ways is ours. */
+static int make_terminal(const struct winsize *size, int *ours, int *theirs,
+			 struct bigm_error *err)
+{
+	int both[2], errnum;
+
+	for (int i = 0; i < STREAMS; i++)
+		ours[i] = theirs[i] = -1;
+	if (openpty(&both[0], &both[1], NULL, NULL, size) < 0)
+		return error_set_errno(err, errno, "cannot make a terminal");
+	ours[IN] = fcntl(both[0], F_DUPFD_CLOEXEC, 3);
+	ours[OUT] = fcntl(both[0], F_DUPFD_CLOEXEC, 3);
+	for (int i = 0; i < STREAMS; i++)
+		theirs[i] = fcntl(both[1], F_DUPFD_CLOEXEC, 3);
+	errnum = errno;
+	close_fds(both, 2);
+	if (ours[IN] >= 0 && ours[OUT] >= 0 && theirs[ERR] >= 0)
+		return 0;
+	close_fds(ours, STREAMS);
+	close_fds(theirs, STREAMS);
+	return error_set_errno(err, errnum, "cannot make a terminal");
+}
+
 pid_t job_order_spawn(const struct job_order *order, int ours[STREAMS],
 		      struct bigm_error *err)
 {
 	int theirs[STREAMS];
-	int rc = make_pipes(order->wants_stdin, ours, theirs, err);
+	int rc = order->terminal
+			 ? make_terminal(&order->size, ours, theirs, err)
+			 : make_pipes(order->wants_stdin, ours, theirs, err);
 	pid_t pid;
 
 	if (rc < 0)

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "supervisor/run.h"
 
-static const char kinds[] = "sikoexw";
+static const char kinds[] = "siktoexw";
 
 int run_frame_append(struct buffer *out, char kind, const void *data,
 		     size_t len, struct bigm_error *err)

@@ -4,14 +4,18 @@
  * Frames are those of base/frame.h.
  *
  *   in    's'  JSON {"argv": […], "env": ["K=V", …], "dir": "…",
- *		     "stdin": true, "binary": true}, first and once; env
+ *		     "stdin": true, "binary": true, "terminal": {"rows": R,
+		     "columns": C}}, first and once; env
  *		     amends the machine's ("K" alone removes); with binary the
  *		     program is the one that Setbinary brought, whatever
  *		     argv[0] says; dir defaults to the machine's, or to the
  *		     folder of a bundle, where it also begins if relative;
- *		     without stdin the process reads /dev/null
+ *		     without stdin the process reads /dev/null; with a
+ *		     terminal all three streams are one of its own, of that
+ *		     size, whose output is 'o', and the end of stdin is typed
  *	   'i'  bytes for stdin; an empty one, or the stream's end, ends stdin
  *	   'k'  JSON number: a signal for the process group
+ *	   't'  JSON {"rows": R, "columns": C}: its terminal has that size now
  *   out   'o'  bytes from stdout
  *	   'e'  bytes from stderr
  *	   'w'  JSON number: so many bytes of stdin were taken

@@ -261,3 +261,66 @@ n = array.array("i", [0]); fcntl.ioctl(9, termios.FIONREAD, n); sys.exit(n[0] < 
 	[ "$status" -eq 2 ]
 	[ "$output" = "bigm exec: hostname: arguments of the program stand after --: bigm exec m0 -- hostname" ]
 }
+
+# on_terminal COMMAND...: plays standard input against it.
+on_terminal() {
+	run python3 "$abs_top_srcdir/test/cli/terminal.py" "$@"
+}
+
+@test "--terminal gives the command one of its own, with our size and type" {
+	setup_cluster
+	export TERM=xterm
+	on_terminal "$BIGM" exec m0 -t -- env PS1='ready> ' sh -i <<-'END'
+		resize 30 100
+		expect ready>
+		send tty; echo "<$TERM>"; while ! stty size | grep '^30 100'; do sleep 0.1; done\r
+		expect 30 100
+		expect ready>
+		resize 41 120
+		send while ! stty size | grep '^41 120'; do sleep 0.1; done\r
+		expect 41 120
+		expect ready>
+		send exit 7\r
+	END
+	[ "$status" -eq 7 ]
+	[[ $output = */dev/pts/*'<xterm>'* ]]
+	[[ $output != *m0:* ]]
+}
+
+@test "what is typed there goes to the command, and Ctrl-C ends what it has in the foreground" {
+	setup_cluster
+	on_terminal "$BIGM" exec m0 -t -- env PS1='ready> ' sh -i <<-'END'
+		expect ready>
+		send trap 'echo got it' INT; echo now; sleep 1000\r
+		expect now
+		expect now
+		send \x03
+		expect got it
+		send \x04
+	END
+	[ "$status" -eq 130 ]
+}
+
+@test "the terminal is ours again, and as it was, when the command has ended or bigm is ended" {
+	setup_cluster
+	cat >lend <<-'END'
+		"$BIGM" exec m0 -t -- sh -c 'exit 3'
+		echo "status $?"
+		stty -a | grep -ow -- '-*icanon'
+		bash -c 'exec "$BIGM" exec m0 -t -- sh -c "kill -TERM $$; exec sleep 1000"'
+		echo "status $?"
+		stty -a | grep -ow -- '-*icanon'
+	END
+	on_terminal bash lend </dev/null
+	[ "$status" -eq 0 ]
+	[ "$(tr -d '\r' <<<"$output" | grep -v '^bigm')" = $'status 3\nicanon\nstatus 143\nicanon' ]
+}
+
+@test "a terminal is for one machine, and where we have one" {
+	setup_cluster
+	on_terminal "$BIGM" exec all -t -- sh </dev/null
+	[ "$status" -eq 2 ]
+	run_bigm exec m0 -t -- sh </dev/null
+	[ "$status" -eq 2 ]
+	[[ $output = *"no terminal"* ]]
+}

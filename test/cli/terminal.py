@@ -5,6 +5,7 @@ terminal.py COMMAND [ARGUMENT...] <SCRIPT
 Each line of the script is one step:
   expect TEXT   waits until TEXT is shown, after what the step before has waited for
   send TEXT     types TEXT, with Python's escapes: \\r, \\x03
+  resize R C    gives the terminal R rows of C columns
 Everything that is shown goes to stdout.  Exits as the command does (128 + signal); 99 when a text does not come.
 """
 import os
@@ -12,6 +13,7 @@ import pty
 import select
 import signal
 import sys
+import termios
 import time
 
 PATIENCE = 20
@@ -35,6 +37,9 @@ def play(fd, steps):
     shown, at = bytearray(), 0
     for step in steps:
         verb, text = step.rstrip("\n").split(" ", 1)
+        if verb == "resize":
+            termios.tcsetwinsize(fd, [int(n) for n in text.split()])
+            continue
         text = text.encode().decode("unicode_escape").encode("latin-1")
         if verb == "send":
             os.write(fd, text)

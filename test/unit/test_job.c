@@ -72,7 +72,7 @@ static struct run *run_raw(struct fixture *f)
 {
 	struct run *run = xcalloc(1, sizeof(*run));
 
-	run->frames.kinds = "sikoexw";
+	run->frames.kinds = "siktoexw";
 	run->frames.take = take_frame;
 	framed_call_start(&run->frames, f, "Supervisor.Run", 30000);
 	return run;

@@ -11,7 +11,7 @@
 
 #include "supervisor/run.h"
 
-static const char kinds[] = "sikoexw";
+static const char kinds[] = "siktoexw";
 
 static void frames_come_back_as_they_were(void **state)
 {
