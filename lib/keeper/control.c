@@ -27,10 +27,14 @@ static int method_status(struct bigm_request *req, const cJSON *arg,
 			 cJSON **reply, struct bigm_error *err)
 {
 	const char *use = NULL;
+	bool figures = false;
 
-	if (use_request_parse(arg, &use, err) < 0)
+	if (use_request_parse(arg, &use, err) < 0 ||
+	    json_opt_bool(arg, "figures", &figures, err) < 0)
 		return BIGM_EINVALID;
 	*reply = keeper_status(keeper_of(req), use);
+	if (figures)
+		keeper_add_figures(keeper_of(req), *reply);
 	return 0;
 }
 

@@ -189,6 +189,9 @@ void keeper_wipe(char *secret);
 /* As Keeper.Info; and the same with the machines. */
 cJSON *keeper_info(const struct keeper *k);
 cJSON *keeper_status(const struct keeper *k, const char *use);
+/* And for who looks at it again and again: what the machines have said of load,
+ * memory and calls, for which they are asked for a while (live.h). */
+void keeper_add_figures(struct keeper *k, cJSON *status);
 
 /* Adds the service "Keeper" to k->server. */
 int control_add(struct keeper *k, struct bigm_error *err);

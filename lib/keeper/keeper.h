@@ -94,7 +94,9 @@
  *		  machine that has answered a Keepalive and is not STOPPED has
  *		  "keepalive": {"times": ["NS", …], "next": seconds}: how long
  *		  its last ten answers took, the newest first, and when it is
- *		  asked next; with "program" and "bundle", paths, what it runs
+ *		  asked next; with "program" and "bundle", paths, what it runs;
+ *		  with {"figures": true} also "figures", as /live/data has
+ *		  them (live.h), which the machines are asked for from then on
  *	Tail      {"machines": […] (absent: all), "follow": true, "lines": -1,
  *		  "show": "usual", "all" (with boot output) or "failure" (only
  *		  of machines that failed to come up, keeper/boots.h)}

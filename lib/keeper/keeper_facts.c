@@ -7,6 +7,7 @@
 
 #include "debug/server.h"
 #include "keeper/core.h"
+#include "keeper/live.h"
 #include "keeper/member.h"
 #include "rpc/wire.h"
 
@@ -68,4 +69,16 @@ cJSON *keeper_status(const struct keeper *k, const char *use)
 		k->ops->describe_all(k->system, status);
 	cJSON_AddBoolToObject(status, "used", *k->loan.token != '\0');
 	return status;
+}
+
+void keeper_add_figures(struct keeper *k, cJSON *status)
+{
+	cJSON *machine;
+	uint64_t index;
+
+	live_want(k->live);
+	cJSON_ArrayForEach(machine, cJSON_GetObjectItemCaseSensitive(
+					    status, "machines"))
+		if (bigm_json_get_uint64(machine, "index", &index, NULL) == 0)
+			live_add_figures(k->live, (int)index, machine);
 }

@@ -68,14 +68,14 @@ static void add_keepalive(cJSON *row, const struct member *m)
 	add_number(row, "beats", (double)m->pulse.beats);
 }
 
-static void add_figures(cJSON *row, const struct member *m,
+static void add_figures(cJSON *row, const struct keeper *k,
 			const struct live_figures *f)
 {
 	const struct {
 		const char *name;
 		double value;
 	} all[] = {
-		{ "at", since(m->keeper, f->at_ns) }, { "load", f->load },
+		{ "at", since(k, f->at_ns) }, { "load", f->load },
 		{ "used", f->mem_used },	      { "total", f->mem_total },
 		{ "resident", f->resident },	      { "calls", f->calls },
 		{ "errors", f->errors },	      { "time", f->time_s },
@@ -88,6 +88,12 @@ static void add_figures(cJSON *row, const struct member *m,
 	figures = cJSON_AddObjectToObject(row, "figures");
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		add_number(figures, all[i].name, all[i].value);
+}
+
+void live_add_figures(const struct live *live, int index, cJSON *json)
+{
+	if ((size_t)index < live->nrows)
+		add_figures(json, live->k, &live->rows[index]->figures);
 }
 
 /* One machine, as /live/data has it.  Times are in ms since the cluster
@@ -113,7 +119,7 @@ static char *live_row(const struct member *m, const struct live_figures *f)
 	add_number(row, "running", since(m->keeper, m->running_ns));
 	add_phases(row, m);
 	add_keepalive(row, m);
-	add_figures(row, m, f);
+	add_figures(row, m->keeper, f);
 	if (m->launch && m->keeper->ops->describe)
 		m->keeper->ops->describe(m->launch, row);
 	text = json_print(row);
@@ -121,15 +127,13 @@ static char *live_row(const struct member *m, const struct live_figures *f)
 	return text;
 }
 
-static void grow(struct live *live)
+void live_grow(struct live *live)
 {
 	size_t n = live->k->nmembers;
 
 	live->rows = xrealloc(live->rows, (n + 1) * sizeof(*live->rows));
-	for (; live->nrows < n; live->nrows++) {
+	for (; live->nrows < n; live->nrows++)
 		live->rows[live->nrows] = xcalloc(1, sizeof(struct live_row));
-		live->rows[live->nrows]->live = live;
-	}
 }
 
 static void make_rows(struct live *live)
@@ -140,7 +144,7 @@ static void make_rows(struct live *live)
 		return;
 	live->made_ns = now;
 	live->gen++;
-	grow(live);
+	live_grow(live);
 	for (size_t i = 0; i < live->nrows; i++) {
 		struct live_row *row = live->rows[i];
 		char *text = live_row(live->k->members[i], &row->figures);
@@ -203,7 +207,7 @@ static void answer_data(struct debug_errand *errand)
 	const char *comma = "";
 
 	make_rows(live);
-	live_figures_want(live);
+	live_want(live);
 	buffer_appendf(&q->answer, NULL,
 		       "{\"gen\":%" PRIu64 ",\"facts\":%s,\"machines\":[",
 		       live->gen, facts);
@@ -371,6 +375,7 @@ struct live *live_new(struct keeper *k)
 	struct live *live = xcalloc(1, sizeof(*live));
 
 	live->k = k;
+	live_figures_init(live);
 	return live;
 }
 

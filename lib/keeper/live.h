@@ -10,16 +10,16 @@
  *			N, as much as goes into LIVE_LOG_BYTES; "skipped" when there
  *			was more
  *
- * Nothing of it costs anything while nobody looks.  While somebody does, each
- * machine that runs is asked for its figures (Supervisor.Expvars) every
- * LIVE_FIGURES_MS, spread over that time, and rows are made anew at most every
- * LIVE_ROWS_MS, however many look.
+ * Nothing of it costs anything while nobody looks.  While somebody does, there
+ * is a survey (survey.h) every LIVE_FIGURES_MS, and rows are made anew at most
+ * every LIVE_ROWS_MS, however many look.
  *
  * Loop thread, but for the handlers.
  */
 #ifndef KEEPER_LIVE_H
 #define KEEPER_LIVE_H
 
+#include "base/json.h"
 #include "debug/pages.h"
 
 #define LIVE_ROWS_MS 400
@@ -33,6 +33,12 @@ struct live;
 
 /* Before anybody asks. */
 struct live *live_new(struct keeper *k);
+
+/* Somebody looks: machines are asked for their figures, for a while. */
+void live_want(struct live *live);
+/* Adds the "figures" of a machine, as /live/data has them; nothing when it has
+ * not said any. */
+void live_add_figures(const struct live *live, int index, cJSON *json);
 /* The loop does not run any more: asks nobody.  NULL will do, here and below. */
 void live_end(struct live *live);
 /* When no handler runs any more. */

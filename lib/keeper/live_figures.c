@@ -2,16 +2,14 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "keeper/core.h"
 #include "keeper/live_private.h"
 #include "keeper/member.h"
 
-/* So often some of the machines are asked, so that all are in LIVE_FIGURES_MS. */
-#define SLICE_MS 100
 /* Nobody has looked for so long: the page has gone. */
 #define IDLE_MS 10000
-#define CALL_MS 10000
+/* Answers that are read in one turn of the loop. */
+#define SLICE 32
 
 #define NS_PER_MS 1000000ull
 
@@ -51,7 +49,7 @@ static void add_calls(struct live_figures *f, const cJSON *calls)
 	}
 }
 
-static void take(struct live_figures *f, const cJSON *reply)
+static void take(struct live_figures *f, uint64_t at_ns, const cJSON *reply)
 {
 	const cJSON *memory = inside(reply, "memory");
 	const cJSON *load = inside(inside(reply, "load"), "averages");
@@ -59,7 +57,7 @@ static void take(struct live_figures *f, const cJSON *reply)
 
 	bigm_json_get_double(cJSON_GetArrayItem(load, 0), NULL, &one, NULL);
 	*f = (struct live_figures){
-		.at_ns = clock_wall_ns(),
+		.at_ns = at_ns,
 		.load = one,
 		.mem_used = number(inside(memory, "system"), "used"),
 		.mem_total = number(inside(memory, "system"), "total"),
@@ -68,68 +66,84 @@ static void take(struct live_figures *f, const cJSON *reply)
 	add_calls(f, inside(reply, "calls"));
 }
 
-static void on_figures(struct bigm_call *call, void *data)
+static void read_entry(struct live *live, const struct survey_entry *entry)
 {
-	struct live_row *row = data;
+	AUTO_JSON cJSON *said = NULL;
 
-	if (bigm_call_status(call, NULL) == 0) {
-		AUTO_JSON cJSON *reply = bigm_call_take_reply(call);
-
-		take(&row->figures, reply);
-	}
-	row->call = NULL;
-	bigm_call_free(call);
+	if (entry->machine < 0 || (size_t)entry->machine >= live->nrows ||
+	    !entry->text)
+		return;
+	said = json_parse(entry->text, entry->len, NULL);
+	if (cJSON_IsObject(said))
+		take(&live->rows[entry->machine]->figures, entry->at_ns, said);
 }
 
-static void ask(struct live_row *row, const struct member *m)
+static void on_reading(struct loop_task *task)
 {
-	const struct bigm_call_options options = {
-		.size = sizeof(options),
-		.timeout_ms = CALL_MS,
-		.on_done = on_figures,
-		.data = row,
-	};
+	struct live *live = loop_container(task, struct live, reading);
 
-	if (m->state == BIGM_RUNNING && !m->stopping && !row->call)
-		row->call = rpc_call_start(m->client, "Supervisor.Expvars",
-					   NULL, 0, &options);
+	if (!live->survey)
+		return;
+	for (int n = 0; n < SLICE && live->read < live->survey->n; n++)
+		read_entry(live, &live->survey->entries[live->read++]);
+	if (live->read < live->survey->n) {
+		loop_post(live->k->loop, task);
+		return;
+	}
+	survey_release(live->survey);
+	live->survey = NULL;
+}
+
+static void ask(struct live *live)
+{
+	live->asking = true;
+	survey_ask(live->k->surveyor, &live->asker);
 }
 
 static void on_timer(struct loop_timer *timer)
 {
 	struct live *live = loop_container(timer, struct live, timer);
-	size_t n = live->nrows * SLICE_MS / LIVE_FIGURES_MS + 1;
 
-	if (loop_now_ns() - live->asked_ns > IDLE_MS * NS_PER_MS ||
-	    live->k->phase != KEEPER_UP)
-		return;
-	/* Few are asked not more often than many. */
-	for (; n > 0 && live->next < live->nrows; n--, live->next++)
-		ask(live->rows[live->next], live->k->members[live->next]);
-	if (++live->turn >= LIVE_FIGURES_MS / SLICE_MS) {
-		live->turn = 0;
-		live->next = 0;
-	}
-	loop_timer_start(live->k->loop, &live->timer, SLICE_MS, on_timer);
+	if (loop_now_ns() - live->asked_ns <= IDLE_MS * NS_PER_MS &&
+	    live->k->phase == KEEPER_UP)
+		ask(live);
 }
 
-void live_figures_want(struct live *live)
+static void on_survey(struct survey_asker *asker, const struct survey *survey)
+{
+	struct live *live = loop_container(asker, struct live, asker);
+
+	live->asking = false;
+	if (live->over)
+		return;
+	survey_release(live->survey);
+	live->survey = survey_hold(survey);
+	live->read = 0;
+	live_grow(live);
+	loop_post(live->k->loop, &live->reading);
+	loop_timer_start(live->k->loop, &live->timer, LIVE_FIGURES_MS,
+			 on_timer);
+}
+
+void live_want(struct live *live)
 {
 	live->asked_ns = loop_now_ns();
-	if (loop_timer_active(&live->timer))
-		return;
-	live->next = 0;
-	live->turn = 0;
-	loop_timer_start(live->k->loop, &live->timer, 0, on_timer);
+	if (!live->asking && !live->over && !loop_timer_active(&live->timer))
+		ask(live);
+}
+
+void live_figures_init(struct live *live)
+{
+	live->asker.done = on_survey;
+	live->reading.fn = on_reading;
 }
 
 void live_end(struct live *live)
 {
 	if (!live)
 		return;
+	live->over = true;
 	loop_timer_stop(live->k->loop, &live->timer);
-	for (size_t i = 0; i < live->nrows; i++) {
-		bigm_call_free(live->rows[i]->call);
-		live->rows[i]->call = NULL;
-	}
+	survey_release(live->survey);
+	live->survey = NULL;
 }

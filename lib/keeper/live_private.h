@@ -6,6 +6,7 @@
 #define KEEPER_LIVE_PRIVATE_H
 
 #include "keeper/live.h"
+#include "keeper/survey.h"
 #include "loop/loop.h"
 
 /* What a machine said last. */
@@ -17,9 +18,7 @@ struct live_figures {
 };
 
 struct live_row {
-	struct live *live;
 	struct live_figures figures;
-	struct bigm_call *call; /* for them, under way */
 	uint64_t gen;		/* when it became what it is */
 	char *text;		/* a JSON object */
 };
@@ -31,12 +30,18 @@ struct live {
 	uint64_t gen;
 	uint64_t made_ns;  /* the rows; monotonic */
 	uint64_t asked_ns; /* somebody looked; monotonic */
-	struct loop_timer timer;
-	size_t next; /* whom the timer asks */
-	int turn;    /* of LIVE_FIGURES_MS */
+	struct loop_timer timer; /* until the next survey */
+	struct survey_asker asker;
+	bool asking;
+	bool over; /* nobody is asked any more */
+	const struct survey *survey; /* being read; NULL: none */
+	size_t read;		     /* so many of its entries */
+	struct loop_task reading;
 };
 
-/* Somebody looks: the machines are asked for their figures for a while. */
-void live_figures_want(struct live *live);
+/* There is a row for each machine. */
+void live_grow(struct live *live);
+
+void live_figures_init(struct live *live);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "keeper/core.h"
 #include "keeper/member.h"
@@ -134,6 +135,7 @@ static void take_text(struct survey_entry *entry, const char *text, size_t len)
 	memcpy(entry->text, text, len);
 	entry->text[len] = '\0';
 	entry->len = len;
+	entry->at_ns = clock_wall_ns();
 }
 
 static void answered(struct question *q)
@@ -192,6 +194,7 @@ static void ask_driver(struct surveyor *s, size_t i)
 	struct reporter *r = s->k->reporters.first;
 	struct question *q = &s->questions[i];
 
+	q->entry->machine = -1;
 	q->entry->name = i == 0 ? xstrdup("driver") :
 				  xasprintf("driver-%zu", i + 1);
 	for (size_t at = 0; r && at < i; at++)
@@ -218,6 +221,7 @@ static void ask_machine(struct surveyor *s, size_t i)
 	const struct member *m = s->k->members[i - s->ndrivers];
 	struct question *q = &s->questions[i];
 
+	q->entry->machine = m->index;
 	q->entry->name = xstrdup(m->name);
 	q->entry->facts = member_status(m);
 	if (m->state != BIGM_RUNNING || !m->client) {

@@ -22,9 +22,11 @@ struct surveyor;
 
 struct survey_entry {
 	char *name;   /* "m0"; "driver", "driver-2", … */
+	int machine;  /* its index; -1: none */
 	cJSON *facts; /* as Keeper.Status has them; NULL: it is no machine */
 	char *text;   /* what it said, not yet parsed; NULL: nothing, */
 	size_t len;
+	uint64_t at_ns; /* wall clock: when */
 	char note[200]; /* and why */
 };
 
