@@ -1,3 +1,4 @@
+# shellcheck disable=SC2030,SC2031 # bats runs each test in a subshell
 # The cloud on one's desk (test/ec2/cloud), whose instances really boot, by awscli and ssh alone.
 load common
 load ../ec2/cloud
@@ -78,36 +79,149 @@ END
     [ -z "$(find "$DIR/cloud" -maxdepth 1 -type d -name 'i-*')" ]
 }
 
-# is_booting ID: its systemd says something.
-is_booting() {
-    [ -s "$DIR/cloud/$1.console" ]
+# ---- Kills: each has a cloud of its own, all at once ----
+
+# part NAME: the process of the cloud with that name.
+part() {
+    local first
+    first=$(cat "$DIR/$CLOUD/first")
+    case $1 in
+    guard) cat "$DIR/$CLOUD/guard" ;;
+    unshare) ps -o ppid= -p "$first" ;;
+    first) echo "$first" ;;
+    service) pgrep -P "$first" -f "inside $DIR/$CLOUD " ;;
+    dhcp) pgrep -P "$(part service)" dnsmasq ;;
+    instance) pgrep -P "$(part service)" systemd-nspawn ;;
+    esac
 }
 
-# kill_cloud NAME: the guard or the first process of the namespaces, once an instance boots.
-kill_cloud() {
+# boot_one: a cloud with an instance that has booted so far that one could log in, and has a volume. Sets `id`, and
+# `namespaces`, those of the cloud and of the instance.
+boot_one() {
     cloud up
     id=$(launch 1 --instance-type m3.medium --block-device-mappings 'DeviceName=/dev/sdb,Ebs={VolumeSize=16,VolumeType=gp3}')
-    eventually 100 is_booting "$id"
-    kill -KILL "$(cat "$DIR/cloud/$1")"
+    eventually 100 grep -q "Started ssh.service" "$DIR/$CLOUD/$id.console"
+    losetup -a | grep -F "$DIR/$CLOUD/"
+    namespaces=$(namespaces_of "$(part first)" "$(pgrep -P "$(part instance)")")
+    # An instance has some of its own.
+    [ "$(wc -l <<<"$namespaces")" -gt 3 ]
 }
 
-@test "a cloud whose guard is killed goes, and leaves nothing" {
-    kill_cloud guard
+namespaces_of() {
+    local pid
+    for pid; do
+        readlink "/proc/$pid/ns"/{net,mnt,pid}
+    done | sort -u
+}
+
+# No process is in one of these any more, so that they are gone with all their mounts and links.
+no_namespace_is_left() {
+    ! find /proc -mindepth 3 -maxdepth 3 -path '/proc/[0-9]*/ns/*' -printf '%l\n' 2>/dev/null | grep -Fx "$namespaces"
+}
+
+nothing_stays() {
     eventually 100 nothing_of_cloud
+    eventually 100 no_namespace_is_left
 }
 
-@test "a cloud whose first process is killed goes, and leaves nothing" {
-    kill_cloud first
-    eventually 100 nothing_of_cloud
+# It goes by itself.
+kill_guard() { kill_part guard; }
+kill_unshare() { kill_part unshare; }
+kill_first() { kill_part first; }
+kill_service() { kill_part service; }
+
+kill_part() {
+    boot_one
+    kill -KILL "$(part "$1")"
+    nothing_stays
 }
 
-@test "of a cloud that is killed as a whole the next command removes what is left" {
-    cloud up
-    kill -STOP "$(cat "$DIR/cloud/guard")"
-    kill -KILL "$(cat "$DIR/cloud/first")" "$(cat "$DIR/cloud/guard")"
+in_network() {
+    [ "$(readlink "/proc/$1/ns/net")" = "$(readlink "/proc/$(part first)/ns/net")" ]
+}
+
+# It goes on, until the instance itself is killed; and goes down as ever.
+kill_others() {
+    local run
+    boot_one
+    "$abs_top_srcdir/test/ec2/cloud" --dir "$DIR/$CLOUD" run -- sleep 1000 3>&- &
+    run=$!
+    eventually 60 in_network "$run"
+    kill -KILL "$run" "$(part dhcp)"
+    is "$id" state running
+    kill -KILL "$(part instance)"
+    eventually 100 is "$id" state terminated
+    is "$id" reason Server.InternalError
+    ! losetup -a | grep -F "$DIR/$CLOUD/" || return 1
+    cloud down
+    nothing_stays
+}
+
+# How far it came is left to chance; what it has begun either is there or is not.
+kill_up() {
+    "$abs_top_srcdir/test/ec2/cloud" --dir "$DIR/$CLOUD" up 3>&- &
+    eventually 60 test -e "$DIR/$CLOUD/log"
+    kill -KILL $!
+    cloud down
+    nothing_of_cloud
+}
+
+# Nobody is left who could remove anything: the next command does.
+kill_all() {
+    boot_one
+    kill -STOP "$(part guard)"
+    kill -KILL "$(part first)" "$(part guard)"
+    eventually 100 no_namespace_is_left
     run cloud status
     [ "$status" -eq 1 ]
     cloud down
-    nothing_of_cloud
+    nothing_stays
+    # None is no error.
     cloud down
+}
+
+clean_up() {
+    local name
+    for name in cloud $(cd "$DIR" && printf '%s\n' kill_*.lock | sed 's/\.lock$//'); do
+        CLOUD=$name cloud down && CLOUD=$name nothing_of_cloud || return 1
+    done
+}
+
+@test "whichever of its processes is killed, nothing of a cloud stays" {
+    local kill failed=''
+    local -A kills=()
+    for kill in kill_guard kill_unshare kill_first kill_service kill_others kill_up kill_all; do
+        (trap - DEBUG; set -x; CLOUD=$kill "$kill") >"$kill.log" 2>&1 3>&- &
+        kills[$kill]=$!
+    done
+    for kill in "${!kills[@]}"; do
+        wait "${kills[$kill]}" || failed+=" $kill"
+    done
+    for kill in $failed; do
+        echo "== $kill"
+        tail -n 25 "$kill.log"
+    done
+    [ -z "$failed" ]
+}
+
+# cannot TEXT COMMAND...: it ends as automake's "skipped", and says why.
+cannot() {
+    local text=$1
+    shift
+    run "$@"
+    echo "$output"
+    [ "$status" -eq 77 ]
+    [[ $output == "cloud: $text"* ]]
+}
+
+@test "a host that cannot boot instances says why" {
+    local command=$abs_top_srcdir/test/ec2/cloud
+    cannot "only root can make namespaces" unshare --user "$command" --dir "$DIR/cloud" up
+    cannot "missing Debian packages: curl dnsmasq-base iproute2 mmdebstrap systemd-container" \
+        env PATH=/nowhere "$command" --dir "$DIR/cloud" up
+    cannot "$DIR/none has no tree to boot from" env CLOUD_CACHE="$DIR/none" "$command" check
+    # And so do the tests, each of them.
+    run env CLOUD_CACHE="$DIR/none" bats --tap "$abs_top_srcdir/test/cli/faults.bats"
+    [ "$status" -eq 0 ]
+    [[ ${lines[1]} == "ok 1 each fault"*" # skip cloud: $DIR/none has no tree to boot from; cloud base makes it" ]]
 }

@@ -12,6 +12,8 @@ need_cloud() {
     reason=$("$abs_top_srcdir/test/ec2/cloud" check 2>&1) || skip_all "$reason"
     # Some seconds on a host that has nothing else to do: systemd and cloud-init take their time.
     export BATS_TEST_TIMEOUT=300
+    # A look takes half a second of processor time, which who is waited for could use.
+    export PAUSE=0.5
 }
 
 # The same for bigm on these instances.
@@ -25,19 +27,22 @@ clean_up() {
     cloud down && nothing_of_cloud
 }
 
+# Where there are several beside each other, CLOUD is the name of the one that is meant.
 cloud() {
-    "$abs_top_srcdir/test/ec2/cloud" --dir "$DIR/cloud" "$@" 3>&-
+    "$abs_top_srcdir/test/ec2/cloud" --dir "$DIR/${CLOUD:-cloud}" "$@" 3>&-
 }
 
-# No folder, lock, cgroup or loop device. What processes are left is seen by the test's teardown.
+# No folder, lock, mount, loop device, or cgroup, and so no process of an instance. Others are seen by the test's teardown.
 nothing_of_cloud() {
-    [ ! -e "$DIR/cloud" ] && [ ! -e "$DIR/cloud.lock" ] && ! losetup -a | grep -F "$DIR" && ! cgroup_of_cloud
+    local folder=$DIR/${CLOUD:-cloud}
+    [ ! -e "$folder" ] && [ ! -e "$folder.lock" ] && ! grep -F "$folder/" /proc/mounts && ! losetup -a | grep -F "$folder/" &&
+        ! cgroup_of_cloud
 }
 
 cgroup_of_cloud() {
     local place
     place=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-    ls -d "$place/bigm-cloud-$(printf %s "$DIR/cloud" | sha256sum | cut -c1-12)" 2>/dev/null
+    ls -d "$place/bigm-cloud-$(printf %s "$DIR/${CLOUD:-cloud}" | sha256sum | cut -c1-12)" 2>/dev/null
 }
 
 # what_is_left all|free: what costs money or lets somebody in, or, of instances that are on their way out, nothing yet. The

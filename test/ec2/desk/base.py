@@ -93,7 +93,8 @@ def build(folder, tree, packages, *options_of_mmdebstrap):
     sources = [file for file in ["/etc/apt/sources.list", *sorted(glob.glob("/etc/apt/sources.list.d/*.list")),
                                  *sorted(glob.glob("/etc/apt/sources.list.d/*.sources"))]
                if os.path.exists(file) and os.path.getsize(file)]
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", "--include=" + packages, "--aptopt=" + options,
+    # It goes with us, and all that it has begun with it.
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", "--include=" + packages, "--aptopt=" + options,
                "--dpkgopt=force-unsafe-io", *options_of_mmdebstrap,
                platform.freedesktop_os_release()["VERSION_CODENAME"], tree, *sources]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=BUILD_SECONDS,

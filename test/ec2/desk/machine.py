@@ -125,8 +125,11 @@ class Machine:
     def run(self):
         command = self.command()
         with open(self.console_file, "wb") as console:
-            while self.boot(command, console) == REBOOT:
-                pass
+            status = REBOOT
+            while status == REBOOT:
+                status = self.boot(command, console)
+            if status and status < 0 and not self.stopping:
+                self.failure = "its container was killed"
 
     def boot(self, command, console):
         """What it ended with, or None when it was stopped before."""
