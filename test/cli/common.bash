@@ -7,6 +7,9 @@
 # How long what a test has started may take to go away, in seconds.
 LEAK_GRACE=2
 
+# How long eventually waits between two looks, in seconds.
+: "${PAUSE:=0.02}"
+
 setup() {
     [ -z "${SKIP_ALL:-}" ] || skip "$SKIP_ALL"
     DIR=$(mktemp -d /tmp/bigm-test.XXXXXX)
@@ -53,7 +56,7 @@ eventually() {
     shift
     until "$@"; do
         ((${EPOCHREALTIME/[.,]/} < deadline)) || return 1
-        sleep 0.02
+        sleep "$PAUSE"
     done
 }
 

@@ -310,7 +310,7 @@ misses_keepalive() {
     cloud control faults '[{"action": "metadata:*/user-data", "match": {"Tag.fault": "user-data"},
         "body": "#cloud-config\nwrite_files: [\n"}]'
     for fault in killed_early killed_late second_boot wrong_digest failing_user_data no_sshd no_capacity lost_host spot saver partition; do
-        (set -x; "$fault"; echo "$SECONDS" >"$fault.seconds") >"$fault.log" 2>&1 3>&- &
+        (trap - DEBUG; set -x; "$fault"; echo "$SECONDS" >"$fault.seconds") >"$fault.log" 2>&1 3>&- &
         faults[$fault]=$!
     done
     for fault in "${!faults[@]}"; do
