@@ -13,14 +13,22 @@ struct status_options {
 	bool json;
 	bool watch;
 	uint64_t interval_ms;
+	int sort; /* an index of status_columns */
 };
 
-/* The facts of one cluster (name NULL: the only one), or of all, as a list;
- * empty when there is none and none was named.  NULL with *err.  Blocks. */
-cJSON *status_fetch(const char *name, bool all, struct bigm_error *err);
+struct status_view;
 
-/* As tables; lines are cut at the width (0: never). */
-void status_print(const cJSON *clusters, size_t width, bool colour, FILE *out);
+/* The facts of one cluster (name NULL: the only one), or of all, as a list;
+ * empty when there is none and none was named; with figures, what machines said
+ * last of load, memory and calls, for which they are asked for a while.  NULL
+ * with *err.  Blocks. */
+cJSON *status_fetch(const char *name, bool all, bool figures,
+		    struct bigm_error *err);
+
+/* As tables; lines are cut at the width (0: never).  With a view
+ * (cmd/status_columns.h), sorted, and with figures; NULL: without. */
+void status_print(const cJSON *clusters, const struct status_view *view,
+		  size_t width, bool colour, FILE *out);
 
 /* --watch.  Returns the exit status. */
 int status_watch(const struct invocation *in);

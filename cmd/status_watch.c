@@ -4,25 +4,18 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "cmd/events.h"
+#include "cmd/screen.h"
 #include "cmd/status.h"
+#include "cmd/status_columns.h"
 #include "cmd/table.h"
 #include "loop/loop.h"
-
-#define ENTER_SCREEN "\033[?1049h\033[?25l"
-#define LEAVE_SCREEN "\033[?25h\033[?1049l"
-#define HOME "\033[H"
-#define CLEAR_LINE "\033[K"
-#define CLEAR_REST "\033[J"
 
 /* A cluster that goes while we look at it may answer with an error once. */
 #define PATIENCE 2
@@ -34,8 +27,11 @@ struct watch {
 	const struct invocation *in;
 	const struct status_options *options;
 	struct events events;
-	int terminal_fd; /* signals of a terminal, or stdout's; see events */
-	bool screen;	 /* stdout is a terminal that can be drawn on */
+	bool on_screen;
+	struct screen screen;
+	struct status_view view;
+	size_t skipped;	 /* machines above what the screen shows */
+	int fd;		 /* the screen's, or stdout's; see events */
 	uint64_t due_ns; /* of the next look; 0 while one is under way */
 	pthread_t thread;
 	char *name;	 /* the cluster, once known */
@@ -44,62 +40,8 @@ struct watch {
 	cJSON *looked;	 /* by the thread; NULL: error */
 	struct bigm_error error;
 	int failures;	 /* in a row */
+	bool ended;	 /* the cluster */
 };
-
-/* ------------------------------------------------------------------ */
-/* The terminal                                                        */
-
-static bool is_screen(void)
-{
-	const char *term = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && term != NULL && *term != '\0' &&
-	       strcmp(term, "dumb") != 0;
-}
-
-static void put(const char *text)
-{
-	fputs(text, stdout);
-	fflush(stdout);
-}
-
-static int terminal_signals(struct bigm_error *err)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGWINCH);
-	sigaddset(&set, SIGTSTP);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (fd < 0)
-		error_set_errno(err, errno, "cannot wait for signals");
-	return fd;
-}
-
-/* Draws the text, cut where the screen ends.  Nothing is cleared behind the
- * last character of a line: it may be the screen's last column. */
-static void draw(const char *text)
-{
-	struct winsize size = { .ws_row = 0 };
-
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	fputs(HOME, stdout);
-	for (unsigned row = 1; *text != '\0'; row++) {
-		size_t len = strcspn(text, "\n");
-
-		fputs(CLEAR_LINE, stdout);
-		fwrite(text, 1, len, stdout);
-		text += text[len] == '\n' ? len + 1 : len;
-		if (row == size.ws_row) {
-			put("");
-			return;
-		}
-		fputs("\r\n", stdout);
-	}
-	put(CLEAR_REST);
-}
 
 /* ------------------------------------------------------------------ */
 /* Showing                                                             */
@@ -120,7 +62,8 @@ static char *render(const struct watch *w)
 		alloc_failed();
 	if (cJSON_GetArraySize(w->list) == 0)
 		fputs("no cluster\n", out);
-	status_print(w->list, table_width(), table_wants_colour(STDOUT_FILENO), out);
+	status_print(w->list, w->on_screen ? &w->view : NULL, table_width(),
+		     table_wants_colour(STDOUT_FILENO), out);
 	if (fclose(out) != 0)
 		alloc_failed();
 	return text;
@@ -146,32 +89,101 @@ static char *essence(const struct watch *w)
 	return json_print(list);
 }
 
+/* What stays when one scrolls: the cluster, and the columns' titles. */
+#define TITLE_LINES 2
+
+static const char *behind_lines(const char *text, size_t n)
+{
+	for (; n > 0 && *text != '\0'; n--) {
+		text += strcspn(text, "\n");
+		text += *text == '\n';
+	}
+	return text;
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text != '\0'; n++)
+		text = behind_lines(text, 1);
+	return n;
+}
+
+/* Lines of machines that are on the screen; the last one has the keys. */
+static size_t room(void)
+{
+	size_t columns, rows;
+
+	screen_size(&columns, &rows);
+	return rows > TITLE_LINES + 1 ? rows - TITLE_LINES - 1 : 1;
+}
+
+static void draw(struct watch *w, const char *text)
+{
+	const char *machines = behind_lines(text, TITLE_LINES);
+	size_t n = count_lines(machines), most = n > room() ? n - room() : 0;
+	AUTO_FREE char *help = status_view_help(), *shown = NULL;
+	size_t columns, rows;
+
+	screen_size(&columns, &rows);
+	if (columns < strlen(help))
+		help[columns] = '\0';
+	if (w->skipped > most)
+		w->skipped = most;
+	shown = xasprintf("%.*s%s", (int)(machines - text), text,
+			  behind_lines(machines, w->skipped));
+	screen_draw(&w->screen, shown, help);
+}
+
 static void show(struct watch *w)
 {
 	AUTO_FREE char *text = render(w);
-	char *shown = essence(w);
+	char *shown;
 
-	if (w->screen)
-		draw(text);
-	else if (w->shown == NULL || strcmp(shown, w->shown) != 0)
-		put(text);
+	if (w->on_screen) {
+		draw(w, text);
+		return;
+	}
+	shown = essence(w);
+	if (w->shown == NULL || strcmp(shown, w->shown) != 0)
+		fputs(text, stdout);
+	fflush(stdout);
 	free(w->shown);
 	w->shown = shown;
 }
 
-static void on_terminal_signal(struct watch *w)
+static void scroll(struct watch *w, int key)
 {
-	struct signalfd_siginfo info;
+	size_t page = room();
 
-	if (read(w->terminal_fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo == SIGTSTP) {
-		put(LEAVE_SCREEN);
-		raise(SIGSTOP);
-		put(ENTER_SCREEN);
+	if (key == SCREEN_UP || key == SCREEN_PAGE_UP) {
+		size_t by = key == SCREEN_UP ? 1 : page;
+
+		w->skipped -= w->skipped < by ? w->skipped : by;
+	} else if (key == SCREEN_DOWN || key == SCREEN_PAGE_DOWN) {
+		w->skipped += key == SCREEN_DOWN ? 1 : page;
+	} else if (key == SCREEN_HOME) {
+		w->skipped = 0;
+	} else if (key == SCREEN_END) {
+		w->skipped = SIZE_MAX / 2;
+	}
+}
+
+/* -1 to go on, or the exit status. */
+static int on_screen(struct watch *w)
+{
+	int key;
+
+	while ((key = screen_take(&w->screen)) != SCREEN_NOTHING) {
+		if (key == 'q')
+			return 0;
+		if (!status_view_key(&w->view, key))
+			scroll(w, key);
 	}
 	if (w->list != NULL)
 		show(w);
+	return -1;
 }
 
 /* ------------------------------------------------------------------ */
@@ -182,7 +194,8 @@ static void *look(void *data)
 	struct watch *w = data;
 
 	error_clear(&w->error);
-	w->looked = status_fetch(w->name, w->options->all, &w->error);
+	w->looked = status_fetch(w->name, w->options->all, w->on_screen,
+				 &w->error);
 	events_post(&w->events, EVENT_LOOKED, 0);
 	return NULL;
 }
@@ -216,15 +229,18 @@ static int on_looked(struct watch *w)
 	pthread_join(w->thread, NULL);
 	w->due_ns = loop_now_ns() + w->options->interval_ms * 1000000;
 	if (w->looked == NULL) {
-		if (w->list != NULL && w->error.code == BIGM_ENOTFOUND)
+		w->ended = w->list != NULL && w->error.code == BIGM_ENOTFOUND;
+		if (w->ended)
 			return 0;
 		return w->list != NULL && ++w->failures < PATIENCE
 			       ? -1 : STATUS_FAILED;
 	}
-	if (!w->options->all && w->looked->child == NULL)
+	w->ended = !w->options->all && w->looked->child == NULL;
+	if (w->ended)
 		return 0;
 	w->failures = 0;
 	remember_name(w);
+	status_add_rates(w->list, w->looked);
 	cJSON_Delete(w->list);
 	w->list = w->looked;
 	w->looked = NULL;
@@ -244,10 +260,7 @@ static int on_event(struct watch *w, const struct event *event)
 	case EVENT_TIMEOUT:
 		return begin_look(w);
 	}
-	if (!w->screen)
-		return STATUS_SIGNAL + SIGPIPE;
-	on_terminal_signal(w);
-	return -1;
+	return w->on_screen ? on_screen(w) : STATUS_SIGNAL + SIGPIPE;
 }
 
 /* ------------------------------------------------------------------ */
@@ -256,31 +269,28 @@ static int begin(struct watch *w)
 {
 	if (events_init(&w->events, &w->error) != 0)
 		return w->error.code;
-	w->screen = is_screen() && !w->options->json;
-	w->terminal_fd = w->screen ? terminal_signals(&w->error)
-				   : events_stdout_fd();
-	if (w->error.code != 0)
-		return w->error.code;
-	if (w->screen)
-		put(ENTER_SCREEN);
-	return 0;
+	w->on_screen = screen_is_there() && !w->options->json;
+	w->view.sort = w->options->sort;
+	if (!w->on_screen)
+		w->fd = events_stdout_fd();
+	else if (screen_init(&w->screen, &w->error) == 0)
+		w->fd = w->screen.fd;
+	return w->error.code;
 }
 
 static int end(struct watch *w, int status)
 {
-	if (w->screen)
-		put(LEAVE_SCREEN);
+	if (w->on_screen)
+		screen_release(&w->screen);
 	if (status == STATUS_FAILED && w->error.code != 0)
 		command_fail(w->in, 0, "%s", w->error.text);
 	else if (status == STATUS_FAILED)
 		command_finish_output(w->in, 0);
-	else if (status == 0 && w->list != NULL)
+	else if (w->ended && w->name != NULL)
 		command_fail(w->in, 0, "%s has ended", w->name);
 	/* A look that is under way may take a while; it goes with us. */
 	if (w->due_ns == 0)
 		_exit(status);
-	if (w->screen)
-		close(w->terminal_fd);
 	events_release(&w->events);
 	cJSON_Delete(w->list);
 	free(w->shown);
@@ -303,8 +313,7 @@ int status_watch(const struct invocation *in)
 	if (begin(&w) != 0)
 		return command_fail(in, STATUS_FAILED, "%s", w.error.text);
 	while (status < 0) {
-		struct event event = events_next(&w.events, w.terminal_fd,
-						 w.due_ns);
+		struct event event = events_next(&w.events, w.fd, w.due_ns);
 
 		status = on_event(&w, &event);
 	}

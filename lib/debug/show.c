@@ -145,7 +145,7 @@ static const char *bytes_text(double n, char buf[16])
 	return buf;
 }
 
-static const char *time_text(double s, char buf[24])
+const char *show_time(double s, char buf[24])
 {
 	if (s < 0.001)
 		snprintf(buf, 24, "%.0f us", s * 1e6);
@@ -165,11 +165,11 @@ static void status_keepalive(struct buffer *out, const cJSON *keepalive)
 	if (!keepalive)
 		return;
 	buffer_appendf(out, NULL, "  keepalive: next in %s, replies took",
-		       time_text(number(keepalive, "next"), text));
+		       show_time(number(keepalive, "next"), text));
 	cJSON_ArrayForEach(item, get(keepalive, "times"))
 		if (show_number(item, &ns))
 			buffer_appendf(out, NULL, " %s",
-				       time_text(ns / 1e9, text));
+				       show_time(ns / 1e9, text));
 	buffer_appendf(out, NULL, "\n");
 }
 
@@ -195,7 +195,7 @@ static void status_host(struct buffer *out, const cJSON *vars)
 		if (show_number(item, &average))
 			buffer_appendf(out, NULL, " %.2f", average);
 	buffer_appendf(out, NULL, ", up %s\n",
-		       time_text(number(vars, "uptime_s"), a));
+		       show_time(number(vars, "uptime_s"), a));
 }
 
 static void status_calls(struct buffer *out, const char *to, const cJSON *list)
@@ -211,9 +211,9 @@ static void status_calls(struct buffer *out, const char *to, const cJSON *list)
 			out, NULL,
 			"  %s%s: %.0f calls, %.0f errors, mean %s, max %s, %s "
 			"in, %s out\n", to, name, n, number(calls, "errors"),
-			time_text(n > 0 ? number(calls, "time_s") / n : 0,
+			show_time(n > 0 ? number(calls, "time_s") / n : 0,
 				  mean),
-			time_text(number(calls, "max_s"), max),
+			show_time(number(calls, "max_s"), max),
 			bytes_text(number(calls, "bytes_in"), in),
 			bytes_text(number(calls, "bytes_out"), sent));
 	}

@@ -37,4 +37,7 @@ int show_end(const struct buffer *out, struct bigm_error *err);
 /* A number, or a decimal string; false for anything else. */
 bool show_number(const cJSON *json, double *value);
 
+/* For people: "3.4 ms". */
+const char *show_time(double s, char buf[24]);
+
 #endif

@@ -205,8 +205,117 @@ for line in sys.stdin: assert json.loads(line)[0]["cluster"] == "one", line' <js
 		send \x03
 	END
 	[ "$status" -eq 130 ]
-	[[ $output == *"MACHINE  STATE    P"* && $output != *RUNNING* ]]
+	[[ $output == *"MACHINE▾  STATE"*…* && $output != *RUNNING* ]]
 	"$BIGM" shutdown
+}
+
+# watch_on_terminal [OPTION...] <STEPS: on a terminal of 10 rows and 200 columns, the modes of which have to be the same
+# before and after; the process's id is in the file `pid`, its exit status in `status`.
+watch_on_terminal() {
+	WATCH="$*" on_terminal sh -c 'stty rows 10 cols 200; stty -g >before
+		sh -c "echo \$\$ >pid; exec \"\$BIGM\" status --watch --interval 50ms $WATCH"
+		echo $? >status; stty -g >after'
+	echo "$output" | cat -v
+	[ "$status" -eq 0 ]
+	cmp before after
+	# What was there before is there again, with a cursor.
+	[[ ${output##*$'\e[?1049'} == l* && ${output##*$'\e[?25'} == h* ]]
+}
+
+@test "--watch shows figures and sorts machines by what one likes" {
+	"$BIGM" start --name one -n 12 "$abs_top_builddir/test/cli/failing"
+	kill -KILL "$("$BIGM" call m7 Supervisor.Getpid)"
+	(while "$BIGM" call m0 Fail.Echo 1 >/dev/null 2>&1; do :; done) 3>&- &
+	local calls=$!
+	# Figures that come at once, and those that take two looks.
+	watch_on_terminal --sort state <<-'END'
+		expect MEMORY
+		expect iB
+		expect LATENCY
+		expect m7
+		expect STOPPED
+		expect m0
+		expect q quit
+		send m
+		expect MACHINE▾
+		expect m0
+		send r
+		expect MACHINE▴
+		expect m11
+		expect m10
+		send \x1b[B
+		expect MACHINE▴
+		expect m10
+		send \x1b[F
+		expect MACHINE▴
+		expect m0
+		send \x1b[H\x1b[D\x1b[D
+		expect BOOT▴
+		send \x1bOC\x1b[C\x1b[C
+		expect STATE▴
+		send q
+	END
+	[ "$(cat status)" = 0 ]
+	run_bigm status --watch --sort nothing
+	[ "$status" -eq 2 ]
+	[[ $("$BIGM" status --json) != *figures* ]]
+	"$BIGM" shutdown
+	wait "$calls"
+}
+
+@test "--watch follows the size of its terminal" {
+	"$BIGM" start --name one -n 12
+	watch_on_terminal <<-'END'
+		expect m6
+		expect q quit
+		resize 5 30
+		expect m1
+		expect q quit  r reverse  sort by: m \x1b[H\x1b[Kcluster one: 12 machines, loca\r
+		resize 20 200
+		expect m11
+		expect u cost
+		send q
+	END
+	"$BIGM" shutdown
+}
+
+@test "--watch leaves the terminal as it was, however it ends" {
+	"$BIGM" start --name one
+	for signal in INT TERM HUP QUIT; do
+		watch_on_terminal <<-END
+			expect RUNNING
+			modes raw
+			kill $signal pid
+		END
+		[ "$(cat status)" = $((128 + $(kill -l $signal))) ]
+	done
+	# Stopped by its user, and by somebody else.
+	watch_on_terminal <<-'END'
+		expect RUNNING
+		modes raw
+		send \x1a
+		expect \x1b[?1049l
+		state T pid
+		modes cooked
+		kill CONT pid
+		expect \x1b[?1049h
+		expect RUNNING
+		modes raw
+		kill STOP pid
+		state T pid
+		kill CONT pid
+		expect \x1b[?1049h
+		expect RUNNING
+		modes raw
+		send q
+	END
+	[ "$(cat status)" = 0 ]
+	watch_on_terminal <<-END
+		expect RUNNING
+		run $BIGM shutdown
+		expect one has ended
+	END
+	[ "$(cat status)" = 0 ]
 }
 
 @test "--watch ends when its reader goes away" {

@@ -1,0 +1,191 @@
+/*
+ * status_table: clusters and their machines, as tables.
+ */
+#include "cmd/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cmd/stale.h"
+#include "cmd/status_columns.h"
+#include "cmd/table.h"
+
+/* ------------------------------------------------------------------ */
+/* Parts                                                               */
+
+/* A value as text: strings bare, what is missing or null as "". */
+static const char *text_of(const cJSON *json, const char *name, char *buf,
+			   size_t len)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, name);
+
+	buf[0] = '\0';
+	if (cJSON_IsString(item))
+		snprintf(buf, len, "%s", item->valuestring);
+	else if (cJSON_IsNumber(item) && item->valuedouble != 0)
+		snprintf(buf, len, "%.10g", item->valuedouble);
+	return buf;
+}
+
+/* How long it took to come up. */
+static const char *boot_time(const cJSON *machine, char *buf, size_t len)
+{
+	uint64_t start = 0, running = 0;
+
+	buf[0] = '\0';
+	if (bigm_json_get_uint64(machine, "start_ns", &start, NULL) == 0 &&
+	    bigm_json_get_uint64(machine, "running_ns", &running, NULL) == 0 &&
+	    running > start && start != 0)
+		snprintf(buf, len, "%.0f ms", (double)(running - start) / 1e6);
+	return buf;
+}
+
+/* By which program of a `bigm run --cluster`; "" when it is the cluster's. */
+static const char *use_of(const cJSON *machine, char *buf, size_t len)
+{
+	const cJSON *use = cJSON_GetObjectItemCaseSensitive(machine, "use");
+	char phase[16], path[400];
+	const char *program = text_of(use, "program", path, sizeof(path));
+	const char *slash = strrchr(program, '/');
+
+	text_of(use, "phase", phase, sizeof(phase));
+	snprintf(buf, len, "%s%s%s", strcmp(phase, "taken") == 0 ? "" : phase,
+		 *phase == '\0' || strcmp(phase, "taken") == 0 ? "" : " ",
+		 slash != NULL ? slash + 1 : program);
+	return buf;
+}
+
+static const char *colour_of(const char *state, bool failed)
+{
+	if (strcmp(state, "RUNNING") == 0)
+		return TABLE_GREEN;
+	if (strcmp(state, "STARTING") == 0)
+		return TABLE_YELLOW;
+	return failed ? TABLE_RED : NULL;
+}
+
+static void add_machine(struct table *t, const cJSON *machine,
+			const struct status_view *view, bool colour)
+{
+	static const char *const columns[] = { "procs", "pid" };
+	static const char *const bought[] = { "instance", "type", "zone",
+					      "market", "usd_per_hour" };
+	const cJSON *reason = cJSON_GetObjectItemCaseSensitive(machine, "reason");
+	const cJSON *notice = cJSON_GetObjectItemCaseSensitive(machine, "notice");
+	char buf[512], phase[32];
+
+	table_add(t, "%s", text_of(machine, "machine", buf, sizeof(buf)));
+	text_of(machine, "state", buf, sizeof(buf));
+	text_of(machine, "phase", phase, sizeof(phase));
+	if (strcmp(buf, "RUNNING") == 0 && cJSON_IsObject(notice))
+		snprintf(phase, sizeof(phase), "draining");
+	table_add(t, *phase != '\0' ? "%s, %s" : "%s", buf, phase);
+	if (colour)
+		table_colour(t, colour_of(buf, cJSON_IsObject(reason)));
+	if (view != NULL)
+		status_add_figures(t, machine);
+	for (size_t i = 0; view == NULL && i < sizeof(columns) / sizeof(*columns); i++)
+		table_add(t, "%s", text_of(machine, columns[i], buf, sizeof(buf)));
+	table_add(t, "%s", boot_time(machine, buf, sizeof(buf)));
+	table_add(t, "%s", use_of(machine, buf, sizeof(buf)));
+	table_add(t, "%s", text_of(machine, "address", buf, sizeof(buf)));
+	for (size_t i = 0; i < sizeof(bought) / sizeof(*bought); i++)
+		table_add(t, "%s", text_of(machine, bought[i], buf, sizeof(buf)));
+	table_add(t, "%s", text_of(notice, "text", buf, sizeof(buf)));
+	table_add(t, "%s", text_of(reason, "message", buf, sizeof(buf)));
+}
+
+/* What those that are there cost together, and what all have cost; "" where
+ * nothing is bought. */
+static const char *cost_of(const cJSON *cluster, char *buf, size_t len)
+{
+	const cJSON *cost = cJSON_GetObjectItemCaseSensitive(cluster, "cost");
+	double usd = 0, all = 0;
+
+	*buf = '\0';
+	if (bigm_json_get_double(cost, "usd_per_hour", &usd, NULL) == 0 &&
+	    bigm_json_get_double(cost, "usd", &all, NULL) == 0)
+		snprintf(buf, len, ", %.4f USD an hour, %.4f USD so far", usd,
+			 all);
+	return buf;
+}
+
+/* On a screen it is cut as well. */
+static int print_title(const cJSON *cluster, size_t width, FILE *out)
+{
+	const cJSON *machines = cJSON_GetObjectItemCaseSensitive(cluster, "machines");
+	char name[64], system[64], cost[96], url[256];
+	int n = cJSON_GetArraySize(machines);
+	AUTO_FREE char *title = NULL;
+
+	text_of(cluster, "http", url, sizeof(url));
+	title = xasprintf(
+		"cluster %s: %d machine%s, %s%s%s%s%s",
+		text_of(cluster, "cluster", name, sizeof(name)), n,
+		n == 1 ? "" : "s", text_of(cluster, "system", system, sizeof(system)),
+		cost_of(cluster, cost, sizeof(cost)),
+		cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(cluster, "used"))
+			? ", in use" : "",
+		*url != '\0' ? ", " : "", url);
+	fprintf(out, "%.*s\n", width == 0 ? -1 : (int)width, title);
+	return n;
+}
+
+/* The title of the column that it is sorted by has a mark. */
+static void begin_table(struct table *t, const struct status_view *view)
+{
+	static const char *const first[] = { "MACHINE", "STATE", NULL };
+	static const char *const process[] = { "PROCS", "PID", NULL };
+	static const char *const last[] = { "BOOT", "USE", "ADDRESS", "INSTANCE",
+					    "TYPE", "ZONE", "MARKET", "USD/H",
+					    "NOTICE", "REASON", NULL };
+	const char *figures[TABLE_COLUMNS + 1];
+	const char *const *const parts[] = {
+		first, view != NULL ? status_figure_titles(figures) : process, last
+	};
+	const char *titles[TABLE_COLUMNS + 1];
+	char mark[40];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		for (const char *const *p = parts[i]; *p != NULL; p++)
+			titles[n++] = status_mark_title(view, *p, mark,
+							sizeof(mark));
+	titles[n] = NULL;
+	table_init(t, titles);
+}
+
+static void print_cluster(const cJSON *cluster, const struct status_view *view,
+			  size_t width, bool colour, FILE *out)
+{
+	const cJSON *machines = cJSON_GetObjectItemCaseSensitive(cluster, "machines");
+	AUTO_FREE const cJSON **sorted = status_sort(machines, view);
+	struct table t;
+
+	if (print_title(cluster, view != NULL ? width : 0, out) == 0)
+		return;
+	begin_table(&t, view);
+	for (size_t i = 0; sorted[i] != NULL; i++)
+		add_machine(&t, sorted[i], view, colour);
+	table_print(&t, width, out);
+	table_release(&t);
+}
+
+void status_print(const cJSON *clusters, const struct status_view *view,
+		  size_t width, bool colour, FILE *out)
+{
+	const cJSON *cluster;
+
+	cJSON_ArrayForEach(cluster, clusters) {
+		const cJSON *strays = cJSON_GetObjectItemCaseSensitive(
+			cluster, "strays");
+
+		if (cluster != clusters->child)
+			fputc('\n', out);
+		if (strays != NULL)
+			stale_print(strays, width, out);
+		else
+			print_cluster(cluster, view, width, colour, out);
+	}
+}
