@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
 	&command_status,
 	&command_tail,
 	&command_version,
+	&command_wait,
 	NULL,
 };
 

@@ -65,6 +65,7 @@ extern const struct command command_start;
 extern const struct command command_status;
 extern const struct command command_tail;
 extern const struct command command_version;
+extern const struct command command_wait;
 
 /* All that main() does for people. */
 int command_main(int argc, char **argv, const struct command *const *commands);
