@@ -15,7 +15,7 @@ clean_up() {
 
 # is_waiting PID: it sleeps in a call of the kernel, having attached.
 is_waiting() {
-	grep -q '^State:.*sleeping' "/proc/$1/status" && [ "$(ls "/proc/$1/task" | wc -l)" -gt 1 ]
+	grep -q '^State:.*sleeping' "/proc/$1/status" && grep -qE '^Threads:.[2-9]' "/proc/$1/status"
 }
 
 @test "it returns when all machines run, and not before" {
@@ -50,7 +50,7 @@ is_waiting() {
 	eventually 10 is_waiting $!
 	"$BIGM" shutdown calm
 	wait $!
-	[ -z "$(ls "$XDG_STATE_HOME/bigm/"*/)" ]
+	[ -z "$(find "$XDG_STATE_HOME/bigm" -mindepth 2)" ]
 	run_bigm wait calm --for gone
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
