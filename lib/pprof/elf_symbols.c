@@ -14,12 +14,25 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "pprof/demangle.h"
+
+/* A piece of a unit's code. */
+struct range {
+	Dwarf_Addr low, high; /* [low, high) */
+	Dwarf_Die *unit;
+};
 
 struct elf_symbols {
 	Dwfl *dwfl;
 	Dwfl_Module *module;
 	Dwfl_Callbacks callbacks;
 	char *debug_path;
+	struct demangler demangler;
+	/* Of all units, sorted; once one is sought that libdw does not know. */
+	struct range *ranges;
+	size_t n_ranges;
+	Dwarf_Addr bias;
+	bool listed;
 };
 
 /* ------------------------------------------------------------------ */
@@ -122,6 +135,8 @@ void elf_symbols_close(struct elf_symbols *e)
 {
 	if (e->dwfl)
 		dwfl_end(e->dwfl);
+	demangler_release(&e->demangler);
+	free(e->ranges);
 	free(e);
 }
 
@@ -150,6 +165,7 @@ static Dwarf_Addr address_of(const struct elf_symbols *e, uint64_t offset)
 
 struct found {
 	struct profile *p;
+	struct demangler *demangler;
 	const char *folder; /* of the compilation; NULL: not known */
 	struct profile_line lines[PROFILE_MAX_LINES];
 	size_t n;
@@ -175,9 +191,11 @@ static uint32_t file_name(struct found *f, const char *file)
 static void add_line(struct found *f, const char *name, const char *linkage,
 		     const char *file, int start_line, int line)
 {
+	const char *system = linkage ? linkage : name;
+	AUTO_FREE char *readable = demangle(f->demangler, system);
 	struct profile_function function = {
-		.name = string_or_none(f->p, name),
-		.system_name = string_or_none(f->p, linkage ? linkage : name),
+		.name = string_or_none(f->p, readable ? readable : name),
+		.system_name = string_or_none(f->p, system),
 		.filename = file_name(f, file),
 		.start_line = start_line,
 	};
@@ -262,19 +280,63 @@ static void add_scopes(struct found *f, Dwarf_Die *cu, Dwarf_Die *innermost,
 	free(scopes);
 }
 
-/* Where there is no table of addresses, as clang makes none, each unit has to
- * be asked. */
+static int by_address(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	return x->low < y->low ? -1 : x->low > y->low;
+}
+
+static void list_units(struct elf_symbols *e)
+{
+	Dwarf_Die *cu = NULL;
+	size_t room = 0;
+
+	e->listed = true;
+	while ((cu = dwfl_module_nextcu(e->module, cu, &e->bias)) != NULL) {
+		struct range r = { .unit = cu };
+		Dwarf_Addr base;
+		ptrdiff_t at = 0;
+
+		while ((at = dwarf_ranges(cu, at, &base, &r.low, &r.high)) >
+		       0) {
+			if (e->n_ranges == room) {
+				room = room ? 2 * room : 64;
+				e->ranges = xrealloc(e->ranges,
+						     room * sizeof(r));
+			}
+			e->ranges[e->n_ranges++] = r;
+		}
+	}
+	if (e->n_ranges > 0)
+		qsort(e->ranges, e->n_ranges, sizeof(*e->ranges), by_address);
+}
+
+/* Where there is no table of addresses, as clang makes none, we make one. */
 static Dwarf_Die *unit_at(struct elf_symbols *e, Dwarf_Addr address,
 			  Dwarf_Addr *bias)
 {
 	Dwarf_Die *cu = dwfl_module_addrdie(e->module, address, bias);
+	size_t low = 0, high;
 
 	if (cu)
 		return cu;
-	while ((cu = dwfl_module_nextcu(e->module, cu, bias)) != NULL)
-		if (dwarf_haspc(cu, address - *bias) > 0)
-			return cu;
-	return NULL;
+	if (!e->listed)
+		list_units(e);
+	*bias = e->bias;
+	address -= e->bias;
+	/* The last one that begins there or before. */
+	for (high = e->n_ranges; low < high;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (e->ranges[middle].low <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > 0 && address < e->ranges[low - 1].high ?
+		       e->ranges[low - 1].unit :
+		       NULL;
 }
 
 static void from_dwarf(struct elf_symbols *e, struct found *f,
@@ -329,7 +391,7 @@ void elf_symbols_apply(struct elf_symbols *e, struct profile *p,
 		       uint32_t location, uint64_t offset)
 {
 	struct profile_mapping *m = &p->mappings[p->locations[location].mapping];
-	struct found f = { .p = p };
+	struct found f = { .p = p, .demangler = &e->demangler };
 	Dwarf_Addr address = address_of(e, offset);
 
 	from_dwarf(e, &f, address);

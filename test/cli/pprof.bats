@@ -193,6 +193,47 @@ computing() {
 	done
 }
 
+# missing MACHINE FILE: whether the profile says that it has nothing of that one, and something of m0.
+missing() {
+	python3 -c '
+import gzip, sys
+text = gzip.open(sys.argv[2]).read()
+assert sys.argv[1].encode() + b" is missing: " in text, "no note"
+assert b"m0 is missing" not in text and b"worker_" in text, "nothing of m0"' "$@"
+}
+
+# Whether a second profile of m1's processors is refused.
+taken() {
+	! "$BIGM" call m1 Supervisor.CPUProfile '{"duration_s": 0.01}' >out 2>&1 && grep -q 'taken already' out
+}
+
+@test "a machine that fails is a warning and a note in the profile" {
+	"$BIGM" start -n 2 "$BIGPI" 3>&-
+	"$BIGM" call m1 Supervisor.CPUProfile '{"duration_s": 100}' 3>&- >/dev/null 2>&1 &
+	eventually 30 taken
+	busy m0
+	eventually 30 profile_without_m1
+	grep -q 'a machine is missing: m1: ' warning
+	[ "$(grep -c 'is missing' warning)" -eq 1 ]
+}
+
+# Whether a profile was taken in spite of it, in which there is anything.
+profile_without_m1() {
+	"$BIGM" pprof profile --seconds 0.3 -o some.pb.gz 2>warning && missing m1 some.pb.gz
+}
+
+# It is waited for, for the 5 s that a machine has.
+@test "a machine that is slow is a warning and a note in the profile" {
+	"$BIGM" start -n 2 "$BIGPI" 3>&-
+	slow=$("$BIGM" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["machines"][1]["pid"])')
+	kill -STOP "$slow"
+	"$BIGM" pprof threads -o some.pb.gz 2>warning
+	kill -CONT "$slow"
+	cat warning
+	grep -q 'a machine is missing: m1: ' warning
+	missing m1 some.pb.gz
+}
+
 # Whether the dumps are all there, and complete.
 dumped() {
 	[ "$(find "$XDG_STATE_HOME" -name 'all-*Z.*.pb.gz' -size +0 | wc -l)" -eq 3 ] &&

@@ -47,6 +47,17 @@ static __attribute__((noinline)) uint64_t outer_function(void)
 	return pc;
 }
 
+/* A function that C++ might have. */
+uint64_t sample_add(int number) __asm__("_ZN2pi6Sample3addEi");
+
+__attribute__((noinline)) uint64_t sample_add(int number)
+{
+	uint64_t pc;
+
+	HERE(pc);
+	return pc - 1 + (uint64_t)(number - number);
+}
+
 /* The mapping of this process that has the address, as its maps say, under
  * another name. */
 static uint32_t add_mapping(struct profile *p, uint64_t address,
@@ -132,6 +143,31 @@ static struct profile *profile_of(struct places *places, const char *name)
 
 	assert_int_equal(profile_add_location(p, m, pc, NULL, 0), 0);
 	return p;
+}
+
+/* With DWARF, and from the table of symbols alone. */
+static void names_of_cxx_are_readable(void **state)
+{
+	struct places *places = *state;
+	AUTO_FREE char *plain = make(places, "strip", "-g", "plain");
+	const char *const paths[] = { places->program, plain };
+
+	for (size_t i = 0; i < 2; i++) {
+		AUTO_PROFILE struct profile *p = profile_new();
+		AUTO_SYMBOLS struct symbols *s = symbols_new();
+		uint64_t pc = sample_add(1);
+		uint32_t m = add_mapping(p, pc, paths[i], places->build_id);
+		const struct profile_function *f;
+
+		profile_add_location(p, m, pc, NULL, 0);
+		symbols_apply(s, p);
+		assert_int_equal(p->locations[0].lines, 1);
+		f = &p->functions[p->lines[p->locations[0].first_line].function];
+		assert_string_equal(profile_text(p, f->name),
+				    "pi::Sample::add(int)");
+		assert_string_equal(profile_text(p, f->system_name),
+				    "_ZN2pi6Sample3addEi");
+	}
 }
 
 static const char *name_of(const struct profile *p, uint32_t line)
@@ -301,6 +337,7 @@ int main(void)
 		cmocka_unit_test(a_file_is_found_by_its_build_id),
 		cmocka_unit_test(the_driver_knows_more_than_a_stripped_copy),
 		cmocka_unit_test(split_debug_information_is_found),
+		cmocka_unit_test(names_of_cxx_are_readable),
 		cmocka_unit_test(symbols_without_dwarf_give_functions),
 		cmocka_unit_test(a_library_has_its_dynamic_symbols),
 		cmocka_unit_test(another_file_of_that_name_is_not_taken),
