@@ -58,6 +58,16 @@ def keys(page, n):
         page.key(key)
         assert page.evaluate(focus) == where, (key, page.evaluate(focus))
     assert "m1" in page.evaluate("document.getElementById('detail').textContent")
+    assert page.evaluate("document.querySelectorAll('#detail a').length") == 0, "nothing can be looked into there"
+    page.key("g")
+    page.key("Home")
+    links = page.evaluate("[...document.querySelectorAll('#detail a, footer a')].map(a => a.getAttribute('href'))")
+    assert "debug/bigmachine/pprof/threads?format=flamegraph&machine=m0" in links, links
+    # Where they lead, there is something.
+    for link in links:
+        if "profile" not in link and "heap" not in link:
+            found = page.evaluate(f"fetch('{link}').then(reply => reply.ok)")
+            assert found, link
     page.key("p")
     page.until(f"{SUMMARY}.includes('PAUSED')")
 

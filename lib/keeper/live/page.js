@@ -244,6 +244,16 @@ const drawSummary = () => {
 		return item;
 	}), ...bad.length > 5 ? [element("li", `and ${bad.length - 5} more`)] : []);
 };
+/* Of that machine alone; those of all are at the end of the page. */
+const flameGraphs = m => {
+	const links = element("span");
+	for (const [name, text, query] of [["profile", "processors, for 5 s", "&seconds=5"], ["heap", "memory"], ["threads", "threads"]]) {
+		const link = element("a", text);
+		link.href = `debug/bigmachine/pprof/${name}?format=flamegraph&machine=${m.machine}${query || ""}`;
+		links.append(link, " ");
+	}
+	return links;
+};
 const drawDetail = () => {
 	const m = machines[chosen], f = m && m.figures;
 	const pairs = !m ? [] : [
@@ -254,10 +264,13 @@ const drawDetail = () => {
 		["calls", f ? `${count(f.calls)}, ${count(m.rate)} /s${f.errors ? `, ${count(f.errors)} failed` : ""}` : ""],
 		["type", m.type], ["zone", m.zone], ["instance", m.instance], ["costs", m.usd_per_hour ? `${money(m.usd_per_hour)} an hour` : ""],
 		["", trouble(m)],
+		["look into it", m.state === "RUNNING" ? flameGraphs(m) : null],
 	];
 	$("detail").replaceChildren(...pairs.filter(([, value]) => value).map(([name, value]) => {
 		const pair = element("div");
-		pair.append(element("dt", name), element("dd", value));
+		const dd = element("dd");
+		dd.append(value);
+		pair.append(element("dt", name), dd);
 		return pair;
 	}));
 };
@@ -313,7 +326,8 @@ const draw = () => {
 	pending.clear();
 	$("grid").className = machines.length > 200 ? "crowd" : machines.length > 24 ? "many" : "";
 	drawSummary();
-	drawDetail();
+	/* A link that somebody is about to follow stays. */
+	if (!$("detail").matches(":focus-within")) drawDetail();
 	drawCharts();
 	if (before !== $("legend").childElementCount - 1) drawLegend();
 	document.documentElement.dataset.drawn = machines.length;
