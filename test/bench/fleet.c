@@ -180,6 +180,26 @@ static int services(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 	return 0;
 }
 
+/* The same for all, but for the calls: in a fleet all would read one host's
+ * figures. */
+static int expvars(struct bigm_request *req, const cJSON *arg, cJSON **reply,
+		   struct bigm_error *err)
+{
+	struct machine *m = bigm_request_state(req);
+
+	*reply = bigm_json(
+		"{\"cmdline\":[\"fleet\"],\"uptime_s\":12.5,\"out\":{},"
+		"\"vars\":{\"hits\":{\"kind\":\"counter\",\"help\":\"Hits.\","
+		"\"value\":3}},\"memory\":{\"system\":{\"total\":8335540224,"
+		"\"used\":1503752192,\"available\":6831788032},\"process\":"
+		"{\"resident\":9437184,\"virtual\":131072000}},\"disk\":"
+		"{\"path\":\"/tmp\",\"total\":52573224960,\"used\":9573224960,"
+		"\"available\":43000000000},\"load\":{\"averages\":"
+		"[0.52,0.58,0.59]},\"http\":\"http://127.0.0.1:34721/\"}");
+	cJSON_AddItemToObject(*reply, "calls", rpc_server_stats(m->server));
+	return 0;
+}
+
 static int do_register(struct bigm_request *req, const cJSON *arg,
 		       cJSON **reply, struct bigm_error *err)
 {
@@ -207,6 +227,7 @@ static int print(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 }
 
 static const struct bigm_method supervisor[] = {
+	{ "Expvars", expvars, BIGM_INLINE },
 	{ "Keepalive", keepalive, BIGM_INLINE },
 	{ "Ping", ping, BIGM_INLINE },
 	{ "Register", do_register, BIGM_INLINE },
