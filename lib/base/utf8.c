@@ -17,7 +17,17 @@ static size_t text_length(iconv_t cd, char *bytes, size_t len, char *room)
 	return len - left;
 }
 
-void utf8_make_text(char *bytes, size_t len)
+/* Most text is nothing else. */
+static size_t ascii_length(const char *bytes, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && (unsigned char)bytes[n] < 128)
+		n++;
+	return n;
+}
+
+static void replace(char *bytes, size_t len)
 {
 	AUTO_FREE char *room = xmalloc(len + 1);
 	iconv_t cd = iconv_open("UTF-8", "UTF-8");
@@ -33,6 +43,14 @@ void utf8_make_text(char *bytes, size_t len)
 	}
 	if (cd != (iconv_t)-1)
 		iconv_close(cd);
+}
+
+void utf8_make_text(char *bytes, size_t len)
+{
+	size_t ascii = ascii_length(bytes, len);
+
+	if (ascii < len)
+		replace(bytes + ascii, len - ascii);
 }
 
 bool utf8_is_text(const void *bytes, size_t len)
