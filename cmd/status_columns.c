@@ -132,7 +132,9 @@ static const char *size(double value, char buf[24])
 
 static const char *whole(double value, char buf[24])
 {
-	snprintf(buf, 24, value > 0 ? "%.0f" : "", value);
+	*buf = '\0';
+	if (value > 0)
+		snprintf(buf, 24, "%.0f", value);
 	return buf;
 }
 
