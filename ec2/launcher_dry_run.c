@@ -5,11 +5,14 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/error.h"
 #include "ec2/api_fleet.h"
 #include "ec2/api_instances.h"
 #include "ec2/launcher_private.h"
 
-/* Ids that nothing has: EC2 says whether one may before it looks for them. */
+/* Ids that nothing has.  The API Reference ("Common parameters", DryRun) knows two
+ * answers, DryRunOperation and UnauthorizedOperation, but does not say that EC2
+ * gives them before it looks for what the ids name: NotFound is a third. */
 #define NO_INSTANCE "i-00000000000000000"
 #define NO_TEMPLATE "lt-00000000000000000"
 
@@ -26,6 +29,8 @@ static void note(cJSON *list, const char *action, int r, struct ec2_failure *f)
 		cJSON_AddFalseToObject(entry, "allowed");
 	else
 		cJSON_AddNullToObject(entry, "allowed");
+	if (r < 0 && f->kind != EC2_PERMISSION)
+		error_prefix(&f->error, "EC2 does not say");
 	if (r < 0)
 		cJSON_AddStringToObject(entry, "why", f->error.text);
 	cJSON_AddItemToArray(list, entry);

@@ -16,9 +16,7 @@
 #define DIGEST_SHOWN 12
 #define VALUE_MOST 256 /* bytes of a tag's value */
 
-/* Who publishes images, and their names: flatcar.org's and Debian's wiki's
- * pages on EC2, Ubuntu's "Find Ubuntu images on AWS", the AL2023 User Guide.
- * The owner "amazon" is right in every partition. */
+/* Sources: plan.h. */
 static const struct {
 	const char *owner, *x86, *arm;
 } images[CLOUDCONFIG_FLAVORS] = {

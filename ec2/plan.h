@@ -27,8 +27,22 @@
 #define EC2_NAME_MOST 255 /* bytes of Name */
 #define EC2_TAGS_MOST 50  /* of one resource; EC2 User Guide, "Tag restrictions" */
 
-/* For ec2_images_by_name(): the account that publishes a flavor's images, and
- * their name for "x86_64" or "arm64", in which * is wild.  name malloc'ed. */
+/*
+ * For ec2_images_by_name(): the account that publishes a flavor's images, and
+ * their name for "x86_64" or "arm64", in which * is wild.  name malloc'ed.
+ *
+ * Sources of the accounts, which are those of the partition aws (in others one
+ * has to say --ec2-ami, but for amazon, an alias of EC2's that is right in each):
+ *
+ *	flatcar	075585003325  poseidon/typhoon, aws/flatcar-linux/kubernetes/ami.tf;
+ *			      flatcar.org itself lists ids of images, and not
+ *			      who owns them
+ *	ubuntu	099720109477  documentation.ubuntu.com/aws, "Find Ubuntu images
+ *			      on AWS", Ownership verification
+ *	debian	136693071363  wiki.debian.org/Cloud/AmazonEC2Image/Bookworm
+ *	amazon	amazon	      Amazon Linux 2023 User Guide, "AL2023 on Amazon
+ *			      EC2"; EC2 API Reference, DescribeImages, Owner
+ */
 void ec2_plan_image(int flavor, const char *architecture, const char **owner,
 		    char **name);
 

@@ -55,6 +55,19 @@ assert plan['document'].startswith('#cloud-config')"
 	[[ $output == *"RunInstances is not allowed"* ]]
 }
 
+@test "what EC2 does not say of a permission is neither yes nor no" {
+	start_ec2
+	ec2_control faults '[
+		{"action": "TerminateInstances", "error": {"code": "InvalidInstanceID.NotFound", "message": "no such", "status": 400}},
+		{"action": "CreateFleet", "error": {"code": "InvalidLaunchTemplateId.NotFound", "message": "no such", "status": 400}}]'
+	try_start --ec2-type m5.large,c5.large
+	[ "$status" -eq 0 ]
+	[[ $output =~ RunInstances\ +yes ]]
+	[[ $output =~ CreateFleet\ +not\ known\ +EC2\ does\ not\ say:\ .*NotFound ]]
+	[[ $output =~ TerminateInstances\ +not\ known\ +EC2\ does\ not\ say:\ .*InvalidInstanceID.NotFound ]]
+	[[ $output != *"is not allowed"* ]]
+}
+
 @test "what makes no sense is refused" {
 	run_bigm start --dry-run
 	[ "$status" -eq 2 ]
