@@ -66,7 +66,9 @@ static void pass_output(struct journald_reader *r, const cJSON *entry)
 				 strlen(message->valuestring));
 	else if (cJSON_IsArray(message))
 		pass_bytes(r, message);
-	if (!text_is(entry, "_LINE_BREAK", "line-max"))
+	/* The line goes on, from the same process or from another. */
+	if (!text_is(entry, "_LINE_BREAK", "line-max") &&
+	    !text_is(entry, "_LINE_BREAK", "pid-change"))
 		r->events.output(r->data, "\n", 1);
 }
 

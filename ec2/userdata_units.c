@@ -73,7 +73,10 @@ char *ec2_worker_unit(const struct ec2_userdata *u)
 {
 	/* What fails before it has begun has ended, too: OnFailure knows, and
 	 * ExecStopPost what has ended well.  A job that wants memory shall not
-	 * take the host's own services with it. */
+	 * take the host's own services with it.  An interval of 0, which
+	 * should mean no limit of the log, systemd does not tell journald, which
+	 * then has its own: some ten thousand lines in 30 s.  So it is one that
+	 * nobody reaches. */
 	return xasprintf(
 		"[Unit]\n"
 		"Description=bigm's worker\n"
@@ -98,7 +101,8 @@ char *ec2_worker_unit(const struct ec2_userdata *u)
 		"TasksMax=infinity\n"
 		"SyslogIdentifier=bootmachine\n"
 		"SyslogLevelPrefix=no\n"
-		"LogRateLimitIntervalSec=0\n",
+		"LogRateLimitIntervalSec=1ms\n"
+		"LogRateLimitBurst=10000000\n",
 		u->settings->immortal ? ""
 				      : "OnFailure=" EC2_POWEROFF ".timer\n",
 		u->port ? u->port : PORT,

@@ -84,6 +84,19 @@ has_printed() {
     "$BIGM" tail --no-follow m0 | grep -qF -- "$1"
 }
 
+# A burst of 100,000 lines arrives whole, by way of journald and SSH, and so does a line that journald cuts into pieces
+# (LineMax of journald.conf(5), 48 KiB). The journal has it from the worker's unit, as what services print, which it knows
+# of who has sent it only as long as that lives.
+burst_arrives() {
+    # shellcheck disable=SC2016 # that shell expands it
+    local burst='echo the burst begins; i=0; while [ $((i += 1)) -le 100000 ]; do echo $i; done; printf "%200000s\n" x;
+        echo the burst ends'
+    bigm_there exec m0 -- systemd-cat sh -c "$burst; exec sleep 1000" 3>&- &
+    eventually 100 has_printed "the burst ends"
+    "$BIGM" tail --no-follow m0 | sed -n '/^the burst begins/,/^the burst ends/p' >burst.there
+    cmp burst.there <(sh -c "$burst")
+}
+
 # read_file PATH [LIMIT]: of m0's host, by way of the keeper and SSH.
 read_file() {
     bigm_there status --json | python3 -c "import json, sys
@@ -141,7 +154,9 @@ assert machine['instance'].startswith('i-') and machine['procs'] == 2, machine"
     cmp sent got
     eventually 30 has_printed /1000
     host_files
+    burst_arrives
     bigm_there shutdown desk
+    wait $! || : # what has printed the burst
     bigm_there shutdown --stale --yes
     nothing_is_left
     ! grep -h Unauthorized "$DIR/cloud/requests.jsonl" || false

@@ -101,8 +101,11 @@ static void test_long_lines_are_joined(void **state)
 
 	take(w, OUTPUT("\"first \"", ",\"_LINE_BREAK\":\"line-max\""));
 	take(w, OUTPUT("\"second\"", ""));
+	take(w, OUTPUT("\"one's and \"", ",\"_LINE_BREAK\":\"pid-change\""));
+	take(w, OUTPUT("\"his child's\"", ""));
 	take(w, OUTPUT("\"last\"", ",\"_LINE_BREAK\":\"eof\""));
-	assert_string_equal(buffer_string(&w->output), "first second\nlast\n");
+	assert_string_equal(buffer_string(&w->output),
+			    "first second\none's and his child's\nlast\n");
 }
 
 static void test_pieces_are_put_together(void **state)

@@ -108,7 +108,7 @@ static void the_worker_is_what_the_contract_says(void **state)
 	assert_has(text, "Environment=BIGM_ALIVE=" EC2_ALIVE_PATH "\n");
 	assert_has(text, "Environment=TMPDIR=/mnt/data/tmp\n");
 	assert_has(text, "LimitNOFILE=33554432\n");
-	assert_has(text, "LogRateLimitIntervalSec=0\n");
+	assert_has(text, "LogRateLimitIntervalSec=1ms\n");
 	assert_has(text, "SyslogLevelPrefix=no\n");
 	assert_has(text, "OOMScoreAdjust=");
 	assert_has(unit_text(&t, "bigm-poweroff.timer"), "OnActiveSec=30.000\n");
