@@ -19,6 +19,9 @@ from world import BIGM, BIGPI, Failure, World, eventually, kill
 RELAY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "relay.py")
 RELAY_PORT = "7777"
 PATIENCE = 180
+# None of these keeps what a network does not take.
+OURS = ("bigm", "bigm-keeper", "cluster-guard", "bigpi")
+MEMORY_KB = 64 << 10
 RULES = f"""
 table ip t {{
     chain in {{
@@ -161,6 +164,19 @@ def disturb(network, draw, harsh):
     return name
 
 
+def check_memory(world):
+    """Nobody has ever needed more than MEMORY_KB."""
+    for process in world.processes():
+        try:
+            status = text_of(f"/proc/{process.pid}/status")
+        except OSError:
+            continue
+        peak = [int(line.split()[1]) for line in status.splitlines()
+                if line.startswith("VmHWM:")]
+        if peak and peak[0] > MEMORY_KB and process.name in OURS:
+            raise Failure(f"{process} has needed {peak[0]} kB")
+
+
 def check(child, samples, harsh):
     """Its end is as it should be."""
     said = text_of(child.err)
@@ -191,6 +207,7 @@ def one_round(seed):
         end = time.monotonic() + 5
         while child.poll() is None and time.monotonic() < end:
             story += " " + disturb(network, draw, harsh)
+            check_memory(world)
         try:
             child.wait(PATIENCE)
         except subprocess.TimeoutExpired:

@@ -126,6 +126,25 @@ limited() {
 	nothing_started
 }
 
+# Not bad at all: here the hard limit is high enough.
+@test "the soft limit of open files is raised as needed, and what machines run has the old one" {
+	[ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 512 ]
+	local all
+	all=$(limited '-Sn 64' "$BIGM" run -n 12 sh -- -c 'ulimit -Sn')
+	[ "$(sort <<<"$all" | uniq -c | tr -s ' ')" = ' 12 64' ]
+	limited '-Sn 64' "$BIGM" start -n 12 --name calm "$bigpi"
+	local keeper machine
+	keeper=$("$BIGM" status --json | grep -o '"pid":[0-9]*' | head -1 | cut -d: -f2)
+	machine=$("$BIGM" call m11 Supervisor.Getpid)
+	[ "$(soft_limit "$keeper")" -gt 64 ]
+	[ "$(soft_limit "$machine")" -eq 64 ]
+}
+
+# soft_limit PID: of open files.
+soft_limit() {
+	awk '/^Max open files/ { print $4 }' "/proc/$1/limits"
+}
+
 @test "more machines than processes" {
 	needs_cgroup pids pids.max 30
 	refused 1 "bigm start: *: 40 machines need 120 more processes and threads here, * are allowed: see $cgroup/pids.max" \

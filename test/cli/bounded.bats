@@ -1,6 +1,7 @@
 # Whoever sends much to somebody who reads nothing is held back, and keeps little of it.
 bats_require_minimum_version 1.5.0
 load common
+load bounded
 
 clean_up() {
 	"$BIGM" shutdown --all --now 3>&-
@@ -19,28 +20,6 @@ begin() {
 	mkfifo pipe
 	# shellcheck disable=SC2094 # opened for both, so that it does not wait
 	exec 9<>pipe
-}
-
-# moved PID: how many bytes it has read and written.
-moved() {
-	awk '/^[rw]char/ { n += $2 } END { print n }' "/proc/$1/io"
-}
-
-# is_held_back PID MB: it has moved so much at least, and does not get on.
-is_held_back() {
-	local before
-	before=$(moved "$1")
-	[ "$before" -gt $(($2 << 20)) ] || return
-	sleep 1
-	[ "$(moved "$1")" = "$before" ]
-}
-
-# has_needed PID MB: never more than that.
-has_needed() {
-	local kb
-	kb=$(awk '/^VmHWM/ { print $2 }' "/proc/$1/status")
-	echo "process $1: $kb kB"
-	[ "$kb" -lt $(($2 << 10)) ]
 }
 
 @test "a command's output that nobody reads stays with the command" {
@@ -72,10 +51,6 @@ has_needed() {
 	has_needed "$MACHINE" 48
 	kill -KILL "$client"
 	wait "$client" || true
-}
-
-has_moved() {
-	[ "$(moved "$1")" -gt $(($2 << 20)) ]
 }
 
 @test "what a machine prints is in the record, and not in the keeper, for readers who have stopped" {

@@ -2,6 +2,7 @@
 # A bad network between keeper, commands and machines: each test has a network namespace of its own, in which the
 # firewall drops packets of the loopback device, or hands connections to a relay (test/chaos/relay.py) that spoils them.
 load common
+load bounded
 
 bigpi=$abs_top_builddir/examples/bigpi
 
@@ -168,6 +169,38 @@ stopped() {
 	[ "$(bigm call m1 Supervisor.Ping 7)" = 7 ]
 	((${EPOCHREALTIME/[.,]/} - begin > 800000))
 	[ "$(in_net "$BIGM" run "$bigpi" -n 3 -- --samples 30000000 --seed 7 2>/dev/null)" = "$(pi_of 30000000)" ]
+}
+
+# begin_flood: sends zeros to m0, which sends them back, as CLIENT.
+begin_flood() {
+	nsenter --preserve-credentials --user --net --target "$NET" "$BIGM" exec m0 -- cat </dev/zero >/dev/null 3>&- &
+	CLIENT=$!
+	eventually 60 has_moved "$CLIENT" 8
+}
+
+@test "while a network drops or holds what is sent, keeper, client and machine keep little of it" {
+	# shellcheck disable=SC2154 # of make check
+	[ "$sanitizer" = no ] || skip "a sanitizer has a memory of its own"
+	begin_net
+	begin_relay pass
+	bigm start -n 1 --keepalive-period 100ms --keepalive-call 1s --keepalive-timeout 300 --lease 600 "$bigpi"
+	machine=$(of m0 'm["pid"]')
+	keeper=$(bigm status --json | grep -o '"pid":[0-9]*' | head -1 | cut -d: -f2)
+	for what in drop hold; do
+		begin_flood
+		if [ "$what" = hold ]; then relay hold; else cut_off "$(port m0)"; fi
+		# The keeper goes on asking.
+		eventually 60 is_held_back "$CLIENT" 8
+		for pid in "$CLIENT" "$machine" "$keeper"; do
+			has_needed "$pid" 48
+		done
+		relay pass
+		heal
+		kill -KILL "$CLIENT"
+		wait "$CLIENT" || true
+	done
+	[ "$(bigm call m0 Supervisor.Ping 7 -t 60)" = 7 ]
+	is m0 'm["state"]' RUNNING
 }
 
 @test "connections that are cut, bent or held fail the calls on them, and only those" {
