@@ -82,10 +82,12 @@ _files() { echo files; }
 source <(bigm completion zsh)
 words=(bigm help shut) CURRENT=3
 _bigm
+echo and
 words=(bigm run "") CURRENT=3
 _bigm'
 	[ "$output" = "_bigm bigm
 shutdown:End a cluster and all that belongs to it
+and
 files" ]
 }
 
