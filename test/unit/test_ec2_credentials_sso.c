@@ -229,8 +229,7 @@ static void bad_renewals_are_refused(void **state)
 		"{\"accessToken\":\"hidden\",\"expiresIn\":1e18}",
 		"{\"accessToken\":\"\",\"expiresIn\":3600}",
 		"{\"accessToken\":[\"hidden\"],\"expiresIn\":3600}",
-		"{\"accessToken\":\"hidden\",\"expiresIn\":3600,"
-		"\"refreshToken\":1}",
+		"{\"accessToken\":\"hidden\",\"expiresIn\":9,\"refreshToken\":1}",
 	};
 	struct world *w = *state;
 
