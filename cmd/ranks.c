@@ -1,7 +1,6 @@
 #include "cmd/ranks.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "base/error.h"
 #include "base/wait.h"
 #include "cmd/input.h"
+#include "cmd/rank_files.h"
 #include "cmd/rank_input.h"
 #include "cmd/terminal.h"
 #include "machine/machine.h"
@@ -39,7 +39,7 @@ struct place {
 	struct rank rank;
 	struct ranks *all;
 	char *name; /* before its lines: the machine's, "m0.1" where it has more */
-	struct lines_file files[2]; /* of its own, for stdout and stderr */
+	struct rank_files files; /* with ranks_order.output */
 	bool absent; /* its machine does not run */
 	bool ended;
 	enum bigm_notice_kind notice; /* of its machine; 0: none */
@@ -180,49 +180,17 @@ static int wait_for_all(struct ranks *all, struct bigm_error *err)
 	return stopped ? bigm_error_set(err, BIGM_ECANCELED, "stopped") : 0;
 }
 
-static int open_output(struct place *place, struct bigm_error *err)
-{
-	static const char *const suffixes[2] = { "out", "err" };
-	struct lines_writer *writers[2] = { &place->rank.out, &place->rank.err };
-	const char *folder = place->all->order->output;
-
-	for (int i = 0; folder != NULL && i < 2; i++) {
-		AUTO_FREE char *path = xasprintf("%s/%d.%s", folder,
-						 place->rank.number, suffixes[i]);
-		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-
-		if (fd < 0)
-			return error_set_errno(err, errno, "%s", path);
-		lines_file_init(&place->files[i], fd, false, 1);
-		writers[i]->file = &place->files[i];
-	}
-	return 0;
-}
-
-/* What is held back of the last line comes, too. */
-static void close_output(struct place *place)
-{
-	lines_end(&place->rank.out);
-	lines_end(&place->rank.err);
-	for (int i = 0; i < 2; i++) {
-		if (place->files[i].fd <= 0)
-			continue;
-		if (close(place->files[i].fd) != 0)
-			events_post(&place->all->session->events, EVENT_OUTPUT,
-				    errno);
-		lines_file_release(&place->files[i]);
-	}
-}
-
 /* Runs the program on the machine to its end. */
 static int run_program(struct place *place, struct bigm_error *err)
 {
 	struct ranks *all = place->all;
 	struct rank *rank = &place->rank;
-	int code = open_output(place, err);
+	const char *output = all->order->output;
+	int code = 0;
 
-	if (code != 0)
-		return code;
+	if (output != NULL &&
+	    rank_files_open(&place->files, rank, output, err) != 0)
+		return err->code;
 	pthread_mutex_lock(&all->lock);
 	if (all->stop)
 		code = bigm_error_set(err, BIGM_ECANCELED, "stopped");
@@ -290,10 +258,14 @@ static void *place_main(void *data)
 	struct place *place = data;
 	struct ranks *all = place->all;
 	struct events *events = &all->session->events;
-	int status = place_run(place);
+	int status = place_run(place), errnum;
 	bool first;
 
-	close_output(place);
+	lines_end(&place->rank.out);
+	lines_end(&place->rank.err);
+	errnum = rank_files_close(&place->files);
+	if (errnum != 0)
+		events_post(events, EVENT_OUTPUT, errnum);
 	if (place->rank.input == NULL)
 		rank_input_close(&place->rank);
 	pthread_mutex_lock(&all->lock);
