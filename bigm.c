@@ -4,6 +4,7 @@
 #include "bundle/bare.h"
 #include "cmd/command.h"
 #include "cmd/run_unpacked.h"
+#include "cmd/sweeper.h"
 #include "keeper/keeper.h"
 #include "supervisor/boot.h"
 
@@ -36,5 +37,7 @@ int main(int argc, char **argv)
 		return keeper_main(argc - 2, argv + 2);
 	if (argc > 2 && strcmp(argv[1], RUN_UNPACKED_ROLE) == 0)
 		return run_unpacked_main(argv + 2);
+	if (argc > 1 && strcmp(argv[1], SWEEPER_ROLE) == 0)
+		return sweeper_main();
 	return command_main(argc, argv, commands);
 }

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/wait.h"
 #include "cmd/copy.h"
+#include "cmd/sweeper.h"
 
 #define STOP_MS 1000
 
@@ -34,6 +35,7 @@ struct collect {
 	int *matched; /* on how many machines each pattern did */
 	int asked;    /* machines that have answered for all patterns */
 	bool failed, stopped;
+	struct sweeper *sweeper;
 };
 
 /* ------------------------------------------------------------------ */
@@ -127,6 +129,7 @@ static void make_sites(struct collect *c, struct bigm_machine **machines,
 		site->copy.to.dir = "";
 		site->copy.salvage = true;
 		site->copy.left_out = left_out;
+		site->copy.sweeper = c->sweeper;
 		site->copy.data = site;
 		copy_init(&site->copy);
 	}
@@ -292,6 +295,7 @@ struct collect *collect_new(const struct invocation *in,
 	c->in = in;
 	c->cluster = cluster;
 	c->options = options;
+	c->sweeper = sweeper_new();
 	c->matched = xcalloc(options->patterns->n + 1, sizeof(*c->matched));
 	pthread_mutex_init(&c->lock, NULL);
 	wait_cond_init(&c->changed);
@@ -312,6 +316,7 @@ void collect_free(struct collect *c)
 	}
 	for (int i = 0; i < c->n; i++)
 		copy_release(&c->sites[i].copy);
+	sweeper_free(c->sweeper);
 	free(c->sites);
 	free(c->matched);
 	pthread_cond_destroy(&c->changed);

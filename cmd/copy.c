@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "cmd/sweeper.h"
 #include "supervisor/files.h"
 #include "supervisor/tree_send.h"
 #include "supervisor/tree_take.h"
@@ -164,6 +165,14 @@ static int on_link_out(void *data, const struct bigm_error *why)
 	return 0;
 }
 
+static int making(void *data, int folder, const char *name,
+		  struct bigm_error *err)
+{
+	struct copy *copy = data;
+
+	return sweeper_note(copy->sweeper, folder, name, err);
+}
+
 /* The stream goes to `take` until its end. */
 static int receive(struct copy *copy,
 		   int (*take)(void *data, const void *bytes, size_t len,
@@ -217,6 +226,7 @@ static int pull_files(struct copy *copy, struct bigm_error *err)
 		.on_link_out = on_link_out,
 		.data = copy,
 		.salvage = copy->salvage,
+		.making = making,
 	};
 	struct pull pull = { copy, tree_take_new(&options, err) };
 	int code;

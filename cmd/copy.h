@@ -30,6 +30,7 @@ struct copy {
 	/* Of links that lead out of what comes from a machine; NULL: refused. */
 	void (*left_out)(const struct bigm_error *why, void *data);
 	void *data;
+	struct sweeper *sweeper; /* where something comes here */
 
 	atomic_uint_fast64_t size; /* bytes that have been copied so far */
 	bool empty; /* nothing matched the pattern, and so nothing came here */

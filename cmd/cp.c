@@ -10,6 +10,7 @@
 #include "cmd/copy.h"
 #include "cmd/events.h"
 #include "cmd/meter.h"
+#include "cmd/sweeper.h"
 #include "loop/loop.h"
 
 /* How long the copies may take to end when they have been stopped. */
@@ -57,6 +58,7 @@ struct cp {
 	int n, threads;
 	atomic_int done;
 	struct meter meter;
+	struct sweeper *sweeper;
 };
 
 /* ------------------------------------------------------------------ */
@@ -162,6 +164,7 @@ static void begin(struct cp *cp, struct bigm_machine *from,
 		copy->copy.from = place_of(cp, &cp->from, from);
 		copy->copy.to = place_of(cp, &cp->to, to[i]);
 		copy->copy.name = cp->name;
+		copy->copy.sweeper = cp->sweeper;
 		copy_init(&copy->copy);
 	}
 }
@@ -294,6 +297,7 @@ static void release(struct cp *cp)
 {
 	for (int i = 0; i < cp->n && cp->copies != NULL; i++)
 		copy_release(&cp->copies[i].copy);
+	sweeper_free(cp->sweeper);
 	attachment_release(&cp->a);
 	free(cp->copies);
 	free(cp->from.machine);
@@ -305,7 +309,7 @@ static void release(struct cp *cp)
 static int run(const struct invocation *in)
 {
 	const struct cp_options *options = in->options;
-	struct cp cp = { .in = in };
+	struct cp cp = { .in = in, .sweeper = sweeper_new() };
 	struct bigm_error err = BIGM_ERROR_INIT;
 	int status;
 

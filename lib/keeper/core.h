@@ -20,6 +20,7 @@
 #include "keeper/delivery.h"
 #include "keeper/events.h"
 #include "keeper/journal.h"
+#include "keeper/leavings.h"
 #include "keeper/loan.h"
 #include "keeper/pprof.h"
 #include "keeper/record.h"
@@ -72,6 +73,7 @@ struct keeper {
 	char *(*preload)(const char *program, char *const *env);
 	struct delivery_list deliveries;
 	struct shipment_list shipments;
+	struct leavings leavings;
 	struct keepalive keepalive; /* 0: the system's, from keeper_start() on */
 	struct rpc_server *server;
 	struct journal *journal;

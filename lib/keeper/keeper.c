@@ -529,6 +529,7 @@ int keeper_init(struct keeper *k, const char *journal, struct bigm_error *err)
 	k->advance.fn = on_advance;
 	loan_init(&k->loan, k);
 	ship_list_init(&k->shipments, k->loop);
+	k->leavings.loop = k->loop;
 	farewell_init(k);
 	pages_init(k);
 	k->end = (struct bigm_error)BIGM_ERROR_INIT;
@@ -577,6 +578,7 @@ void keeper_dispose(struct keeper *k)
 		k->ops->free(k->system);
 	if (k->loop) {
 		shipment_release_all(&k->shipments);
+		leavings_finish(&k->leavings);
 		loop_free(k->loop);
 	}
 	tls_context_free(k->tls);

@@ -20,7 +20,6 @@
 #define INIT_FAILED_MS 1000
 #define SHUTDOWN_MS 1000
 /* Leaves room for the rest of the error. */
-#define LAST_WORDS_SIZE 200
 
 static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 		     const cJSON *reply);
@@ -202,6 +201,16 @@ static void count_boot(struct member *m)
 	journal_touch(j);
 }
 
+/* A cluster that ends removes all of its record. */
+static void leave(const struct member *m)
+{
+	struct keeper *k = m->keeper;
+	AUTO_FREE char *dir = xasprintf("%s/%s", k->record->dir, m->name);
+
+	if (k->phase == KEEPER_UP)
+		leavings_remove(&k->leavings, dir);
+}
+
 static void check_over(struct member *m)
 {
 	if (!member_is_over(m))
@@ -211,41 +220,8 @@ static void check_over(struct member *m)
 		m->keeper->ops->release(m->launch);
 	m->launch = NULL;
 	count_boot(m);
+	leave(m);
 	keeper_member_over(m->keeper);
-}
-
-/* Where a machine does not come up, what it has said last tells most; unless
- * that is what is known already. */
-static void quote(const struct member *m, struct bigm_error *why)
-{
-	char words[LAST_WORDS_SIZE];
-
-	output_last_words(&m->splitter, words, sizeof(words));
-	if (*words && !strstr(words, why->text) && !strstr(why->text, words))
-		bigm_error_set(why, why->code, "%s; it printed last: \"%s\"",
-			       why->text, words);
-}
-
-/* The machine's end, put so that its cause can be guessed. */
-static void explain(const struct member *m, const struct bigm_error *how,
-		    struct bigm_error *why)
-{
-	const char *text = how->code ? how->text : "exited with status 0";
-
-	if (m->state != BIGM_STARTING)
-		bigm_error_set(why, how->code == BIGM_EEXHAUSTED ?
-					    how->code : BIGM_EUNAVAILABLE,
-			       "%s", text);
-	else if (how->code == 0)
-		bigm_error_set(why, BIGM_EFAILED,
-			       "%s while starting: does %s call bigm_init() "
-			       "first thing in main()?", text,
-			       m->order->program ? m->order->program :
-						   "the program");
-	else
-		bigm_error_set(why, how->code, "%s while starting", text);
-	if (m->state == BIGM_STARTING)
-		quote(m, why);
 }
 
 static void on_gone(void *data, const struct bigm_error *how)
@@ -259,7 +235,7 @@ static void on_gone(void *data, const struct bigm_error *how)
 	if (pulse_has_lapsed(&m->pulse))
 		pulse_explain_lapse(&why);
 	else
-		explain(m, how, &why);
+		member_explain(m, how, &why);
 	if (!asked)
 		member_fail(m, &why, 0);
 	else if (m->state != BIGM_STOPPED)
@@ -347,7 +323,7 @@ static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 			       "the program did not replace the one before%s",
 			       m->state == BIGM_STARTING ? "" :
 				       ": its log says why");
-		quote(m, &why);
+		member_quote(m, &why);
 		member_fail(m, &why, 0);
 		return;
 	}
@@ -385,7 +361,7 @@ static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how)
 			       "program call bigm_init() first thing in main()?",
 			       member_phase(m), why.text);
 	if (m->state == BIGM_STARTING)
-		quote(m, &why);
+		member_quote(m, &why);
 	member_fail(m, &why, 0);
 }
 

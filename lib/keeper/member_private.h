@@ -1,6 +1,6 @@
 /*
  * member_private: what member.c (a machine's life), member_image.c (what it is
- * sent), member_facts.c and member_events.c (what is told of it) call of each
+ * sent), member_end.c (how its end is put), member_facts.c and member_events.c (what is told of it) call of each
  * other.
  */
 #ifndef KEEPER_MEMBER_PRIVATE_H
@@ -22,6 +22,15 @@ void member_tell_ship(struct member *m);
 /* Before the ship is freed; why NULL: it came through. */
 void member_tell_shipped(const struct member *m, const struct bigm_error *why);
 void member_tell_stopped(const struct member *m);
+
+/* Where a machine does not come up, what it has said last tells most; unless
+ * that is what is known already. */
+void member_quote(const struct member *m, struct bigm_error *why);
+
+/* The machine's end, as its system tells it, put so that its cause can be
+ * guessed. */
+void member_explain(const struct member *m, const struct bigm_error *how,
+		    struct bigm_error *why);
 
 /* Sends it what its image is, where it was `before`.  An upload may take longer
  * than the first lease: it is kept alive meanwhile. */

@@ -24,6 +24,7 @@
 #include "keeper/health.h"
 #include "keeper/pprof.h"
 #include "keeper/place.h"
+#include "supervisor/half.h"
 
 #define NAME_MAX_LEN 41
 
@@ -181,11 +182,28 @@ bool record_is_there(const struct record *r)
 	return r->lock_fd >= 0 && lock_is_current(path, r->lock_fd);
 }
 
+/* What machines that were killed have half copied elsewhere. */
+static void sweep_machines(const struct record *r)
+{
+	DIR *dir = opendir(r->dir);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		AUTO_FREE char *path = xasprintf("%s/%s", r->dir, e->d_name);
+
+		if (e->d_name[0] != '.')
+			half_sweep(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static int remove_all(struct record *r, struct bigm_error *err)
 {
 	int rc;
 
 	remove_socket(r);
+	sweep_machines(r);
 	/* The lock goes last: until then nobody takes the name. */
 	rc = folder_empty(r->dir, "lock", err);
 	if (rc == 0)

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "supervisor/half.h"
 #include "supervisor/job_order.h"
 #include "supervisor/tree_send.h"
 #include "supervisor/tree_take.h"
@@ -102,12 +103,35 @@ static cJSON *read_order(struct bigm_request *req, struct buffer *in,
 	return order;
 }
 
+/* What is half there when we die is noted. */
+struct put {
+	const char *dir; /* the machine's folder */
+	char *half;	 /* what is under way; NULL: nothing */
+};
+
+static int making(void *data, int folder, const char *name,
+		  struct bigm_error *err)
+{
+	struct put *put = data;
+
+	put->half = xstrdup(name);
+	return half_note(put->dir, folder, name, err);
+}
+
+static void put_release(struct put *put)
+{
+	if (put->half)
+		half_done(put->dir, put->half);
+	free(put->half);
+}
+
 static struct tree_take *take_order(struct bigm_request *req,
-				    struct buffer *in, struct bigm_error *err)
+				    struct put *put, struct buffer *in,
+				    struct bigm_error *err)
 {
 	AUTO_JSON cJSON *order = read_order(req, in, err);
 	AUTO_FREE char *dir = NULL;
-	struct tree_take_options options = { 0 };
+	struct tree_take_options options = { .making = making, .data = put };
 
 	if (!order)
 		return NULL;
@@ -137,7 +161,9 @@ int files_put(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 	      struct bigm_error *err)
 {
 	struct buffer in = BUFFER_INIT(FRAME_HEADER + FRAME_MAX_PAYLOAD + PIECE);
-	struct tree_take *take = take_order(req, &in, err);
+	const struct worker *worker = bigm_request_state(req);
+	struct put put = { .dir = worker->binaries.dir };
+	struct tree_take *take = take_order(req, &put, &in, err);
 	int rc = take ? take_all(req, take, &in, err) : err->code;
 
 	(void)arg;
@@ -148,6 +174,7 @@ int files_put(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 	}
 	if (take)
 		tree_take_free(take);
+	put_release(&put);
 	buffer_release(&in);
 	return rc;
 }

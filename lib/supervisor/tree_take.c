@@ -89,12 +89,14 @@ bool tree_take_is_empty(const struct tree_take *take)
 
 static int make_name(struct tree_take *take, struct bigm_error *err)
 {
+	const struct tree_take_options *o = &take->options;
 	uint64_t random;
 
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 		return error_set_errno(err, errno, "random numbers");
 	take->temporary = xasprintf(TREE_TEMPORARY "%016" PRIx64, random);
-	return 0;
+	return !o->making ? 0 : o->making(o->data, take->place.folder,
+					  take->temporary, err);
 }
 
 /* What the system said of an entry. */

@@ -27,6 +27,10 @@ struct tree_take_options {
 	int (*on_link_out)(void *data, const struct bigm_error *why);
 	void *data;
 	bool salvage; /* what has come is better than nothing */
+	/* NULL, or told of the name, in the open folder, under which something
+	 * is made next; an error prevents it. */
+	int (*making)(void *data, int folder, const char *name,
+		      struct bigm_error *err);
 };
 
 struct tree_take;

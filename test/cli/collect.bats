@@ -216,3 +216,14 @@ m1/here/x m1/log0 m1/log1 m1/out/r0.csv m1/out/r1.csv " ]
 	none_under_way
 	[ ! -e m0/huge ]
 }
+
+@test "a run that is killed while it collects leaves nothing half there" {
+	truncate -s 50G huge
+	"$BIGM" run --collect huge sh -- -c : 2>err &
+	client=$!
+	eventually 20 sh -c 'find . -name ".bigm-copy-*" | grep -q .'
+	kill -KILL $client
+	wait $client || :
+	eventually 20 none_under_way
+	[ ! -e m0/huge ]
+}

@@ -202,6 +202,18 @@ same() {
 	wait $client || :
 	eventually 10 none_under_way
 	[ ! -e there ]
+	# A file, and a folder.
+	mkdir far/folder
+	ln far/huge far/folder/huge
+	for what in huge folder; do
+		"$BIGM" cp m0:far/$what here &
+		client=$!
+		eventually 20 under_way
+		kill -KILL $client
+		wait $client || :
+		eventually 20 none_under_way
+		[ ! -e here ]
+	done
 	"$BIGM" cp m0:far/huge here 2>err &
 	client=$!
 	eventually 20 under_way
@@ -213,6 +225,33 @@ same() {
 	[[ $(cat err) == "bigm cp: m0: "* ]]
 	none_under_way
 	[ ! -e here ]
+}
+
+@test "of a machine that is killed nothing is left but what it said" {
+	setup_cluster
+	record=$(echo "$XDG_STATE_HOME"/bigm/*/calm)
+	[ -d "$record/m0" ]
+	keeper=$("$BIGM" status --json | grep -o '"pid":[0-9]*' | head -1 | cut -d: -f2)
+	"$BIGM" exec m1 -- sh -c 'echo last words >&2; echo last words >/proc/$PPID/fd/1'
+	truncate -s 50G far/huge
+	"$BIGM" cp far/huge m1:there 2>err &
+	client=$!
+	eventually 20 under_way
+	kill -KILL "$("$BIGM" call m1 Supervisor.Getpid)"
+	wait $client || :
+	eventually 20 none_under_way
+	[ ! -e there ]
+	eventually 20 test ! -e "$record/m1"
+	[ -d "$record/m0" ]
+	[ "$("$BIGM" tail --no-follow m1)" = "last words" ]
+	# Nor when all are killed, and only the guard is left.
+	"$BIGM" cp far/huge m0:there 2>err &
+	client=$!
+	eventually 20 under_way
+	kill -KILL "$("$BIGM" call m0 Supervisor.Getpid)" "$keeper"
+	wait $client || :
+	eventually 20 none_under_way
+	eventually 20 test ! -e "$record"
 }
 
 @test "a terminal is told how far it is, unless it shall be quiet" {

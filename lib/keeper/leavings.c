@@ -1,0 +1,65 @@
+#include "config.h"
+
+#include "keeper/leavings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/folder.h"
+#include "base/log.h"
+#include "supervisor/half.h"
+
+struct leaving {
+	struct leavings *of;
+	char *dir;
+	struct bigm_error why;
+	uv_work_t work;
+};
+
+static void on_pool(uv_work_t *work)
+{
+	struct leaving *l = loop_container(work, struct leaving, work);
+
+	half_sweep(l->dir);
+	if (folder_empty(l->dir, NULL, &l->why) == 0 && rmdir(l->dir) < 0 &&
+	    errno != ENOENT)
+		error_set_errno(&l->why, errno, "cannot remove %s", l->dir);
+}
+
+static void on_removed(uv_work_t *work, int status)
+{
+	struct leaving *l = loop_container(work, struct leaving, work);
+
+	(void)status; /* none is canceled */
+	l->of->pending--;
+	if (l->why.code)
+		log_warn("a dead machine's folder stays: %s", l->why.text);
+	free(l->dir);
+	free(l);
+}
+
+void leavings_remove(struct leavings *leavings, const char *dir)
+{
+	struct leaving *l;
+
+	if (access(dir, F_OK) < 0)
+		return;
+	l = xcalloc(1, sizeof(*l));
+	l->of = leavings;
+	l->dir = xstrdup(dir);
+	l->why = (struct bigm_error)BIGM_ERROR_INIT;
+	leavings->pending++;
+	if (uv_queue_work(loop_uv(leavings->loop), &l->work, on_pool,
+			  on_removed) < 0)
+		alloc_failed();
+}
+
+void leavings_finish(struct leavings *leavings)
+{
+	while (leavings->pending > 0)
+		uv_run(loop_uv(leavings->loop), UV_RUN_ONCE);
+}
