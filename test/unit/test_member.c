@@ -36,6 +36,7 @@ enum answer { ANSWER, HANG, REFUSE };
 struct fixture {
 	struct keeper k;
 	struct record record;
+	struct keeper_options options;
 	struct start_request order;
 	struct member *m;
 	struct loop_timer deadline;
@@ -259,6 +260,7 @@ static int setup(void **state)
 	close(mkstemp(f->path));
 	f->record.dir = (char *)"/nonexistent";
 	k->record = &f->record;
+	k->options = &f->options;
 	k->loop = loop_new(NULL);
 	k->authority = authority_new(NULL, NULL);
 	k->identity = authority_issue(k->authority, ROLE_KEEPER, "keeper",
