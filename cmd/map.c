@@ -93,6 +93,8 @@ static const struct option_spec table[] = {
 	  .offset = AT(log_dir) },
 	{ .name = "quiet", .letter = 'q',
 	  .help = "say nothing but what fails", .offset = AT(quiet) },
+	RUN_EVENTS(AT),
+	RUN_HTTP(AT),
 	RUN_KEEPALIVE(AT),
 	RUN_EC2(AT)
 	{ 0 },

@@ -81,6 +81,13 @@ struct run_options {
 	  .help = "debug pages below that path", .offset = at(http_prefix) },  \
 	{ .name = "no-http", .help = "no debug pages", .offset = at(no_http) }
 
+/* What happens in the cluster. */
+#define RUN_EVENTS(at)                                                         \
+	{ .name = "events", .kind = OPTION_TEXT, .value = "FILE",              \
+	  .completion = COMPLETE_FILE,                                         \
+	  .help = "tell what happens there, as lines of JSON",                 \
+	  .offset = at(events) }
+
 /* The options for settings of systems: --ec2-NAME each, of which --help only
  * says where to find them, and short names for those that one wants often. */
 #define RUN_SETTING_KIND_SWITCH OPTION_SWITCH

@@ -51,6 +51,16 @@ get() {
 	[[ $output == *"0.0.0.0:3333"*"loopback"* ]]
 }
 
+@test "a map has pages where it is told, and tells its events" {
+	"$BIGM" map --http 127.0.0.2:0 --http-prefix /map --events happened -- sh -c \
+		'"$BIGM" status --json' ::: 1 >facts
+	python3 -c 'import json, re; url = json.load(open("facts"))[0]["http"]
+assert re.fullmatch(r"http://127\.0\.0\.2:[0-9]+/map/", url), url'
+	grep -q '"type":"bigm:clusterEnd"' happened
+	"$BIGM" map --no-http -- sh -c '"$BIGM" status --json' ::: 1 | python3 -c 'import json, sys
+assert "http" not in json.load(sys.stdin)[0]'
+}
+
 # drive N [OPTION...]: a driver with N machines that has called them, in the background; its standard input is fd 7.
 drive() {
 	mkfifo input
