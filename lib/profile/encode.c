@@ -173,17 +173,43 @@ static void put_head(const struct profile *p, Pb__Profile *pb, struct arena *a)
 		pb->comment[i] = p->comments[i];
 }
 
-static int pack(const Pb__Profile *pb, struct buffer *plain,
+/* most: bytes that it may become. */
+static int pack(const Pb__Profile *pb, size_t most, struct buffer *plain,
 		struct bigm_error *err)
 {
-	size_t size = pb__profile__get_packed_size(pb);
 	/* Room for nothing may be nowhere. */
-	uint8_t *to = buffer_reserve(plain, size + 1, err);
+	uint8_t *to = buffer_reserve(plain, most + 1, err);
 
 	if (!to)
 		return BIGM_EEXHAUSTED;
 	buffer_commit(plain, pb__profile__pack(pb, to));
 	return 0;
+}
+
+/* Of a number up to that one, as protobuf writes it. */
+static size_t number_size(uint64_t most)
+{
+	size_t n = 1;
+
+	while (most >>= 7)
+		n++;
+	return n;
+}
+
+/* What samples may become when they are packed.  Most of it is locations, and
+ * to know their sizes exactly takes as long as to write them. */
+static size_t samples_size(const struct profile *p, uint32_t first, uint32_t n)
+{
+	const size_t number = number_size(UINT64_MAX);
+	const size_t head = 1 + number; /* a field's tag and length */
+	const size_t location = number_size(p->n_locations);
+	const size_t label = head + 4 * (1 + number);
+	size_t most = 0;
+
+	for (uint32_t i = first; i < first + n; i++)
+		most += 3 * head + p->samples[i].locations * location +
+			p->n_types * number + p->samples[i].labels * label;
+	return most;
 }
 
 static int pack_samples(const struct profile *p, uint32_t first,
@@ -193,8 +219,10 @@ static int pack_samples(const struct profile *p, uint32_t first,
 	Pb__Profile pb = PB__PROFILE__INIT;
 	uint32_t n = p->n_samples - first;
 
-	put_samples(p, first, n < PIECE ? n : PIECE, &pb, &arena);
-	return pack(&pb, plain, err);
+	if (n > PIECE)
+		n = PIECE;
+	put_samples(p, first, n, &pb, &arena);
+	return pack(&pb, samples_size(p, first, n), plain, err);
 }
 
 static int pack_rest(const struct profile *p, struct buffer *plain,
@@ -208,7 +236,7 @@ static int pack_rest(const struct profile *p, struct buffer *plain,
 	put_mappings(p, &pb, &arena);
 	put_functions(p, &pb, &arena);
 	put_locations(p, &pb, &arena);
-	return pack(&pb, plain, err);
+	return pack(&pb, pb__profile__get_packed_size(&pb), plain, err);
 }
 
 int profile_encode(const struct profile *p, struct buffer *out,
