@@ -52,11 +52,13 @@ get() {
 }
 
 @test "a map has pages where it is told, and tells its events" {
+	# shellcheck disable=SC2016 # that shell expands it
 	"$BIGM" map --http 127.0.0.2:0 --http-prefix /map --events happened -- sh -c \
 		'"$BIGM" status --json' ::: 1 >facts
 	python3 -c 'import json, re; url = json.load(open("facts"))[0]["http"]
 assert re.fullmatch(r"http://127\.0\.0\.2:[0-9]+/map/", url), url'
 	grep -q '"type":"bigm:clusterEnd"' happened
+	# shellcheck disable=SC2016
 	"$BIGM" map --no-http -- sh -c '"$BIGM" status --json' ::: 1 | python3 -c 'import json, sys
 assert "http" not in json.load(sys.stdin)[0]'
 }
