@@ -232,6 +232,7 @@ same() {
 	record=$(echo "$XDG_STATE_HOME"/bigm/*/calm)
 	[ -d "$record/m0" ]
 	keeper=$("$BIGM" status --json | grep -o '"pid":[0-9]*' | head -1 | cut -d: -f2)
+	# shellcheck disable=SC2016 # that shell expands it
 	"$BIGM" exec m1 -- sh -c 'echo last words >&2; echo last words >/proc/$PPID/fd/1'
 	truncate -s 50G far/huge
 	"$BIGM" cp far/huge m1:there 2>err &
