@@ -212,6 +212,70 @@ static void test_no_ring_is_missed(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* Who borrows may have to wait, which is not for the loop's thread. */
+static struct flow *new_lender(struct loop **loop)
+{
+	struct flow_user user = { .ask = nobody, .loop = loop_new(NULL) };
+
+	assert_non_null(user.loop);
+	*loop = user.loop;
+	return flow_new(16, &user);
+}
+
+static void *drop_by_drop(void *data)
+{
+	struct flow *flow = data;
+
+	for (uint8_t i = 0; i < 40; i++) {
+		while (flow_write(flow, &i, 1, NULL) != 1)
+			poll(NULL, 0, 1);
+		flow_written(flow);
+	}
+	flow_end(flow);
+	return NULL;
+}
+
+static void test_what_is_lent_is_as_much_as_is_wanted(void **state)
+{
+	struct loop *loop;
+	struct flow *flow = new_lender(&loop);
+	const void *bytes;
+	uint8_t expect = 0;
+	pthread_t thread;
+	ssize_t n;
+
+	pthread_create(&thread, NULL, drop_by_drop, flow);
+	/* The ring's length is a multiple, so they lie together. */
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(flow_lend(flow, &bytes, 8, 60000, NULL), 8);
+		for (n = 0; n < 8; n++)
+			assert_int_equal(((const uint8_t *)bytes)[n], expect++);
+	}
+	assert_int_equal(flow_lend(flow, &bytes, 8, 60000, NULL), 0);
+	pthread_join(thread, NULL);
+	flow_free(flow);
+	loop_free(loop);
+}
+
+static void test_who_waits_for_much_gets_little_in_the_end(void **state)
+{
+	struct loop *loop;
+	struct flow *flow = new_lender(&loop);
+	const void *bytes;
+
+	assert_int_equal(flow_write(flow, "abc", 3, NULL), 3);
+	assert_int_equal(flow_lend(flow, &bytes, 8, 10, NULL), 3);
+	assert_memory_equal(bytes, "abc", 3);
+	/* They are there until the next time. */
+	assert_int_equal(flow_room(flow), 13);
+	assert_int_equal(flow_write(flow, "de", 2, NULL), 2);
+	assert_int_equal(flow_lend(flow, &bytes, 1, 10, NULL), 1);
+	assert_memory_equal(bytes, "d", 1);
+	assert_int_equal(flow_room(flow), 14);
+	flow_free(flow);
+	loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +286,9 @@ int main(void)
 		cmocka_unit_test(test_one_writes_one_waits),
 		cmocka_unit_test(test_a_wait_has_an_end),
 		cmocka_unit_test(test_no_ring_is_missed),
+		cmocka_unit_test(test_what_is_lent_is_as_much_as_is_wanted),
+		cmocka_unit_test(
+			test_who_waits_for_much_gets_little_in_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
