@@ -1,6 +1,6 @@
 # What goes wrong on EC2, on instances that really boot (test/ec2/cloud): what people see names machine and instance, how
 # far it was and what the other side said, and nothing stays. All at once, since most of the time is spent waiting for
-# leases, timers and AWS.
+# leases, timers and AWS; FAULTS="spot saver" for some.
 load common
 load ../ec2/cloud
 
@@ -244,6 +244,7 @@ int main(int argc, char **argv)
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct bigm *b = bigm_init(&argc, &argv, types, &err);
 	struct bigm_machine **m;
+	struct timespec until;
 	struct cJSON *reply;
 	int64_t saved;
 	setlinebuf(stdout);
@@ -253,7 +254,10 @@ int main(int argc, char **argv)
 		return fail(&err);
 	struct bigm_call *call = bigm_call_start(m[0], "Saver.Work", NULL, NULL);
 	puts("calling");
-	sem_wait(&noticed);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 150;
+	if (sem_timedwait(&noticed, &until) < 0)
+		return fputs("saver: no notice came\n", stderr), 1;
 	if (bigm_call(m[0], "Saver.State", NULL, &reply, &err) < 0 || bigm_json_get_int64(reply, NULL, &saved, &err) < 0)
 		return fail(&err);
 	printf("saved %d\n", (int)saved);
@@ -309,7 +313,7 @@ misses_keepalive() {
     cloud up --settings '{"capacity": [{"type": "m4.*", "count": 0}]}'
     cloud control faults '[{"action": "metadata:*/user-data", "match": {"Tag.fault": "user-data"},
         "body": "#cloud-config\nwrite_files: [\n"}]'
-    for fault in killed_early killed_late second_boot wrong_digest failing_user_data no_sshd no_capacity lost_host spot saver partition; do
+    for fault in ${FAULTS:-killed_early killed_late second_boot wrong_digest failing_user_data no_sshd no_capacity lost_host spot saver partition}; do
         (trap - DEBUG; set -x; "$fault"; echo "$SECONDS" >"$fault.seconds") >"$fault.log" 2>&1 3>&- &
         faults[$fault]=$!
     done
@@ -317,9 +321,10 @@ misses_keepalive() {
         wait "${faults[$fault]}" || failed+=" $fault"
     done
     # For who asks where the time goes.
-    grep . ./*.seconds | sort -t: -k2n | sed 's,^\./,# ,; s/\.seconds:/ /; s/$/ s/' >&3
+    grep -H . ./*.seconds | sort -t: -k2n | sed 's,^\./,# ,; s/\.seconds:/ /; s/$/ s/' >&3
+    echo "failed:$failed"
     for fault in $failed; do
-        tail -n 25 "$fault".log "${fault//_/-}".err
+        tail -n 25 "$fault".log "${fault//_/-}".err || :
     done
     [ -z "$failed" ]
     # What keepers that were killed could not put away: their rules.
