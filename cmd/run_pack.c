@@ -35,8 +35,7 @@ static bool is_wanted(const struct run_order *order, const struct session *s)
 static int make(struct run_order *order, const struct cluster_info *info,
 		struct bigm_error *err)
 {
-	const struct make_program program = { .path = order->path,
-					      .arch = info->arch };
+	const struct make_program program = { .path = order->path };
 	AUTO_FREE char *path = xasprintf("%s/job-%d.bigm", info->record,
 					 (int)getpid());
 	const struct make_order make = {

@@ -13,7 +13,6 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/folder.h"
-#include "bundle/elf_file.h"
 #include "supervisor/binary.h"
 
 #define PIECE (256u << 10)
@@ -493,8 +492,17 @@ struct manifest *unpack_folder(const struct intake_source *source,
 /* ------------------------------------------------------------------ */
 /* The intake                                                          */
 
-/* A script is for whatever machine; its interpreter, if it has come along, is
- * not. */
+static bool is_script(const char *path)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char begin[2];
+
+	return fd >= 0 && pread(fd, begin, sizeof(begin), 0) == sizeof(begin) &&
+	       memcmp(begin, "#!", sizeof(begin)) == 0;
+}
+
+/* A script is for whatever machine, or for that which somebody has said, who was
+ * believed; its interpreter, if it has come along, is not. */
 static int check_architecture(const struct manifest *m, const char *dir,
 			      struct bigm_error *err)
 {
@@ -504,7 +512,7 @@ static int check_architecture(const struct manifest *m, const char *dir,
 
 	if (strcmp(m->arch, BUNDLE_ANY_ARCH) == 0)
 		return 0;
-	return binary_check(path, err);
+	return !m->interpreter && is_script(path) ? 0 : binary_check(path, err);
 }
 
 static struct image *take_part(const struct intake_source *source,

@@ -187,6 +187,13 @@ foreign() {
 	[ "$status" -eq 4 ]
 	[[ $output == /*"/script a b"$'\n'words ]]
 	[[ $("$BIGM" bundle --list s.bigm) == *linux/any* ]]
+	# What it calls may make it one architecture's.
+	"$BIGM" bundle "linux/$(dpkg --print-architecture)=./script" --file data -o s.bigm
+	run_bigm run --ship s.bigm -- a b
+	[ "$status" -eq 4 ]
+	"$BIGM" bundle linux/riscv64=./script -o s.bigm
+	run_bigm run s.bigm
+	[ "$status" -eq 125 ]
 	printf '#!/usr/bin/env ownsh\ngrep "[.]so" /proc/$$/maps; echo $BIGM_FILES\n' >script
 	"$BIGM" bundle ./script --file "$(type -P bash):bin/ownsh" -o s.bigm
 	run_bigm run s.bigm
