@@ -86,13 +86,14 @@ static int become(const char *system, char *const *words,
 	return companion_become(system, argv, err);
 }
 
-int plan_show(const struct run_order *order, bool json)
+int plan_show(const struct run_order *order, const char *bundle, bool json)
 {
 	const char *name = order->options.system ? order->options.system
 						 : "local";
 	const struct system_wish wish = {
 		.n = order->options.machines,
 		.program = order->path,
+		.bundle = bundle,
 		.argv = order->argv,
 		.set = order->options.set.items,
 	};

@@ -8,6 +8,6 @@
 
 /* Prints it, as text or as JSON; returns the exit status, which is 1 also where
  * a permission is missing. */
-int plan_show(const struct run_order *order, bool json);
+int plan_show(const struct run_order *order, const char *bundle, bool json);
 
 #endif

@@ -337,7 +337,7 @@ static int run(const struct invocation *in)
 	} else {
 		if (order.options.machines == 0)
 			order.options.machines = 1;
-		status = options->dry_run ? plan_show(&order, options->json)
+		status = options->dry_run ? plan_show(&order, s.bundle, options->json)
 					  : start(&s);
 	}
 	release_services(&s);

@@ -7,12 +7,14 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "bundle/cargo.h"
 #include "ec2/asker.h"
 #include "ec2/launcher.h"
 #include "ec2/ssh_key.h"
 #include "ec2/system.h"
 #include "ec2/user_keys.h"
 #include "keeper/authority.h"
+#include "keeper/ec2boot.h"
 #include "supervisor/bootstrap.h"
 
 #define CLUSTER "dry-run"
@@ -94,6 +96,21 @@ static int try_launch(const struct ec2_asker *asker,
 	return r;
 }
 
+/* What would be sent to the instances is there. */
+static int check_sent(const struct ec2_settings *settings,
+		      const struct system_wish *wish, struct bigm_error *err)
+{
+	AUTO_FREE char *self = realpath("/proc/self/exe", NULL), *worker = NULL;
+	const char *arch;
+
+	if (system_ec2_arch(settings, &arch, err) < 0)
+		return BIGM_EINVALID;
+	worker = ec2boot_find(self, arch, err);
+	return worker ? bundle_check_cargo(wish->program, wish->bundle, arch,
+					   err)
+		      : BIGM_ENOTFOUND;
+}
+
 cJSON *system_ec2_plan(const struct system_wish *wish, struct bigm_error *err)
 {
 	cJSON *trial = cJSON_CreateObject();
@@ -101,6 +118,8 @@ cJSON *system_ec2_plan(const struct system_wish *wish, struct bigm_error *err)
 	struct ec2_asker asker;
 	int r = ec2_asker_init(&asker, wish->set, NULL, err);
 
+	if (r == 0)
+		r = check_sent(&asker.settings, wish, err);
 	if (r == 0) {
 		r = secrets_init(&secrets, err);
 		if (r == 0)

@@ -36,17 +36,17 @@ static const char *arch_of_type(const char *type)
 							 : "linux/amd64";
 }
 
-static int check_types(const struct ec2_settings *settings,
-		       struct bigm_error *err)
+int system_ec2_arch(const struct ec2_settings *settings, const char **arch,
+		    struct bigm_error *err)
 {
+	*arch = arch_of_type(settings->types[0]);
 	for (char **type = settings->types + 1; *type; type++)
-		if (arch_of_type(*type) != arch_of_type(settings->types[0]))
+		if (strcmp(arch_of_type(*type), *arch) != 0)
 			return bigm_error_set(err, BIGM_EINVALID,
 					      "ec2-type: %s is %s, %s is %s; "
 					      "machines of a cluster have one "
 					      "architecture", settings->types[0],
-					      arch_of_type(settings->types[0]),
-					      *type, arch_of_type(*type));
+					      *arch, *type, arch_of_type(*type));
 	return 0;
 }
 
@@ -59,7 +59,8 @@ static int load_settings(struct system *s, const cJSON *settings,
 		     : BIGM_EINVALID;
 
 	json_strings_free(set);
-	return rc < 0 ? rc : check_types(&s->asker.settings, err);
+	return rc < 0 ? rc
+		      : system_ec2_arch(&s->asker.settings, &s->arch, err);
 }
 
 static int make_client(struct system *s, struct bigm_error *err)
@@ -70,9 +71,7 @@ static int make_client(struct system *s, struct bigm_error *err)
 
 static int find_worker(struct system *s, struct bigm_error *err)
 {
-	s->worker = s->keeper.find_ec2boot(s->keeper.keeper,
-					   arch_of_type(s->asker.settings.types[0]),
-					   err);
+	s->worker = s->keeper.find_ec2boot(s->keeper.keeper, s->arch, err);
 	return s->worker ? digest_file(s->worker, s->worker_digest, err)
 			 : BIGM_ENOTFOUND;
 }
@@ -246,7 +245,7 @@ static const char *system_worker(const struct system *s)
 
 static const char *system_arch(const struct system *s)
 {
-	return arch_of_type(s->asker.settings.types[0]);
+	return s->arch;
 }
 
 const struct system_ops system_ec2 = {

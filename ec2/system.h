@@ -14,6 +14,12 @@
 
 extern const struct system_ops system_ec2;
 
+/* The architecture of the types, which is one: "linux/amd64".  BIGM_EINVALID
+ * names two that differ. */
+struct ec2_settings;
+int system_ec2_arch(const struct ec2_settings *settings, const char **arch,
+		    struct bigm_error *err);
+
 /* Its plan (dry_run.c). */
 cJSON *system_ec2_plan(const struct system_wish *wish, struct bigm_error *err);
 

@@ -76,7 +76,8 @@ struct system {
 	struct ssh_key host_key, login_key;
 	char **user_keys; /* lines; NULL-terminated */
 	char *note; /* for who made the cluster, at the first launch; or NULL */
-	char *worker; /* ec2boot, for this host's architecture */
+	const char *arch; /* of the instances */
+	char *worker; /* ec2boot, for that */
 	char worker_digest[DIGEST_SIZE];
 	TAILQ_HEAD(, system_launch) launches;
 	TAILQ_HEAD(, system_reading) readings; /* read.c's */

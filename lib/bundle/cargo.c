@@ -258,3 +258,18 @@ int bundle_find_cargo(const char *program, const char *bundle,
 		return find_part(bundle, wanted, cargo, err);
 	return suits < 0 ? error_copy(err, &why) : 0;
 }
+
+int bundle_check_cargo(const char *program, const char *bundle,
+		       const char *arch, struct bigm_error *err)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+	struct cargo *cargo = NULL;
+	int rc = program ? make_suits(program, arch, &why) : 0;
+
+	if (rc > 0 || (rc == 0 && !bundle))
+		return 0;
+	rc = bundle ? find_part(bundle, arch, &cargo, err)
+		    : error_copy(err, &why);
+	cargo_put(cargo);
+	return rc;
+}

@@ -8,4 +8,9 @@
 
 cargo_find_fn bundle_find_cargo;
 
+/* Whether that would find something for machines of other hosts, which are of
+ * that architecture; makes nothing. */
+int bundle_check_cargo(const char *program, const char *bundle,
+		       const char *arch, struct bigm_error *err);
+
 #endif

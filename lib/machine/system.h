@@ -89,6 +89,7 @@ typedef void system_read_fn(void *data, const void *bytes, size_t len,
 struct system_wish {
 	int n;
 	const char *program; /* its path; NULL: none */
+	const char *bundle;  /* for machines that cannot run that; NULL: none */
 	char *const *argv;   /* may be NULL */
 	const char *const *set; /* settings; see cluster_options */
 };

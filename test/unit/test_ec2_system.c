@@ -35,6 +35,7 @@ struct world {
 	struct machine machines[MACHINES];
 	int n;
 	char warnings[4096];
+	char worker_arch[32]; /* for which ec2boot was looked for */
 	bool ended;
 	bool (*until)(struct world *w);
 };
@@ -50,6 +51,9 @@ static char *bootstrap(void *keeper, struct bigm_error *err)
 static char *find_ec2boot(void *keeper, const char *arch,
 			  struct bigm_error *err)
 {
+	struct world *w = keeper;
+
+	snprintf(w->worker_arch, sizeof(w->worker_arch), "%s", arch);
 	return xstrdup("/proc/self/exe");
 }
 
@@ -344,6 +348,61 @@ static void addresses_are_taken_in_order(void **state)
 		    "\"127.0.0.2\", \"private\": \"127.0.0.3\"", "127.0.0.3");
 }
 
+/* The architecture of a type, for which its machines' worker is, and by which
+ * the keeper says whether it has anything for them. */
+static void types_have_an_architecture(void **state)
+{
+	static const struct {
+		const char *setting, *arch;
+	} types[] = {
+		{ "ec2-type=m7g.large", "linux/arm64" },
+		{ "ec2-type=m6gd.large", "linux/arm64" },
+		{ "ec2-type=c7gn.xlarge", "linux/arm64" },
+		{ "ec2-type=im4gn.large", "linux/arm64" },
+		{ "ec2-type=is4gen.medium", "linux/arm64" },
+		{ "ec2-type=x2gd.medium,t4g.nano", "linux/arm64" },
+		{ "ec2-type=a1.large", "linux/arm64" },
+		{ "ec2-type=g5g.xlarge", "linux/arm64" },
+		{ "ec2-type=g4dn.xlarge", "linux/amd64" },
+		{ "ec2-type=m5.large,m5a.large", "linux/amd64" },
+		{ "ec2-type=c7i-flex.large", "linux/amd64" },
+		{ "ec2-type=u-6tb1.112xlarge", "linux/amd64" },
+		{ NULL, "linux/amd64" },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		make_system(w, types[i].setting);
+		assert_string_equal(w->worker_arch, types[i].arch);
+		assert_string_equal(system_ec2.arch(w->system), types[i].arch);
+		system_ec2.free(w->system);
+		w->system = NULL;
+	}
+}
+
+static void arm64_instances_have_their_own_image(void **state)
+{
+	struct world *w = *state;
+
+	make_system(w, "ec2-type=m7g.large");
+	start(w, 1);
+	run_until(w, all_booting);
+	AUTO_JSON cJSON *there = ec2_service_ask(service, "state", NULL);
+	const cJSON *instances = cJSON_GetObjectItem(
+		cJSON_GetObjectItem(cJSON_GetObjectItem(there, "regions"),
+				    "us-west-2"), "instances");
+	const cJSON *tags = cJSON_GetObjectItem(
+		cJSON_GetArrayItem(instances, 0), "tags");
+	AUTO_JSON cJSON *asked = ec2_service_last(service, "DescribeImages");
+
+	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(
+				    tags, "bigm:architecture")), "arm64");
+	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(
+				    cJSON_GetObjectItem(asked, "wire"),
+				    "Filter.2.Value.1")), "arm64");
+	end_cluster(w);
+}
+
 /* One question for however many, and not before a second is over. */
 static void a_missed_keepalive_asks_what_has_become_of_it(void **state)
 {
@@ -543,6 +602,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(phases_are_told_and_all_is_put_away),
 		TEST(addresses_are_taken_in_order),
+		TEST(types_have_an_architecture),
+		TEST(arm64_instances_have_their_own_image),
 		TEST(a_missed_keepalive_asks_what_has_become_of_it),
 		TEST(the_console_tells_why_it_did_not_come_up),
 		TEST(one_that_stays_in_a_phase_is_given_up),

@@ -58,6 +58,7 @@ m6g.large 2 8192 arm64 nitro - 0.077 default
 m6gd.large 2 8192 arm64 nitro 1x118nvme 0.0904 default
 c6g.large 2 4096 arm64 nitro - 0.068 default
 c7g.large 2 4096 arm64 nitro - 0.0725 default
+m7g.large 2 8192 arm64 nitro - 0.0816 default
 r6g.large 2 16384 arm64 nitro - 0.1008 default
 """
 PREVIOUS = {"t2", "m3", "c3", "r3"}
