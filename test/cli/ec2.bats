@@ -171,21 +171,69 @@ serve() {
     url=http://10.77.0.1:8080
 }
 
+# A plain program with a library of its own, which nobody else has.
+make_sums() {
+    cat >sums.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+long sum(FILE *f);
+int main(int argc, char **argv)
+{
+	int rank = atoi(getenv("BIGM_RANK"));
+	FILE *in = fopen(argv[1], "r"), *out = fopen("sum", "w");
+	if (!in || !out)
+		return 9;
+	printf("rank %d of %s: %ld\n", rank, getenv("BIGM_SIZE"), sum(in) * (rank + 1));
+	fprintf(out, "%d\n", rank);
+	return rank * 7;
+}
+END
+    cat >own.c <<'END'
+#include <stdio.h>
+long sum(FILE *f)
+{
+	long all = 0, n;
+	while (fscanf(f, "%ld", &n) == 1)
+		all += n;
+	return all;
+}
+END
+    gcc -shared -fPIC own.c -o libown.so
+    # shellcheck disable=SC2016 # the loader expands it
+    gcc sums.c -o sums -L. -lown '-Wl,-rpath,$ORIGIN'
+    seq 100 >numbers
+}
+
 @test "Ubuntu's machines fetch ec2boot from a URL, call each other, and let the user in by his key" {
     local address text=$abs_top_srcdir/README.md
+    local -a job
     ssh-keygen -q -t ed25519 -N '' -f "$DIR/key"
     cloud up
     mkdir served.d
     cp "$abs_top_builddir/ec2/ec2boot-$(dpkg --print-architecture)" served.d/ec2boot
     serve served.d
     bigm_there start -n 2 --name bunt --ec2-flavor ubuntu --ec2-ssh-key "$DIR/key.pub" --ec2-binary-url "$url/ec2boot" \
-        --ec2-binary-sha256 "$(sha256sum served.d/ec2boot | cut -d' ' -f1)" "$abs_top_builddir/examples/wordcount" 2>log ||
+        --ec2-binary-sha256 "$(sha256sum served.d/ec2boot | cut -d' ' -f1)" 2>log ||
         { cat log; return 1; }
     [ "$(grep -c 'GET /ec2boot HTTP.* 200' served)" -eq 2 ]
     bigm_there run --cluster bunt "$abs_top_builddir/examples/wordcount" <"$text" >there 2>log || { cat log; return 1; }
     BIGM_SYSTEM="local" "$BIGM" run -n 2 "$abs_top_builddir/examples/wordcount" <"$text" >here
     [ -s here ]
     cmp there here
+    # Plain programs are brought to them with their libraries and files; what is not here is theirs.
+    make_sums
+    job=(--cluster bunt -k --file numbers:data/numbers --collect sum ./sums -- data/numbers)
+    run bigm_there run "${job[@]}"
+    echo "$output"
+    [ "$status" -eq 7 ]
+    [ "$(grep ^rank <<<"$output" | sort)" = $'rank 0 of 2: 5050\nrank 1 of 2: 10100' ]
+    [ "$(cat m0/sum m1/sum)" = $'0\n1' ]
+    # shellcheck disable=SC2016 # the script's shell expands it
+    printf '#!/bin/sh\necho "$1: $(wc -l <numbers)"\n' >count
+    chmod +x count
+    seq 17 >numbers
+    [ "$(bigm_there map --cluster bunt -k --file numbers -- ./count ::: a b c)" = $'a: 17\nb: 17\nc: 17' ]
+    [ "$(bigm_there map --cluster bunt -- {} --version ::: cloud-init)" = "$(bigm_there exec --cluster bunt m0 -- cloud-init --version)" ]
 
     address=$("$BIGM" status --json | grep -o 'https://[^/]*' | head -n 1)
     # shellcheck disable=SC2016 # that shell expands it
