@@ -158,7 +158,8 @@ make_plain() {
 	[ "$status" -eq 1 ]
 	[[ $output == words$'\n'$XDG_STATE_HOME/*"/script 0"$'\n'words$'\n'$XDG_STATE_HOME/*"/script 3" ]]
 	[[ $stderr == *"job 2 (3) on m"*": exit status 3"* ]]
-	cmp m0/here m1/here
+	# A machine that came too late for any job has nothing to give.
+	[ "$(sort -u m?/here)" = words ]
 	[ "$("$BIGM" map --ship -k -- {} ::: pwd ./script 2>/dev/null | head -n 1)" = "$PWD" ]
 	printf 'text' >script
 	chmod -x script
