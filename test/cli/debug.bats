@@ -1,4 +1,4 @@
-# shellcheck disable=SC2030,SC2031 # bats runs each test in a subshell
+# shellcheck disable=SC2016,SC2030,SC2031 # the quoted scripts are for other shells; bats runs each test in a subshell
 # The debug pages of keeper and machines, by curl as anybody would.
 load common
 
