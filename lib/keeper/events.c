@@ -165,19 +165,22 @@ static cJSON *begin(const struct event_log *log, uint64_t ns, const char *type,
 	return event;
 }
 
-static void append(struct event_log *log, const cJSON *event)
+/* False when it is lost: the caller counts it.  Much may come in one turn of the
+ * loop, which a file can take. */
+static bool append(struct event_log *log, const cJSON *event)
 {
 	AUTO_FREE char *line = json_print(event);
 	size_t len = strlen(line);
 
 	utf8_make_text(line, len);
 	line[len] = '\n'; /* instead of the NUL */
+	if (log->lines.len > EVENTS_UNWRITTEN_MAX / 2)
+		flush(&log->flush);
 	/* Its rest was lost. */
 	if (log->torn && log->lines.len == 0)
 		buffer_append(&log->lines, "\n", 1, NULL);
-	if (buffer_append(&log->lines, line, len + 1, NULL) < 0)
-		log->dropped++;
 	loop_defer(log->loop, &log->flush);
+	return buffer_append(&log->lines, line, len + 1, NULL) == 0;
 }
 
 static void add_field(cJSON *event, const struct event_field *field,
@@ -200,7 +203,7 @@ static void add_field(cJSON *event, const struct event_field *field,
 	}
 }
 
-static void tell(struct event_log *log, enum event_type type,
+static bool tell(struct event_log *log, enum event_type type,
 		 const char *machine, const struct event_value *values)
 {
 	const struct event_type_facts *facts = &event_types[type];
@@ -209,7 +212,7 @@ static void tell(struct event_log *log, enum event_type type,
 
 	for (size_t i = 0; facts->fields[i].name; i++)
 		add_field(event, &facts->fields[i], &values[i]);
-	append(log, event);
+	return append(log, event);
 }
 
 /* A reader who is back is told first how much he has missed. */
@@ -217,10 +220,10 @@ static void tell_dropped(struct event_log *log)
 {
 	uint64_t dropped = log->dropped;
 
-	if (dropped == 0 || log->lines.len > EVENTS_UNWRITTEN_MAX / 2)
-		return;
-	log->dropped = 0;
-	tell(log, EVENT_EVENTS_DROPPED, NULL, EVENT_VALUES({ .number = dropped }));
+	if (dropped > 0 && log->lines.len <= EVENTS_UNWRITTEN_MAX / 2 &&
+	    tell(log, EVENT_EVENTS_DROPPED, NULL,
+		 EVENT_VALUES({ .number = dropped })))
+		log->dropped = 0;
 }
 
 void event_log_tell(struct event_log *log, enum event_type type,
@@ -229,7 +232,7 @@ void event_log_tell(struct event_log *log, enum event_type type,
 	if (!log)
 		return;
 	tell_dropped(log);
-	tell(log, type, machine, values);
+	log->dropped += !tell(log, type, machine, values);
 }
 
 /* ------------------------------------------------------------------ */
@@ -253,7 +256,7 @@ static int pass(struct event_log *log, const char *machine, const cJSON *event,
 	cJSON_ArrayForEach(field, fields)
 		cJSON_AddItemToObject(line, field->string,
 				      cJSON_Duplicate(field, false));
-	append(log, line);
+	log->dropped += !append(log, line);
 	return 0;
 }
 
@@ -269,7 +272,8 @@ int event_log_pass(struct event_log *log, const char *machine,
 		return pass(log, machine, event, err);
 	if (bigm_json_get_uint64(event, "dropped", &dropped, err) < 0)
 		return BIGM_EINVALID;
-	tell(log, EVENT_EVENTS_DROPPED, machine,
-	     EVENT_VALUES({ .number = dropped }));
+	if (!tell(log, EVENT_EVENTS_DROPPED, machine,
+		  EVENT_VALUES({ .number = dropped })))
+		log->dropped += dropped;
 	return 0;
 }
