@@ -204,7 +204,7 @@ assert b"m0 is missing" not in text and b"worker_" in text, "nothing of m0"' "$@
 
 # Whether a profile of m1's processors is being taken, so that another is refused.  Trying would be in its way.
 taken() {
-	"$BIGM" pprof threads --machine m1 --text >threads 2>&1 && grep -q 'cpu_profile' threads
+	"$BIGM" pprof threads --machine m1 --text 2>&1 | grep -q cpu_profile
 }
 
 @test "a machine that fails is a warning and a note in the profile" {
