@@ -151,23 +151,28 @@ static void upload(struct world *w, const void *bytes, size_t len)
 		fail_msg("%s", err.text);
 }
 
-static void upload_bundle(struct world *w, const char *program)
+/* Of a bundle of all these programs the part for that architecture. */
+static void upload_part(struct world *w, const struct make_program *programs,
+			size_t nprograms, const char *arch)
 {
 	AUTO_FREE char *path = xasprintf("%s/a.bigm", w->dir);
-	const struct make_program programs[] = { { program, NULL } };
 	const struct make_order order = {
-		.programs = programs, .nprograms = 1, .path = path,
+		.programs = programs, .nprograms = nprograms, .path = path,
 	};
 	struct bigm_error err = BIGM_ERROR_INIT;
+	const struct bundle_part *part;
 	struct bundle_reader *reader;
 	struct bundle bundle;
 
 	if (make_bundle(&order, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(bundle_open(&bundle, path, &err), 0);
-	reader = bundle_reader_new(&bundle, &bundle.parts[0], &err);
+	part = bundle_find(&bundle, arch, &err);
+	if (!part)
+		fail_msg("%s", err.text);
+	reader = bundle_reader_new(&bundle, part, &err);
 	assert_non_null(reader);
-	size_t size = (size_t)bundle.parts[0].size, got = 0;
+	size_t size = (size_t)part->size, got = 0;
 	AUTO_FREE char *bytes = xmalloc(size);
 
 	while (got < size) {
@@ -181,6 +186,13 @@ static void upload_bundle(struct world *w, const char *program)
 	bundle_reader_free(reader);
 	bundle_release(&bundle);
 	upload(w, bytes, size);
+}
+
+static void upload_bundle(struct world *w, const char *program)
+{
+	const struct make_program programs[] = { { program, NULL } };
+
+	upload_part(w, programs, 1, elf_own_arch());
 }
 
 static void upload_program(struct world *w, const char *program)
@@ -280,22 +292,25 @@ static void a_job_runs_where_there_is_no_libc(void **state)
 	assert_run(w, "{\"status\":7}");
 }
 
-static void a_driver_becomes_the_machine_where_there_is_no_libc(void **state)
+static char *own_bigpi(void)
 {
-	struct world *w = *state;
 	const char *build = getenv("abs_top_builddir");
-	AUTO_FREE char *bigpi = xasprintf("%s/examples/bigpi",
-					  build ? build : ".");
+
+	return xasprintf("%s/examples/bigpi", build ? build : ".");
+}
+
+/* The machine is what has been uploaded, of that program, and then serves.
+ * Returns what it says of its processor. */
+static char *become(struct world *w, const char *program)
+{
 	uint64_t deadline = loop_now_ns() + EXEC_MS * 1000000ull;
 	struct bigm_error err = BIGM_ERROR_INIT;
 	char wanted[DIGEST_SIZE];
-	const char *digest = NULL;
+	const char *digest = NULL, *arch = NULL;
 	int64_t incarnation = 0;
-	cJSON *info = NULL;
+	AUTO_JSON cJSON *info = NULL;
 
-	assert_int_equal(digest_file(bigpi, wanted, &err), 0);
-	start_machine(w);
-	upload_bundle(w, bigpi);
+	assert_int_equal(digest_file(program, wanted, &err), 0);
 	bigm_json_free(call_ok(w->machine, "Supervisor.Setargs",
 			       "[\"bigpi\"]"));
 	bigm_json_free(call_ok(w->machine, "Supervisor.Exec", NULL));
@@ -310,11 +325,27 @@ static void a_driver_becomes_the_machine_where_there_is_no_libc(void **state)
 	assert_int_equal(bigm_json_get_string(info, "digest", &digest, &err),
 			 0);
 	assert_string_equal(digest, wanted);
-	cJSON_Delete(info);
+	assert_int_equal(bigm_json_get_string(info, "arch", &arch, &err), 0);
+	return xstrdup(arch);
+}
+
+static cJSON *sample(struct world *w)
+{
 	bigm_json_free(call_ok(w->machine, "Supervisor.Register",
 			       "{\"services\":[{\"name\":\"PI\"}]}"));
-	bigm_json_free(call_ok(w->machine, "PI.Sample",
-			       "{\"seed\":1,\"begin\":0,\"end\":10}"));
+	return call_ok(w->machine, "PI.Sample",
+		       "{\"seed\":1,\"begin\":0,\"end\":1000}");
+}
+
+static void a_driver_becomes_the_machine_where_there_is_no_libc(void **state)
+{
+	struct world *w = *state;
+	AUTO_FREE char *bigpi = own_bigpi();
+
+	start_machine(w);
+	upload_bundle(w, bigpi);
+	AUTO_FREE char *arch = become(w, bigpi);
+	bigm_json_free(sample(w));
 }
 
 static void a_job_runs_where_there_is_musl(void **state)
@@ -353,6 +384,45 @@ static void a_static_program_runs_where_there_is_no_libc(void **state)
 	assert_run(w, "word a -1\n");
 }
 
+/* ------------------------------------------------------------------ */
+/* Of another processor: `make check-arm64` says where that is           */
+
+/* In a bundle for two; what it computes is what the other one does. */
+static void a_driver_becomes_a_machine_of_another_processor(void **state)
+{
+	struct world *w = *state;
+	const char *program = getenv("TEST_ARM64_PROGRAM");
+	AUTO_FREE char *bigpi = own_bigpi();
+	const struct make_program programs[] = {
+		{ bigpi, NULL }, { program, "linux/arm64" },
+	};
+
+	start_machine(w);
+	upload_bundle(w, bigpi);
+	AUTO_FREE char *own = become(w, bigpi);
+	AUTO_JSON cJSON *wanted = sample(w);
+
+	fixture_free(w->machine);
+	w->machine = fixture_new_bare(getenv("TEST_ARM64_MACHINE"), 120000);
+	upload_part(w, programs, 2, "linux/arm64");
+	AUTO_FREE char *arch = become(w, program);
+	AUTO_JSON cJSON *got = sample(w);
+
+	assert_string_not_equal(own, "aarch64");
+	assert_string_equal(arch, "aarch64");
+	assert_true(cJSON_Compare(got, wanted, true));
+}
+
+static void a_job_runs_on_another_processor(void **state)
+{
+	struct world *w = *state;
+
+	w->machine = fixture_new_bare(getenv("TEST_ARM64_MACHINE"), 120000);
+	upload_program(w, compile(w, "${ARM64_CC:?} -static"));
+	assert_run(w, " a 0\n"); /* its name is the handler's matter */
+	assert_run(w, "{\"status\":7}");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -364,6 +434,10 @@ int main(int argc, char **argv)
 		TEST(a_musl_program_runs_where_there_is_no_libc),
 		TEST(a_static_program_runs_where_there_is_no_libc),
 	};
+	const struct CMUnitTest arm64_tests[] = {
+		TEST(a_driver_becomes_a_machine_of_another_processor),
+		TEST(a_job_runs_on_another_processor),
+	};
 	const char *tree = getenv(TREE_ENV);
 
 	if (boot_wanted()) {
@@ -371,5 +445,7 @@ int main(int argc, char **argv)
 			_exit(77);
 		bare_main(argc, argv);
 	}
+	if (getenv("TEST_ARM64_MACHINE"))
+		return cmocka_run_group_tests(arm64_tests, NULL, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

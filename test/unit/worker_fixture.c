@@ -321,6 +321,8 @@ static void spawn(struct fixture *f)
 
 	/* Not the link itself, which is valgrind's under valgrind. */
 	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+	if (f->machine)
+		snprintf(self, sizeof(self), "%s", f->machine);
 	f->pid = process_spawn(&options, &err);
 	assert_true(f->pid > 0);
 	json_strings_free(env);
@@ -448,7 +450,8 @@ struct rpc_client *fixture_forged(struct fixture *f, struct forge *forge,
 	return dial_as(f, id);
 }
 
-static struct fixture *begin(uint64_t lease_ms, struct forge *forge)
+static struct fixture *begin(uint64_t lease_ms, struct forge *forge,
+			     const char *machine)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	struct bigm_error err = BIGM_ERROR_INIT;
@@ -459,6 +462,7 @@ static struct fixture *begin(uint64_t lease_ms, struct forge *forge)
 	assert_non_null(mkdtemp(f->dir));
 	f->authority = authority_new(NULL, &err);
 	f->forge = forge;
+	f->machine = machine;
 	spawn(f);
 	answer(f, lease_ms);
 	if (!forge)
@@ -470,7 +474,12 @@ static struct fixture *begin(uint64_t lease_ms, struct forge *forge)
 
 struct fixture *fixture_new(uint64_t lease_ms)
 {
-	struct fixture *f = begin(lease_ms, NULL);
+	return fixture_new_bare(NULL, lease_ms);
+}
+
+struct fixture *fixture_new_bare(const char *machine, uint64_t lease_ms)
+{
+	struct fixture *f = begin(lease_ms, NULL, machine);
 
 	f->client = fixture_client(f, ROLE_KEEPER);
 	return f;
@@ -478,7 +487,7 @@ struct fixture *fixture_new(uint64_t lease_ms)
 
 struct fixture *fixture_new_forged(struct forge *forge)
 {
-	return begin(60000, forge);
+	return begin(60000, forge, NULL);
 }
 
 void fixture_free(struct fixture *f)

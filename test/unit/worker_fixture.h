@@ -24,6 +24,7 @@
 struct fixture {
 	struct authority *authority;
 	struct forge *forge; /* the authority instead, or NULL */
+	const char *machine; /* what runs as that; NULL: the test's own program */
 	char dir[64];	   /* the machine's own folder */
 	char *address;
 	pid_t pid;	   /* of the machine; 0: reaped */
@@ -46,6 +47,9 @@ void fixture_main(int argc, char **argv);
 /* A machine with a first lease of so long, and a client as `role`. */
 struct fixture *fixture_new(uint64_t lease_ms);
 void fixture_free(struct fixture *f);
+
+/* The machine is that program, a bare worker. */
+struct fixture *fixture_new_bare(const char *machine, uint64_t lease_ms);
 
 /* A machine of forge's cluster, which fixture_forged() may call.  The forge
  * stays the caller's. */
