@@ -115,7 +115,9 @@ m1/here/x m1/log0 m1/log1 m1/out/r0.csv m1/out/r1.csv " ]
 	[ "$status" -eq 0 ]
 	[ "$(collected)" = "m0/out/deep/m0.csv m1/out/deep/m1.csv " ]
 	mkdir out
-	run_bigm run --cluster calm --collect 'out/*' sh -- -c 'echo >out/$BIGM_MACHINE; exit 4'
+	# The first that fails ends the other.
+	run_bigm run --cluster calm --collect 'out/*' sh -- -c \
+		'echo >out/$BIGM_MACHINE; until [ -e out/m0 ] && [ -e out/m1 ]; do sleep 0.01; done; exit 4'
 	[ "$status" -eq 4 ]
 	[ -e m0/out/m0 ]
 	[ -e m1/out/m1 ]
