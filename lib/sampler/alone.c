@@ -1,12 +1,12 @@
 /*
- * Where nothing is interposed: in a program under a sanitizer, which stands
- * before the same functions itself.
+ * Where nothing is interposed: a static program, or one under a sanitizer,
+ * which stands before the same functions itself.
  */
 #include "config.h"
 
 #include "sampler/interpose.h"
 
-enum interposed interpose_seen(void)
+bool interpose_is_on(void)
 {
-	return INTERPOSED_NOTHING;
+	return false;
 }

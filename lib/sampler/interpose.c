@@ -32,13 +32,12 @@ static void *own_base(const void *p)
 	return dladdr(p, &info) ? info.dli_fbase : NULL;
 }
 
-enum interposed interpose_seen(void)
+bool interpose_is_on(void)
 {
 	static const char here;
 	void *used = dlsym(RTLD_DEFAULT, "pthread_create");
 
-	return used && own_base(used) == own_base(&here) ? INTERPOSED_ALL
-							 : INTERPOSED_NOTHING;
+	return used && own_base(used) == own_base(&here);
 }
 
 static bool is_us(const char *path, size_t len)
@@ -80,6 +79,6 @@ static void leave_environment(void)
 
 static __attribute__((constructor)) void begin(void)
 {
-	if (interpose_seen() == INTERPOSED_ALL)
+	if (interpose_is_on())
 		leave_environment();
 }

@@ -11,7 +11,7 @@
  *		 preloaded: cpu and threads.
  *
  * A static program can load nothing; it is linked with libbigm_profile.a, and
- * has the same two, and mutex.
+ * has the same two.
  *
  * A program that is never profiled thus loads neither libdeflate nor protobuf-c,
  * which are in that library, and pays for what it samples only: see HACKING.md.
