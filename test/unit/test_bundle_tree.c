@@ -344,7 +344,7 @@ static void a_driver_becomes_the_machine_where_there_is_no_libc(void **state)
 
 	start_machine(w);
 	upload_bundle(w, bigpi);
-	AUTO_FREE char *arch = become(w, bigpi);
+	free(become(w, bigpi));
 	bigm_json_free(sample(w));
 }
 
