@@ -88,7 +88,8 @@ told_and_dropped() {
 	"$BIGM" call all Telling.Say '{"n": 20000}'
 	# The last of each machine, work/done, may be among what is dropped.
 	eventually 20 told_and_dropped 40002
-	types_in happened | grep -qx bigm:eventsDropped
+	# A program with a sanitizer in it tells no faster than the keeper writes.
+	[[ ${sanitizer:?} != no ]] || types_in happened | grep -qx bigm:eventsDropped
 }
 
 @test "nobody's program needs a file of events" {
