@@ -48,11 +48,15 @@ static ssize_t next_of_parcel(void *data, const void **bytes,
 /* 1: it is to be unpacked; and is then read from its first byte on. */
 static int look(struct arrival *a)
 {
-	const void *bytes;
-	ssize_t n = next_of_parcel(a, &bytes, &a->why);
+	size_t len = 0;
+	ssize_t n;
 
-	a->at = 0;
-	return n < 0 ? (int)n : binary_unpacks(a->binaries, bytes, (size_t)n);
+	do {
+		n = parcel_read(a->parcel, len, a->piece + len,
+				INTAKE_BEGIN - len, is_stopped, a, &a->why);
+		len += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && len < INTAKE_BEGIN);
+	return n < 0 ? (int)n : binary_unpacks(a->binaries, a->piece, len);
 }
 
 static void *run(void *data)

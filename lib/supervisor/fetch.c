@@ -140,6 +140,7 @@ struct fetch {
 	struct rpc_client *client; /* of the peer; NULL: the caller sends */
 	struct bigm_call *call;
 	uint64_t told_ns;
+	uint8_t begin[INTAKE_BEGIN]; /* where that has come in pieces */
 };
 
 /* Loop thread: the caller has gone. */
@@ -412,12 +413,34 @@ static ssize_t next_straight(void *data, const void **bytes,
 	return error_copy(err, &s->why);
 }
 
+/* Of a sender who is slow: what was lent goes with the next bytes. */
+static ssize_t gather(struct fetch *f, const void **bytes, size_t len,
+		      size_t enough, struct bigm_error *err)
+{
+	memcpy(f->begin, *bytes, len);
+	while (len < enough) {
+		const void *more;
+		ssize_t n = next_bytes(f, enough - len, &more, err);
+
+		if (n < 0)
+			return n;
+		memcpy(f->begin + len, more, (size_t)n);
+		len += (size_t)n;
+	}
+	*bytes = f->begin;
+	return (ssize_t)len;
+}
+
 /* 1: it can be unpacked.  What has come so far is in *bytes. */
 static int look(struct fetch *f, const void **bytes, size_t *len,
 		struct bigm_error *err)
 {
+	size_t enough = f->order.size < INTAKE_BEGIN ? (size_t)f->order.size :
+						       INTAKE_BEGIN;
 	ssize_t n = next_bytes(f, lacking(f), bytes, err);
 
+	if (n >= 0 && (size_t)n < enough)
+		n = gather(f, bytes, (size_t)n, enough, err);
 	if (n < 0)
 		return (int)n;
 	*len = (size_t)n;

@@ -591,6 +591,23 @@ static void a_bundle_is_unpacked_while_it_comes(void **state)
 	}
 }
 
+static void a_bundle_that_begins_slowly_is_known_all_the_same(void **state)
+{
+	struct fixture *f = *state;
+	struct goods *g = toy_new(false);
+	struct bigm_call *c = fetch(f, &g->order);
+
+	/* Longer than the machine waits for more than a bit: not at all. */
+	pour(g, c, 0, 2);
+	usleep(200000);
+	pour(g, c, 2, 4 * CHUNK);
+	await_toy(f, g, 3 * CHUNK);
+	pour(g, c, 4 * CHUNK, g->order.size);
+	assert_fetched(g, c);
+	assert_int_equal(toy_size(f, g, ""), g->order.size);
+	goods_free(g);
+}
+
 static void what_is_unpacked_is_good_or_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -641,6 +658,7 @@ int main(int argc, char **argv)
 		TEST(what_is_not_what_it_should_be_is_refused),
 		TEST(what_broke_off_goes_on_where_it_was),
 		TEST(a_bundle_is_unpacked_while_it_comes),
+		TEST(a_bundle_that_begins_slowly_is_known_all_the_same),
 		TEST(what_is_unpacked_is_good_or_gone),
 		TEST(a_machine_fetches_from_its_peer),
 		TEST(bad_peers_are_told_and_another_goes_on),
