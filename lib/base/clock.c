@@ -9,3 +9,12 @@ uint64_t clock_wall_ns(void)
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
+
+void clock_stamp(char stamp[CLOCK_STAMP_SIZE])
+{
+	time_t now = time(NULL);
+	struct tm utc;
+
+	strftime(stamp, CLOCK_STAMP_SIZE, "%Y%m%dT%H%M%SZ",
+		 gmtime_r(&now, &utc));
+}

@@ -10,4 +10,8 @@
 /* Nanoseconds since 1970, UTC. */
 uint64_t clock_wall_ns(void);
 
+/* Now, for the names of files: YYYYMMDDTHHMMSSZ, UTC. */
+#define CLOCK_STAMP_SIZE sizeof("20260102T030405Z")
+void clock_stamp(char stamp[CLOCK_STAMP_SIZE]);
+
 #endif

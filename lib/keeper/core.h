@@ -87,7 +87,8 @@ struct keeper {
 	struct debug_server *http; /* NULL: nobody shows them */
 	struct pprof_list pprof;
 	/* pprof_dump(); NULL: it has no profiles. */
-	void (*dump_profiles)(struct keeper *k, const char *machine);
+	void (*dump_profiles)(struct keeper *k, const char *machine,
+			      const char *stamp);
 	struct live *live;
 	struct loan loan; /* to bigm run --cluster */
 	struct watch_list farewells; /* see farewell.h */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -18,16 +17,6 @@
 #define NS_PER_MS 1000000ull
 /* It may answer slowly, but it may also be about to die. */
 #define CALL_MS 30000
-
-static char *dump_path(const struct health *h)
-{
-	time_t now = time(NULL);
-	struct tm utc;
-	char text[32];
-
-	strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-	return xasprintf("%s/%s-%s" HEALTH_DUMP_SUFFIX, h->dir, h->name, text);
-}
 
 static int save(const char *path, const char *text, size_t len,
 		struct bigm_error *err)
@@ -53,7 +42,8 @@ static void on_figures(struct bigm_call *call, void *data)
 {
 	struct health *h = data;
 	struct bigm_error why = BIGM_ERROR_INIT;
-	AUTO_FREE char *path = dump_path(h);
+	AUTO_FREE char *path = xasprintf("%s/%s-%s" HEALTH_DUMP_SUFFIX, h->dir,
+					 h->name, h->stamp);
 	int rc = bigm_call_status(call, &why);
 	size_t len;
 
@@ -70,7 +60,7 @@ static void on_figures(struct bigm_call *call, void *data)
 	bigm_call_free(call);
 }
 
-void health_dump(struct health *h)
+void health_dump(struct health *h, const char *stamp)
 {
 	const struct bigm_call_options options = {
 		.size = sizeof(options),
@@ -79,22 +69,26 @@ void health_dump(struct health *h)
 		.data = h,
 	};
 
-	if (!h->call)
-		h->call = rpc_call_start(h->client, "Supervisor.Expvars", NULL,
-					 0, &options);
+	if (h->call)
+		return;
+	snprintf(h->stamp, sizeof(h->stamp), "%s", stamp);
+	h->call = rpc_call_start(h->client, "Supervisor.Expvars", NULL,
+				 0, &options);
 }
 
 static void dump_seldom(struct health *h)
 {
 	uint64_t now = loop_now_ns();
+	char stamp[CLOCK_STAMP_SIZE];
 
 	if (h->dumped_ns != 0 &&
 	    now - h->dumped_ns < HEALTH_DUMP_MS * NS_PER_MS)
 		return;
 	h->dumped_ns = now;
-	health_dump(h);
+	clock_stamp(stamp);
+	health_dump(h, stamp);
 	if (h->dumped)
-		h->dumped(h->data);
+		h->dumped(stamp, h->data);
 }
 
 void health_note(struct health *h, const cJSON *reply)

@@ -28,12 +28,12 @@ static void on_missed(struct pulse *pulse, uint64_t silent_ns,
 static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how);
 
 /* It is unhealthy. */
-static void on_dumped(void *data)
+static void on_dumped(const char *stamp, void *data)
 {
 	const struct member *m = data;
 
 	if (m->keeper->dump_profiles)
-		m->keeper->dump_profiles(m->keeper, m->name);
+		m->keeper->dump_profiles(m->keeper, m->name, stamp);
 }
 
 struct member *member_new(struct keeper *k, int index,

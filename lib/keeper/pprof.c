@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -183,31 +182,28 @@ static void dump_next(struct keeper *k)
 	}
 }
 
-static void add_dump(struct keeper *k, const char *machine, const char *what)
+static void add_dump(struct keeper *k, const char *machine, const char *stamp,
+		     const char *what)
 {
 	struct pprof_dump *dump = xcalloc(1, sizeof(*dump)), **at;
-	time_t now = time(NULL);
-	struct tm utc;
-	char text[32];
 
-	strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
 	dump->keeper = k;
 	dump->what = what;
 	dump->whose = xasprintf("--machine=%s", machine);
 	dump->path = xasprintf("%s/%s-%s.%s" PPROF_DUMP_SUFFIX, k->record->dir,
-			       machine, text, what);
+			       machine, stamp, what);
 	for (at = &k->pprof.dumps; *at; at = &(*at)->next)
 		;
 	*at = dump;
 }
 
-void pprof_dump(struct keeper *k, const char *machine)
+void pprof_dump(struct keeper *k, const char *machine, const char *stamp)
 {
 	const char *whose = machine ? machine : "all";
 
-	add_dump(k, whose, "heap");
-	add_dump(k, whose, "threads");
+	add_dump(k, whose, stamp, "heap");
+	add_dump(k, whose, stamp, "threads");
 	if (!machine)
-		add_dump(k, whose, "mutex");
+		add_dump(k, whose, stamp, "mutex");
 	dump_next(k);
 }

@@ -52,11 +52,11 @@ void pprof_release(struct pprof_list *list);
 /*
  * Writes stacks and memory of a machine (NULL: of all, merged, and where their
  * threads have waited) into the record's folder, as
- * NAME-YYYYMMDDTHHMMSSZ.heap.pb.gz (UTC; "all" for all) and so on.  One after
+ * NAME-STAMP.heap.pb.gz ("all" for all; stamp: see clock.h) and so on.  One after
  * the other, memory first: where memory runs short, several at once would take
  * what is left, and the kernel would kill the patient.
  */
-void pprof_dump(struct keeper *k, const char *machine);
+void pprof_dump(struct keeper *k, const char *machine, const char *stamp);
 
 #define PPROF_DUMP_SUFFIX ".pb.gz"
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "bundle/cargo.h"
@@ -87,13 +88,15 @@ static void on_child(void *data)
 static void on_quit(void *data)
 {
 	struct keeper *k = data;
+	char stamp[CLOCK_STAMP_SIZE];
 
 	log_info("signal 3 (Quit): what the machines do goes to %s",
 		 k->record->dir);
+	clock_stamp(stamp);
 	for (size_t i = 0; i < k->nmembers; i++)
 		if (k->members[i]->state == BIGM_RUNNING)
-			health_dump(&k->members[i]->health);
-	pprof_dump(k, NULL);
+			health_dump(&k->members[i]->health, stamp);
+	pprof_dump(k, NULL, stamp);
 }
 
 static const struct lifeline_events lifeline_events = {

@@ -245,6 +245,8 @@ dumped() {
 	"$BIGM" start -n 2 --name quitter --log-dir "$PWD/logs" "$BIGPI" 3>&-
 	kill -QUIT "$("$BIGM" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["pid"])')"
 	eventually 30 dumped
+	# All say the same time.
+	[ "$(find "$XDG_STATE_HOME" -name '*Z.*.pb.gz' -o -name '*Z.expvars' | sed 's/.*-\(.*Z\)\..*/\1/' | sort -u | wc -l)" -eq 1 ]
 	"$BIGM" shutdown
 	[ "$(find logs -name 'all-*.heap.pb.gz' -o -name 'all-*.threads.pb.gz' -o -name 'all-*.mutex.pb.gz' | wc -l)" -eq 3 ]
 }

@@ -32,6 +32,7 @@ struct fixture {
 	pthread_mutex_t lock;
 	char log[8192];
 	int dumps; /* of profiles */
+	char stamp[CLOCK_STAMP_SIZE];
 	const char *reply; /* for tell() */
 	int expected;
 };
@@ -63,11 +64,12 @@ static void take_log(enum log_level level, const char *line, void *data)
 	pthread_mutex_unlock(&f->lock);
 }
 
-static void take_dump(void *data)
+static void take_dump(const char *stamp, void *data)
 {
 	struct fixture *f = data;
 
 	f->dumps++;
+	strcpy(f->stamp, stamp);
 }
 
 static int setup(void **state)
@@ -185,6 +187,7 @@ static void test_figures_are_saved(void **state)
 	path = dump(f, 1);
 	assert_non_null(path);
 	assert_int_equal(count(f, path), 1);
+	assert_non_null(strstr(path, f->stamp)); /* as of the profiles */
 	file = fopen(path, "r");
 	assert_non_null(fgets(text, sizeof(text), file));
 	assert_string_equal(text, "{\"uptime_s\":7,\"big\":\"\"}\n");
