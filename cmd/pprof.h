@@ -21,7 +21,7 @@ struct pprof_options {
 	const char *type;
 	struct option_list symbols;
 	int rows;
-	bool top, collapsed, text, json, quiet;
+	bool top, collapsed, text, resolved, json, quiet;
 };
 
 /* The command's own: in bigm it becomes the other program (pprof_become.c), in

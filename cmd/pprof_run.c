@@ -133,6 +133,9 @@ static int symbolise(struct pprof *p, struct profile *profile,
 			return error_prefix(err, "--symbols");
 	}
 	sources_apply(p->a.cluster, s, profile);
+	for (uint32_t i = 0; p->options->resolved && i < profile->n_mappings;
+	     i++)
+		profile->mappings[i].has_functions = true;
 	return 0;
 }
 

@@ -258,6 +258,8 @@ static int show_profile(struct debug_request *req, struct keeper *k,
 	add_arg(job, xstrdup(name->profile));
 	add_arg(job, xstrdup(format->option));
 	add_arg(job, xstrdup("--rows=0"));
+	/* go tool pprof would send us addresses of which we know no more. */
+	add_arg(job, xstrdup("--resolved"));
 	rc = add_query(job, req, name->profile, err);
 	if (rc < 0) {
 		debug_errand_unref(&job->errand);

@@ -171,6 +171,18 @@ computing() {
 	go tool pprof -top -sample_index=alloc_space "${URL}debug/bigmachine/pprof/heap" | grep -q '^Type: alloc_space'
 }
 
+@test "go tool pprof reads pages with functions that nobody knows" {
+	need_go
+	strip -o stripped "$BIGPI"
+	"$BIGM" start -n 1 "$PWD/stripped" 3>&-
+	URL=$(url_of)
+	# It would ask the page for them, by POST.
+	for name in threads 'profile?seconds=0.1' heap; do
+		go tool pprof -top "${URL}debug/bigmachine/pprof/$name" >out
+		grep -q '^Type: ' out
+	done
+}
+
 @test "pages for browsers: the list, text, a flame graph; what is not there is not found" {
 	"$BIGM" start -n 2 "$BIGPI" 3>&-
 	URL=$(url_of)
