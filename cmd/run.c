@@ -127,6 +127,7 @@ static int add_settings(struct run_options *o, struct settings *settings,
 	if (o->http_prefix == NULL)
 		o->http_prefix = settings->http_prefix;
 	o->no_http = o->no_http || settings->no_http;
+	o->http_any_user = o->http_any_user || settings->http_any_user;
 	if (o->events == NULL)
 		o->events = settings->events;
 	o->ship = o->ship || settings->ship;
@@ -250,12 +251,14 @@ static int check_options(const struct run_order *order, int as,
 	     o->procs != 0 || o->system != NULL || o->ship || o->name != NULL ||
 	     o->log_dir != NULL || o->events != NULL || o->set.n > 0 ||
 	     o->http != NULL || o->http_prefix != NULL || o->no_http ||
+	     o->http_any_user ||
 	     times_are_set(&o->keepalive)))
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "--cluster %s: it is there, with its "
 				      "machines: leave out %s--min, --procs, "
 				      "--system, --ship, --name, --log-dir, "
 				      "--events, --http, --http-prefix, --no-http, "
+				      "--http-any-user, "
 				      "settings of EC2 and the times of "
 				      "keepalive", o->cluster,
 				      as == RUN_JOB ? "-n, " : "");

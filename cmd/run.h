@@ -23,7 +23,7 @@ struct run_options {
 	const char *cluster; /* one that is there; NULL: a new one (exec: any) */
 	const char *log_dir;
 	const char *http, *http_prefix; /* of debug pages; NULL: not said */
-	bool no_http;
+	bool no_http, http_any_user;
 	const char *events; /* a file; NULL: none */
 	const char *dir; /* NULL: where we are */
 	struct option_list env;
@@ -79,7 +79,11 @@ struct run_options {
 	  .offset = at(http) },                                                \
 	{ .name = "http-prefix", .kind = OPTION_TEXT, .value = "PATH",         \
 	  .help = "debug pages below that path", .offset = at(http_prefix) },  \
-	{ .name = "no-http", .help = "no debug pages", .offset = at(no_http) }
+	{ .name = "no-http", .help = "no debug pages",                         \
+	  .offset = at(no_http) },                                             \
+	{ .name = "http-any-user",                                             \
+	  .help = "debug pages for every user of this host",                   \
+	  .offset = at(http_any_user) }
 
 /* What happens in the cluster. */
 #define RUN_EVENTS(at)                                                         \

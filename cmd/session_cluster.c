@@ -96,6 +96,7 @@ static int spawn(struct session *s, struct bigm_error *err)
 		.http = s->options->http,
 		.http_prefix = s->options->http_prefix,
 		.no_http = s->options->no_http,
+		.http_any_user = s->options->http_any_user,
 		.events = s->options->events,
 		.ship = s->options->ship,
 		.set = (char *const *)s->options->set.items,

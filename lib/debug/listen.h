@@ -1,6 +1,6 @@
 /*
- * listen: the address of an HTTP server of ours.  Only on a loopback device:
- * whoever can reach it can read it.
+ * listen: the address of an HTTP server of ours.  Only on a loopback device: of
+ * who comes from elsewhere nobody says who it is (caller.h).
  */
 #ifndef DEBUG_LISTEN_H
 #define DEBUG_LISTEN_H

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "debug/caller.h"
 #include "debug/listen.h"
 #include "debug/mhd.h"
 
@@ -30,6 +31,7 @@ struct debug_server {
 	struct loop *loop;
 	const struct debug_pages *pages;
 	char *url, *prefix;
+	bool any_user;
 	int fd; /* -1: the daemon's */
 	struct doorbell *doorbell;
 	struct MHD_Daemon *daemon;
@@ -59,19 +61,23 @@ static const char *query(void *data, const char *name)
 					   MHD_GET_ARGUMENT_KIND, name);
 }
 
+/* -1: there is none. */
+static int socket_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -1;
+}
+
 static bool over(void *data)
 {
 	struct asker *asker = data;
-	const union MHD_ConnectionInfo *info;
-	struct pollfd fd = { .events = POLLRDHUP };
+	struct pollfd fd = { .fd = socket_of(asker->connection),
+			     .events = POLLRDHUP };
 
 	if (atomic_load(&asker->server->ending))
 		return true;
-	info = MHD_get_connection_info(asker->connection,
-				       MHD_CONNECTION_INFO_CONNECTION_FD);
-	if (!info)
-		return false;
-	fd.fd = info->connect_fd;
 	return poll(&fd, 1, 0) > 0;
 }
 
@@ -230,6 +236,7 @@ static enum MHD_Result on_request(void *data,
 	struct debug_server *server = data;
 	struct hosts hosts = { 0 };
 	const char *page = below_prefix(server, path);
+	struct bigm_error why = BIGM_ERROR_INIT;
 
 	/* It is called for the headers first; an answer there ends the
 	 * connection, which is what they get who send what nobody wants. */
@@ -242,6 +249,14 @@ static enum MHD_Result on_request(void *data,
 	}
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header,
 				  &hosts);
+	if (!server->any_user &&
+	    debug_caller_check(socket_of(connection), &why) < 0) {
+		log_debug("debug pages: %s", why.text);
+		return refuse(connection, MHD_HTTP_FORBIDDEN,
+			      "These pages are for the user whose process "
+			      "shows them, and for root. The keeper's are for "
+			      "every user of this host with --http-any-user.\n");
+	}
 	if (hosts.n != 1 || hosts.foreign ||
 	    is_part_of_foreign_page(connection))
 		return refuse(connection, MHD_HTTP_FORBIDDEN,
@@ -364,13 +379,14 @@ static char *check_prefix(const char *prefix, struct bigm_error *err)
 struct debug_server *debug_server_new(struct loop *loop,
 				      const struct debug_pages *pages,
 				      const char *address, const char *prefix,
-				      struct bigm_error *err)
+				      bool any_user, struct bigm_error *err)
 {
 	struct debug_server *server = xcalloc(1, sizeof(*server));
 	AUTO_FREE char *origin = NULL;
 
 	server->loop = loop;
 	server->pages = pages;
+	server->any_user = any_user;
 	server->fd = -1;
 	server->prefix = check_prefix(prefix, err);
 	if (!server->prefix)

@@ -8,8 +8,8 @@
  *
  * Everything is read-only: methods other than GET and HEAD are refused (405),
  * so are requests by a foreign name (403: a web page elsewhere that had its name
- * lead here could read ours) and parts of foreign web pages.  It listens on a
- * loopback device only, and serves DEBUG_CONNECTIONS at a time, which are closed
+ * lead here could read ours), parts of foreign web pages, and other users of the
+ * host (caller.h).  It listens on a loopback device only, and serves DEBUG_CONNECTIONS at a time, which are closed
  * after DEBUG_IDLE_S without a request.
  *
  * Loop thread, but where said.
@@ -32,13 +32,14 @@ struct debug_server;
  * address  as debug_listen() takes it
  * prefix   the pages are below this path, "/bigm"; NULL or "": they are at the
  *	    root; BIGM_EINVALID for one that is no path
+ * any_user	every user of this host may read them
  *
  * NULL with *err when it cannot.
  */
 struct debug_server *debug_server_new(struct loop *loop,
 				      const struct debug_pages *pages,
 				      const char *address, const char *prefix,
-				      struct bigm_error *err);
+				      bool any_user, struct bigm_error *err);
 
 /* Any thread: "http://127.0.0.1:3333/", with the prefix; lives as long as the
  * server. */

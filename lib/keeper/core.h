@@ -43,6 +43,7 @@ struct keeper_options {
 	struct keepalive keepalive;	     /* 0: the system's */
 	const char *http, *http_prefix;	     /* of the debug pages; NULL */
 	bool no_http;			     /* there are none */
+	bool http_any_user; /* every user of this host may read them */
 	int hold_fd;   /* -1: none */
 	int status_fd; /* -1: stderr */
 	const char **set; /* settings of systems, "ec2-type=m5.large" */

@@ -95,6 +95,7 @@ static int take_option(struct keeper_options *o, int c,
 				      "its client");
 	o->ship = o->ship || c == 's';
 	o->no_http = o->no_http || c == 'N';
+	o->http_any_user = o->http_any_user || c == 'A';
 	o->debug = o->debug || c == 'd';
 	return 0;
 }
@@ -112,12 +113,13 @@ static int parse_options(int argc, char **argv, struct keeper_options *o,
 		{ "http", required_argument, NULL, 'h' },
 		{ "http-prefix", required_argument, NULL, 'H' },
 		{ "no-http", no_argument, NULL, 'N' },
+		{ "http-any-user", no_argument, NULL, 'A' },
 		{ "events", required_argument, NULL, 'e' },
 		{ "ship", no_argument, NULL, 's' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ "set", required_argument, NULL, 'S' },
 	};
-	size_t n = 12;
+	size_t n = 13;
 	/* getopt wants a program's name in front. */
 	char **args = xcalloc((size_t)argc + 2, sizeof(*args));
 	int c, rc = 0;

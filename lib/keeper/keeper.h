@@ -13,8 +13,8 @@
  *
  *	bigm --keeper --version V --wire N [--name NAME] [--system NAME]
  *	     [--log-dir DIR] [--events FILE] [--http ADDR]
- *	     [--http-prefix PATH] [--no-http] [--keepalive-period TIME]
- *	     [--keepalive-timeout TIME] [--keepalive-call TIME]
+ *	     [--http-prefix PATH] [--no-http] [--http-any-user]
+ *	     [--keepalive-period TIME] [--keepalive-timeout TIME] [--keepalive-call TIME]
  *	     [--lease TIME] [--lease-first TIME] [--ship] [--debug]
  *
  * with fd 3 one end of a socketpair (the hold) and fd 4 the writing end of a

@@ -139,7 +139,7 @@ int pages_serve(struct keeper *k, struct bigm_error *err)
 	if (o->no_http)
 		return 0;
 	k->http = debug_server_new(k->loop, k->pages, o->http, o->http_prefix,
-				   &why);
+				   o->http_any_user, &why);
 	if (k->http)
 		return 0;
 	if (o->http || o->http_prefix)

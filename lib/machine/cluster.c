@@ -342,6 +342,8 @@ static const char **keeper_argv(const struct cluster_options *o,
 	argv[n++] = WIRE_VERSION_TEXT;
 	n += add_texts(argv + n, o);
 	n += add_times(argv + n, times, &o->keepalive);
+	if (o->http_any_user)
+		argv[n++] = "--http-any-user";
 	if (o->no_http)
 		argv[n++] = "--no-http";
 	if (o->ship)

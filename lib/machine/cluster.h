@@ -44,6 +44,7 @@ struct cluster_options {
 			      * the next port that is free */
 	const char *http_prefix; /* the path that they are below; NULL: none */
 	bool no_http;	     /* there are none */
+	bool http_any_user;  /* every user of this host may read them */
 	const char *events;  /* a file that is told what happens; NULL: none */
 	char *const *set;    /* settings of systems, "ec2-type=m5.large", the
 			      * later of one name winning; ends with NULL; NULL:

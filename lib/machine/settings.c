@@ -64,6 +64,8 @@ static const struct setting table[] = {
 	  .driver = true, .fallback = "none" },
 	{ .name = "no-http", .kind = SWITCH, .offset = AT(no_http),
 	  .fallback = "0" },
+	{ .name = "http-any-user", .kind = SWITCH,
+	  .offset = AT(http_any_user), .driver = true, .fallback = "0" },
 	{ .name = "bundle", .kind = TEXT, .offset = AT(bundle), .driver = true,
 	  .fallback = "PROGRAM.bigm, for other architectures" },
 	{ .name = "ship", .kind = SWITCH, .offset = AT(ship), .driver = true,

@@ -28,6 +28,7 @@ struct settings {
 			* the next port that is free */
 	char *http_prefix; /* the path that they are below; NULL: none */
 	bool no_http;  /* there are none */
+	bool http_any_user; /* every user of this host may read them */
 	char *events;  /* file that is told what happens; NULL: none */
 	char *bundle;  /* what machines run instead of the program; NULL: it */
 	struct keepalive keepalive; /* 0: the system's default */

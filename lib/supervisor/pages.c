@@ -59,7 +59,8 @@ void worker_pages_init(struct worker *worker)
 	if (worker->boot->no_http)
 		return;
 	worker->http = debug_server_new(worker->loop, worker->pages,
-					"127.0.0.1:0", NULL, &err);
+					"127.0.0.1:0", NULL, false,
+					&err);
 	if (!worker->http)
 		log_warn("%s", err.text);
 }

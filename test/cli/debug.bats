@@ -27,6 +27,23 @@ get() {
 	[[ $(get / -X POST -d x) == *"only to be read"* ]]
 }
 
+@test "other users of this host see no pages, unless they are let in" {
+	[ "$(id -u)" -eq 0 ] || skip "only root can become another user"
+	somebody=(setpriv --reuid 65534 --regid 65534 --clear-groups curl --silent --max-time 60)
+	"$BIGM" start -n 1 --name mine "$abs_top_builddir/examples/bigpi" 3>&-
+	URL=$(url_of)
+	[[ $(get /live/log) == '{'* ]]
+	for page in "" live/log live/data metrics debug/vars debug/bigmachine/pprof/heap; do
+		[[ $("${somebody[@]}" "$URL$page") == *"for the user whose process"* ]]
+	done
+	machine=$(get /debug/bigmachine/status | grep -o 'http://127[^ ,]*')
+	[[ $(curl --silent --max-time 60 "${machine}metrics") == *bigm_up* ]]
+	[[ $("${somebody[@]}" "${machine}metrics") == *"for the user whose process"* ]]
+	"$BIGM" shutdown mine
+	"$BIGM" start -n 1 --http-any-user 3>&-
+	[[ $("${somebody[@]}" "$(url_of)metrics") == *bigm_up* ]]
+}
+
 @test "several keepers get along; each has pages" {
 	"$BIGM" start -n 1 --name first 3>&-
 	"$BIGM" start -n 1 --name second 3>&-

@@ -14,9 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "debug/caller.h"
 #include "debug/errand.h"
 #include "debug/listen.h"
 #include "debug/server.h"
@@ -153,17 +155,22 @@ static const struct debug_route routes[] = {
 /* ------------------------------------------------------------------ */
 /* A client                                                            */
 
-static void begin(struct fixture *f, const char *prefix)
+static void begin_for(struct fixture *f, const char *prefix, bool any_user)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
 
 	f->server = debug_server_new(f->loop, f->pages, "127.0.0.1:0", prefix,
-				     &err);
+				     any_user, &err);
 	if (!f->server)
 		fail_msg("%s", err.text);
 	assert_int_equal(sscanf(debug_server_url(f->server),
 				"http://127.0.0.1:%u/", &f->port), 1);
 	assert_int_equal(loop_start_thread(f->loop, "io", NULL), 0);
+}
+
+static void begin(struct fixture *f, const char *prefix)
+{
+	begin_for(f, prefix, false);
 }
 
 static void free_server(void *data)
@@ -355,6 +362,88 @@ static void foreign_names_are_refused(void **state)
 	assert_null(strstr(none, "hello you"));
 }
 
+/* A socket is his who made it, which is told by the thread's user for files. */
+static int dial_as(const struct fixture *f, uid_t user)
+{
+	int fd;
+
+	syscall(SYS_setfsuid, user);
+	fd = dial(f);
+	syscall(SYS_setfsuid, geteuid());
+	return fd;
+}
+
+static void expect_from(struct fixture *f, uid_t user, int status,
+			const char *word)
+{
+	AUTO_FREE char *reply = NULL;
+	int fd = dial_as(f, user), got = 0;
+
+	put(fd, "GET /hello HTTP/1.1\r\nHost: localhost\r\n"
+		"Connection: close\r\n\r\n");
+	reply = get_rest(fd);
+	if (sscanf(reply, "HTTP/1.1 %d", &got) != 1 || got != status ||
+	    !strstr(reply, word))
+		fail_msg("user %u: wanted %d and \"%s\", got %s",
+			 (unsigned)user, status, word, reply);
+}
+
+static void other_users_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	int fds[2], fd;
+
+	if (geteuid() != 0)
+		skip();
+	begin(f, NULL);
+	expect_from(f, 65534, 403, "--http-any-user");
+	expect_from(f, 0, 200, "hello you");
+	/* Who has sent all still waits for the answer. */
+	fd = dial(f);
+	put(fd, "GET /hello HTTP/1.1\r\nHost: localhost\r\n"
+		"Connection: close\r\n\r\n");
+	shutdown(fd, SHUT_WR);
+	AUTO_FREE char *half = get_rest(fd);
+	assert_non_null(strstr(half, "hello you"));
+	/* Of what is no TCP, or of no host that is asked, nobody says. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(debug_caller_check(fds[0], &err), BIGM_EPERMISSION);
+	assert_int_equal(debug_caller_check(-1, &err), BIGM_EPERMISSION);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* The kernel says of a socket without an owner that it is root's. */
+static void nobodys_connection_is_refused(void **state)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	struct bigm_error err = BIGM_ERROR_INIT;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int caller = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	getsockname(listener, (struct sockaddr *)&sin, &len);
+	assert_int_equal(connect(caller, (struct sockaddr *)&sin, len), 0);
+	fd = accept(listener, NULL, NULL);
+	assert_int_equal(debug_caller_check(fd, &err), 0);
+	close(caller);
+	assert_int_equal(debug_caller_check(fd, &err), BIGM_EPERMISSION);
+	close(fd);
+	close(listener);
+}
+
+static void every_user_may_be_let_in(void **state)
+{
+	struct fixture *f = *state;
+
+	begin_for(f, NULL, true);
+	expect_from(f, geteuid() == 0 ? 65534 : geteuid(), 200, "hello you");
+}
+
 static void pages_below_a_prefix(void **state)
 {
 	struct fixture *f = *state;
@@ -458,7 +547,8 @@ static void only_loopback(void **state)
 	close(c);
 	for (size_t i = 0; i < 2; i++)
 		assert_null(debug_server_new(NULL, NULL, NULL,
-					     i ? "bigm" : "/a b", &err));
+					     i ? "bigm" : "/a b",
+					     false, &err));
 }
 
 static void pages_without_a_server(void **state)
@@ -496,6 +586,9 @@ int main(void)
 		TEST(pages_are_shown),
 		TEST(nothing_but_reading),
 		TEST(foreign_names_are_refused),
+		TEST(other_users_are_refused),
+		TEST(nobodys_connection_is_refused),
+		TEST(every_user_may_be_let_in),
 		TEST(pages_below_a_prefix),
 		TEST(pages_are_streamed),
 		TEST(the_end_ends_handlers),
