@@ -44,6 +44,7 @@ static int make(struct run_order *order, const struct cluster_info *info,
 		.files = order->options.files.items,
 		.no_libs = order->options.no_libs,
 		.path = path,
+		.link = info->arch != NULL ? GAIN_NETWORK : GAIN_THIS_HOST,
 	};
 
 	if (make_bundle(&make, err) != 0)

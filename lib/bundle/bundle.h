@@ -3,14 +3,15 @@
  * loader and shared libraries, and files.
  *
  * A bundle is a tar file: "bundle.json", which says what is in it, and a part
- * for each architecture, a tar file of its own that is compressed by zstd:
+ * for each architecture, a tar file of its own, which is compressed by zstd where
+ * that is worth it (bundle/gain.h):
  *
  *	bundle.json		{"format": 1, "parts": [{"name", "arch",
  *				"digest", "size", "program", "program_digest",
  *				"driver", "loader", "libraries", "files",
  *				"unpacked"}…]}
  *	linux-amd64.tar.zst	the part for linux/amd64
- *	linux-arm64.tar.zst	…
+ *	linux-arm64.tar		…
  *
  * A machine gets only the part for its architecture.  A part is
  *
@@ -41,7 +42,7 @@
 
 /* One part, as the index tells it. */
 struct bundle_part {
-	char *name; /* in the bundle: "linux-amd64.tar.zst" */
+	char *name; /* in the bundle: "linux-amd64.tar.zst", or ".tar" */
 	char *arch;
 	char *digest; /* of the part */
 	uint64_t size;

@@ -23,6 +23,7 @@ struct part_cargo {
 	struct cargo cargo; /* first */
 	struct bundle bundle;
 	const struct bundle_part *part;
+	uint64_t link; /* that it goes over */
 };
 
 static struct cargo_reader *part_open(const struct cargo *cargo,
@@ -172,6 +173,7 @@ static struct cargo *part_reduce(const struct cargo *cargo, char *const *lacks,
 				 struct bigm_error *err)
 {
 	struct reduced_cargo *r = xcalloc(1, sizeof(*r));
+	const struct part_cargo *p = (const void *)cargo;
 	struct archive_sink sink = { .digest = digest_new() };
 	struct opened o;
 	int rc = BIGM_EFAILED;
@@ -182,7 +184,7 @@ static struct cargo *part_reduce(const struct cargo *cargo, char *const *lacks,
 	open_archive(&o, cargo, err);
 	r->fd = sink.fd = o.archive ? temporary(err) : -1;
 	if (r->fd >= 0)
-		rc = reduce_part(o.archive, lacks, &sink, err);
+		rc = reduce_part(o.archive, lacks, p->link, &sink, err);
 	close_archive(&o);
 	digest_finish(sink.digest, r->digest);
 	r->cargo.size = sink.size;
@@ -201,12 +203,13 @@ static const struct cargo_ops ops = {
 	.free = part_free,
 };
 
-static int find_part(const char *bundle, const char *arch,
+static int find_part(const char *bundle, const char *arch, uint64_t link,
 		     struct cargo **cargo, struct bigm_error *err)
 {
 	struct part_cargo *p = xcalloc(1, sizeof(*p));
 
 	p->cargo.ops = &ops;
+	p->link = link;
 	if (bundle_open(&p->bundle, bundle, err) == 0)
 		p->part = bundle_find(&p->bundle, arch, err);
 	if (!p->part) {
@@ -235,10 +238,11 @@ static int bundle_program(const char *program, const char *arch,
 					 strchr(digest, ':') + 1);
 	const struct make_order order = {
 		.programs = programs, .nprograms = 1, .path = path,
+		.link = GAIN_NETWORK,
 	};
 	if (access(path, R_OK) < 0 && make_bundle(&order, err) < 0)
 		return err ? err->code : BIGM_EFAILED;
-	return find_part(path, arch, cargo, err);
+	return find_part(path, arch, GAIN_NETWORK, cargo, err);
 }
 
 int bundle_find_cargo(const char *program, const char *bundle,
@@ -255,7 +259,9 @@ int bundle_find_cargo(const char *program, const char *bundle,
 	if (suits > 0)
 		return bundle_program(program, arch, dir, cargo, err);
 	if (bundle)
-		return find_part(bundle, wanted, cargo, err);
+		return find_part(bundle, wanted,
+				 arch ? GAIN_NETWORK : GAIN_THIS_HOST, cargo,
+				 err);
 	return suits < 0 ? error_copy(err, &why) : 0;
 }
 
@@ -268,7 +274,7 @@ int bundle_check_cargo(const char *program, const char *bundle,
 
 	if (rc > 0 || (rc == 0 && !bundle))
 		return 0;
-	rc = bundle ? find_part(bundle, arch, &cargo, err)
+	rc = bundle ? find_part(bundle, arch, GAIN_NETWORK, &cargo, err)
 		    : error_copy(err, &why);
 	cargo_put(cargo);
 	return rc;

@@ -14,6 +14,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+#define SAMPLE_PIECES 8
+
 void contents_release(struct contents *c)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -218,6 +220,68 @@ int contents_finish(struct contents *c, struct bigm_error *err)
 					      "two files would be %s", path);
 		if (measure(&c->list[i], err) < 0)
 			return err ? err->code : BIGM_EIO;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* A sample                                                            */
+
+static ssize_t read_file_at(const struct content *content, char *buf,
+			    size_t size, uint64_t offset,
+			    struct bigm_error *err)
+{
+	AUTO_CLOSE int fd = open(content->source, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, buf, size, (off_t)offset);
+
+	return n >= 0 ? n : error_set_errno(err, errno, "cannot read %s",
+					    content->source);
+}
+
+/* Of all files, one behind the other; less at their end. */
+static ssize_t read_at(const struct contents *c, char *buf, size_t size,
+		       uint64_t offset, struct bigm_error *err)
+{
+	size_t got = 0;
+
+	for (size_t i = 0; i < c->n && got < size; i++) {
+		const struct content *content = &c->list[i];
+		uint64_t left = content->file.size;
+		ssize_t n;
+
+		if (content->file.kind != MANIFEST_FILE || offset >= left) {
+			offset -= content->file.kind == MANIFEST_FILE ? left : 0;
+			continue;
+		}
+		left -= offset;
+		n = read_file_at(content, buf + got,
+				 left < size - got ? left : size - got, offset,
+				 err);
+		if (n < 0)
+			return n;
+		got += (size_t)n;
+		offset = 0;
+	}
+	return (ssize_t)got;
+}
+
+int contents_sample(const struct contents *c, void *buf, size_t size,
+		    size_t *len, struct bigm_error *err)
+{
+	const size_t piece = size / SAMPLE_PIECES;
+	uint64_t all = 0, step;
+
+	*len = 0;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->list[i].file.kind == MANIFEST_FILE)
+			all += c->list[i].file.size;
+	step = all > size ? all / SAMPLE_PIECES : piece;
+	for (uint64_t at = 0; at < all && *len + piece <= size; at += step) {
+		ssize_t n = read_at(c, (char *)buf + *len, piece, at, err);
+
+		if (n < 0)
+			return (int)n;
+		*len += (size_t)n;
 	}
 	return 0;
 }

@@ -36,4 +36,10 @@ const struct content *contents_find(const struct contents *c,
  * twice. */
 int contents_finish(struct contents *c, struct bigm_error *err);
 
+/* After that: `size` bytes of them, in pieces from all over, since what comes
+ * first (loader and libraries) tells little about what comes behind it; *len is
+ * less when there are fewer.  The same contents, the same bytes. */
+int contents_sample(const struct contents *c, void *buf, size_t size,
+		    size_t *len, struct bigm_error *err);
+
 #endif

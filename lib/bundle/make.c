@@ -28,6 +28,7 @@ struct part {
 	struct contents contents;
 	struct bundle_part *facts; /* the bundle's */
 	int fd; /* a file without a name */
+	bool zstd; /* it is compressed */
 	struct bigm_error *err;
 };
 
@@ -341,10 +342,24 @@ static int write_entries(struct part *p, struct archive *a)
 	return rc;
 }
 
+static int decide(struct part *p)
+{
+	AUTO_FREE char *sample = xmalloc(GAIN_SAMPLE);
+	struct gain gain;
+	size_t len;
+
+	if (contents_sample(&p->contents, sample, GAIN_SAMPLE, &len, p->err) < 0)
+		return p->err->code;
+	gain_measure(&gain, sample, len);
+	p->zstd = gain_is_worth(&gain, p->order->link);
+	return 0;
+}
+
 static int write_part(struct part *p)
 {
 	struct archive_sink sink = { .fd = p->fd, .digest = digest_new() };
-	struct archive *a = archive_create(&sink, true, p->err);
+	struct archive *a = decide(p) < 0 ? NULL :
+				archive_create(&sink, p->zstd, p->err);
 	int rc = BIGM_EFAILED;
 
 	if (a) {
@@ -359,9 +374,9 @@ static int write_part(struct part *p)
 }
 
 /* "linux/amd64" → "linux-amd64.tar.zst" */
-static char *part_name(const char *arch)
+static char *part_name(const char *arch, bool zstd)
 {
-	char *name = xasprintf("%s.tar.zst", arch);
+	char *name = xasprintf("%s.tar%s", arch, zstd ? ".zst" : "");
 
 	for (char *c = name; *c; c++)
 		if (*c == '/')
@@ -374,7 +389,7 @@ static void tell_facts(struct part *p)
 	const struct manifest *m = p->manifest;
 	struct bundle_part *facts = p->facts;
 
-	facts->name = part_name(m->arch);
+	facts->name = part_name(m->arch, p->zstd);
 	facts->arch = xstrdup(m->arch);
 	facts->program = xstrdup(m->program);
 	facts->program_digest = xstrdup(manifest_find(m, m->program)->digest);

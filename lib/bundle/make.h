@@ -5,11 +5,15 @@
  * the files, which all parts have.  A script needs its interpreter: one that
  * comes along among the files, by the same name, is shipped with a closure of
  * its own, any other is the machine's.
+ *
+ * A part is compressed where a sample of it shows that this is worth its CPU
+ * (bundle/gain.h).
  */
 #ifndef BUNDLE_MAKE_H
 #define BUNDLE_MAKE_H
 
 #include "bundle/bundle.h"
+#include "bundle/gain.h"
 
 struct make_program {
 	const char *path;
@@ -23,6 +27,8 @@ struct make_order {
 				   * NULL */
 	bool no_libs;
 	const char *path; /* of the bundle; replaced when it is complete */
+	uint64_t link;	  /* where it goes: bytes a second, or GAIN_ANY, for
+			   * which the same input makes the same bundle */
 };
 
 int make_bundle(const struct make_order *order, struct bigm_error *err);

@@ -4,15 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "bundle/manifest.h"
-
-#define NS_PER_S 1000000000ull
 
 static int by_text(const void *a, const void *b)
 {
@@ -57,33 +52,6 @@ char **reduce_files(struct archive *part, struct bigm_error *err)
 }
 
 /* ------------------------------------------------------------------ */
-/* Compression                                                         */
-
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-bool reduce_compresses(const void *sample, size_t len)
-{
-	AUTO_CLOSE int fd = memfd_create("bigm-sample", MFD_CLOEXEC);
-	struct archive_sink sink = { .fd = fd };
-	uint64_t began = cpu_ns(), took;
-	struct archive *a = fd < 0 ? NULL : archive_create(&sink, true, NULL);
-	bool good = a && archive_add_bytes(a, "sample", sample, len, NULL) == 0;
-
-	if (a && archive_close(a, "sample", NULL) < 0)
-		good = false;
-	took = cpu_ns() - began;
-	/* A tenth is not worth taking apart again. */
-	return good && sink.size < len - len / 10 &&
-	       took < (len - sink.size) * NS_PER_S / REDUCE_NETWORK;
-}
-
-/* ------------------------------------------------------------------ */
 /* Copying                                                             */
 
 struct reduction {
@@ -91,6 +59,7 @@ struct reduction {
 	struct archive_sink *sink;
 	char *const *lacks;
 	size_t nlacks;
+	uint64_t link;
 	const struct manifest *m;
 	const char *text; /* of the manifest */
 	size_t len;
@@ -100,10 +69,13 @@ struct reduction {
 
 static int begin(struct reduction *r, const void *sample, size_t len)
 {
+	struct gain gain = { 0 };
+
 	if (r->to)
 		return 0;
-	r->to = archive_create(r->sink, len > 0 && reduce_compresses(sample, len),
-			       r->err);
+	if (len > 0)
+		gain_measure(&gain, sample, len);
+	r->to = archive_create(r->sink, gain_is_worth(&gain, r->link), r->err);
 	return r->to ? archive_add_bytes(r->to, MANIFEST_NAME, r->text, r->len,
 					 r->err) :
 		       BIGM_EFAILED;
@@ -137,7 +109,7 @@ static int copy_entry(struct reduction *r, struct archive_entry *entry)
 	int rc;
 
 	do {
-		n = archive_read_data(r->from, r->piece, REDUCE_SAMPLE);
+		n = archive_read_data(r->from, r->piece, GAIN_SAMPLE);
 		rc = n < 0 ? archive_error_set(r->err, r->from, "the bundle") :
 			     put(r, entry, (size_t)n);
 		entry = NULL;
@@ -167,11 +139,11 @@ static int copy_lacking(struct reduction *r)
 	return rc == 0 ? begin(r, NULL, 0) : rc;
 }
 
-int reduce_part(struct archive *part, char *const *lacks,
+int reduce_part(struct archive *part, char *const *lacks, uint64_t link,
 		struct archive_sink *sink, struct bigm_error *err)
 {
 	struct reduction r = { .from = part, .sink = sink, .lacks = lacks,
-			       .err = err };
+			       .link = link, .err = err };
 	AUTO_FREE char *text = read_text(part, &r.len, err);
 	struct manifest *m = text ? manifest_read(text, r.len, err) : NULL;
 	int rc;
@@ -182,7 +154,7 @@ int reduce_part(struct archive *part, char *const *lacks,
 		r.nlacks++;
 	r.text = text;
 	r.m = m;
-	r.piece = xmalloc(REDUCE_SAMPLE);
+	r.piece = xmalloc(GAIN_SAMPLE);
 	rc = copy_lacking(&r);
 	if (r.to && archive_close(r.to, "the bundle", rc < 0 ? NULL : err) < 0 &&
 	    rc == 0)

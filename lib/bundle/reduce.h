@@ -2,28 +2,22 @@
  * reduce: a part of a bundle for a machine that has some of its files already:
  * the same manifest, and of the files only those that it lacks.
  *
- * Whether it is compressed is decided by its first bytes: they are compressed,
- * and the time that takes is held against what it saves to send, on a network
- * of REDUCE_NETWORK bytes a second; a faster one needs no help.
+ * Whether it is compressed is decided by its first chunk, and by the link that it
+ * goes over (bundle/gain.h).
  */
 #ifndef BUNDLE_REDUCE_H
 #define BUNDLE_REDUCE_H
 
 #include "bundle/archive.h"
-
-#define REDUCE_NETWORK 125000000u /* 1 Gbit/s */
-#define REDUCE_SAMPLE (256u << 10)
+#include "bundle/gain.h"
 
 /* The digests of a part's files, each once, sorted and NULL-terminated; to be
  * freed by json_strings_free(). */
 char **reduce_files(struct archive *part, struct bigm_error *err);
 
 /* Copies the part to the sink without the files whose digests are not among
- * `lacks`. */
-int reduce_part(struct archive *part, char *const *lacks,
+ * `lacks`.  link: bytes a second, or GAIN_ANY. */
+int reduce_part(struct archive *part, char *const *lacks, uint64_t link,
 		struct archive_sink *sink, struct bigm_error *err);
-
-/* Whether compressing is worth its while, by a sample. */
-bool reduce_compresses(const void *sample, size_t len);
 
 #endif

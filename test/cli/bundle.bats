@@ -81,6 +81,20 @@ make_program() {
 	[ -n "$(find part/.bigm/lib -name 'ld-*' -perm -100)" ]
 }
 
+@test "a part that would get no smaller is not compressed, and runs as any" {
+	make_program
+	head -c 8000000 /dev/urandom >data/noise
+	"$BIGM" bundle ./prog --file data -o a.bigm
+	"$BIGM" bundle ./prog --file data -o b.bigm
+	cmp a.bigm b.bigm
+	[[ $(tar -tf a.bigm) == *linux-*.tar ]]
+	tar -xf a.bigm
+	tar -tf linux-*.tar | grep -qx data/noise
+	run_bigm run a.bigm -n 2 -- word
+	[ "$status" -eq 3 ]
+	[ "$(sort -u <<<"$output" | grep -v stopping)" = $'of its own\nprog word at home 0' ]
+}
+
 @test "--list tells what is in it, as a table and as JSON" {
 	make_program
 	"$BIGM" bundle ./prog --file data -o a.bigm
