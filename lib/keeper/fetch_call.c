@@ -98,19 +98,6 @@ static bool read_lines(struct fetch_call *f)
 /* ------------------------------------------------------------------ */
 /* What it is sent                                                     */
 
-static bool send_order(struct fetch_call *f)
-{
-	while (f->order.len > 0) {
-		ssize_t n = rpc_call_try_write(f->call, buffer_data(&f->order),
-					       f->order.len, NULL);
-
-		if (n <= 0)
-			return false;
-		buffer_consume(&f->order, (size_t)n);
-	}
-	return true;
-}
-
 /* The next bytes to be sent; false when there is none, or on error. */
 static bool fill(struct fetch_call *f)
 {
@@ -127,7 +114,8 @@ static bool fill(struct fetch_call *f)
 
 static void send_bytes(struct fetch_call *f)
 {
-	if (f->ended || !send_order(f))
+	if (f->ended ||
+	    rpc_call_try_flush(f->call, &f->order, NULL) <= 0)
 		return;
 	while (f->left > 0 || fill(f)) {
 		ssize_t n = rpc_call_try_write(f->call, f->bytes, f->left, NULL);

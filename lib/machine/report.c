@@ -27,19 +27,6 @@ static void answer(struct cluster *c)
 	free(text);
 }
 
-static void pump(struct cluster *c)
-{
-	while (c->reports.len > 0) {
-		ssize_t n = rpc_call_try_write(c->reporting,
-					       buffer_data(&c->reports),
-					       c->reports.len, NULL);
-
-		if (n <= 0)
-			return;
-		buffer_consume(&c->reports, (size_t)n);
-	}
-}
-
 static void on_event(struct bigm_call *call, void *data)
 {
 	struct cluster *c = data;
@@ -55,7 +42,7 @@ static void on_event(struct bigm_call *call, void *data)
 	/* Where the last one has not been taken yet, that will do. */
 	if (asked && c->reports.len == 0)
 		answer(c);
-	pump(c);
+	rpc_call_try_flush(call, &c->reports, NULL);
 }
 
 void report_begin(struct cluster *c)

@@ -51,6 +51,20 @@ ssize_t rpc_call_try_write(struct bigm_call *call, const void *buf, size_t len,
 	return flow_put(call->out, buf, len, err);
 }
 
+int rpc_call_try_flush(struct bigm_call *call, struct buffer *bytes,
+		       struct bigm_error *err)
+{
+	while (bytes->len > 0) {
+		ssize_t n = rpc_call_try_write(call, buffer_data(bytes),
+					       bytes->len, err);
+
+		if (n <= 0)
+			return (int)n;
+		buffer_consume(bytes, (size_t)n);
+	}
+	return 1;
+}
+
 int bigm_call_write(struct bigm_call *call, const void *buf, size_t len,
 		    struct bigm_error *err)
 {

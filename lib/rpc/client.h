@@ -14,6 +14,7 @@
 #ifndef RPC_CLIENT_H
 #define RPC_CLIENT_H
 
+#include "base/buffer.h"
 #include "loop/loop.h"
 #include "rpc/tls.h"
 
@@ -110,6 +111,10 @@ ssize_t rpc_call_try_read(struct bigm_call *call, void *buf, size_t len,
 			  struct bigm_error *err);
 ssize_t rpc_call_try_write(struct bigm_call *call, const void *buf, size_t len,
 			   struct bigm_error *err);
+/* The same for a buffer, which loses what is taken: 1 when that is all, 0 when
+ * the rest has to wait, or a code. */
+int rpc_call_try_flush(struct bigm_call *call, struct buffer *bytes,
+		       struct bigm_error *err);
 
 /*
  * As bigm_call_read(), without a copy: *bytes is lent until the next call.  The
