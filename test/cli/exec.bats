@@ -291,7 +291,7 @@ on_terminal() {
 	setup_cluster
 	on_terminal "$BIGM" exec m0 -t -- env PS1='ready> ' sh -i <<-'END'
 		expect ready>
-		send trap 'echo got it' INT; echo now; sleep 1000\r
+		send trap 'echo got it' INT; sh -c 'echo now; exec sleep 1000'\r
 		expect now
 		expect now
 		send \x03

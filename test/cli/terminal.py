@@ -25,9 +25,9 @@ PATIENCE = 20
 
 
 def read(fd, shown, deadline):
-    """Adds what is shown to the list; False at the end, or at the deadline."""
+    """Adds what is shown to the list; False at the end, None at the deadline."""
     if not select.select([fd], [], [], max(0, deadline - time.monotonic()))[0]:
-        return False
+        return None
     try:
         data = os.read(fd, 65536)
     except OSError:  # what Linux says when the last process has let go of the terminal
@@ -93,9 +93,11 @@ def play(fd, steps):
                 return False
         at = shown.find(text, at) + len(text)
     deadline = time.monotonic() + PATIENCE
-    while read(fd, shown, deadline):
+    while more := read(fd, shown, deadline):
         pass
-    return True
+    if more is None:
+        sys.stdout.write("\nterminal.py: the command did not end\n")
+    return more is False
 
 
 def main():
