@@ -12,12 +12,13 @@
 #include "cmd/rank.h"
 #include "cmd/session.h"
 
-/* Who reads our standard input. */
+/* Who reads our standard input; the first ones are what --stdin may say, in that
+ * order. */
 enum ranks_input {
-	RANKS_INPUT_NONE,
-	RANKS_INPUT_ONLY,  /* the rank, if there is just one */
 	RANKS_INPUT_FIRST, /* rank 0 */
 	RANKS_INPUT_ALL,   /* each gets all of it */
+	RANKS_INPUT_NONE,
+	RANKS_INPUT_ONLY, /* the rank, if there is just one */
 };
 
 struct ranks_order {

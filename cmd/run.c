@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cmd/program.h"
+#include "cmd/ranks.h"
 #include "machine/settings.h"
 #include "supervisor/tree_send.h"
 
@@ -263,7 +264,7 @@ static int check_options(const struct run_order *order, int as,
 				      "keepalive", o->cluster,
 				      as == RUN_JOB ? "-n, " : "");
 	if (as == RUN_DRIVER && (o->min != 0 || o->keep_going || o->per_proc ||
-				 o->input != RUN_INPUT_FIRST || o->output != NULL))
+				 o->input != RANKS_INPUT_FIRST || o->output != NULL))
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s is a driver: --min, --keep-going, "
 				      "--per-proc, --stdin and --output are for "

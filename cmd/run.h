@@ -32,7 +32,7 @@ struct run_options {
 	bool no_libs; /* the program goes without its libraries and loader */
 	bool ship; /* machines begin as the bare worker, whatever the system */
 	bool per_proc; /* of a job: a rank for each processor */
-	int input;     /* of a job: enum run_input */
+	int input;     /* of a job: enum ranks_input */
 	const char *output; /* of a job: a folder for what ranks print */
 	bool prefix;
 	bool terminal; /* of exec */
@@ -130,7 +130,6 @@ struct run_options {
 		  "EC2: reach instances by their private addresses"),          \
 	EC2_SETTINGS(RUN_EC2_ROW, at)
 
-enum run_input { RUN_INPUT_FIRST, RUN_INPUT_ALL, RUN_INPUT_NONE };
 enum run_kind { RUN_GUESS, RUN_DRIVER, RUN_JOB };
 
 /* What is to be run, with what options and settings say together. */

@@ -190,11 +190,6 @@ static int find(struct session *s, const void *data,
 
 int run_ranks(struct run_order *order)
 {
-	static const enum ranks_input inputs[] = {
-		[RUN_INPUT_FIRST] = RANKS_INPUT_FIRST,
-		[RUN_INPUT_ALL] = RANKS_INPUT_ALL,
-		[RUN_INPUT_NONE] = RANKS_INPUT_NONE,
-	};
 	char **env = run_expand_env(&order->options.env);
 	struct job job = {
 		.order = order,
@@ -204,7 +199,7 @@ int run_ranks(struct run_order *order)
 			.data = &job,
 			/* Of processors just those are there that shall be. */
 			.needed = order->options.per_proc ? 0 : order->options.min,
-			.input = inputs[order->options.input],
+			.input = (enum ranks_input)order->options.input,
 			.output = order->options.output,
 		},
 	};
