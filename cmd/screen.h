@@ -5,9 +5,10 @@
  * While it has the terminal, what was there is put aside (the alternate
  * screen), the cursor is hidden, and keys come at once and unechoed; the keys
  * that make signals still do.  Ctrl-Z gives the terminal back and stops the
- * process; when that goes on, it takes the terminal again, as it is by then.  In
- * the background nothing is drawn and nothing read.  Signals that end a process are the command's (cmd/events.h),
- * which calls screen_release() before it goes.
+ * process; when that goes on, it takes the terminal again, as it is by then.
+ * In the background nothing is drawn and nothing read.  Signals that end a
+ * process are the command's (cmd/events.h), which calls screen_release() before
+ * it goes.
  *
  * Main thread only; a process has one.
  */

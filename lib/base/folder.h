@@ -2,8 +2,8 @@
  * folder: making folders, and emptying and removing those that somebody else
  * may have filled.
  *
- * When one is emptied, no link is ever followed, and a folder that its maker closed to himself is
- * opened.
+ * When one is emptied, no link is ever followed, and a folder that its maker
+ * closed to himself is opened.
  */
 #ifndef BASE_FOLDER_H
 #define BASE_FOLDER_H

@@ -12,8 +12,8 @@
 #include <pthread.h>
 #include <signal.h>
 
-/* As pthread_create(), with all signals but that blocked in the new thread: attr may be
- * NULL; 0 or an errno. */
+/* As pthread_create(), with all signals but that blocked in the new thread:
+ * attr may be NULL; 0 or an errno. */
 int thread_start(pthread_t *thread, const pthread_attr_t *attr,
 		 void *(*fn)(void *data), void *data);
 

@@ -19,7 +19,6 @@
 /* For a machine whose service failed in init: it ends by itself. */
 #define INIT_FAILED_MS 1000
 #define SHUTDOWN_MS 1000
-/* Leaves room for the rest of the error. */
 
 static void on_pulse(struct pulse *pulse, uint64_t incarnation,
 		     const cJSON *reply);

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "keeper/member_private.h"
 
-#define LAST_WORDS_SIZE 200
+#define LAST_WORDS_SIZE 200 /* leaves room for the rest of the error */
 
 void member_quote(const struct member *m, struct bigm_error *why)
 {

@@ -1,7 +1,7 @@
 /*
  * member_private: what member.c (a machine's life), member_image.c (what it is
- * sent), member_end.c (how its end is put), member_facts.c and member_events.c (what is told of it) call of each
- * other.
+ * sent), member_end.c (how its end is put), member_facts.c and member_events.c
+ * (what is told of it) call of each other.
  */
 #ifndef KEEPER_MEMBER_PRIVATE_H
 #define KEEPER_MEMBER_PRIVATE_H

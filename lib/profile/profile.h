@@ -32,8 +32,8 @@
  * handler.
  *
  * All this is in libprofile, which is a part neither of libbigm nor of bigm:
- * what it is linked to (libdeflate, protobuf-c) is loaded by those who make or read
- * profiles, and by nobody else.
+ * what it is linked to (libdeflate, protobuf-c) is loaded by those who make or
+ * read profiles, and by nobody else.
  */
 #ifndef PROFILE_PROFILE_H
 #define PROFILE_PROFILE_H

@@ -1,10 +1,10 @@
 /*
  * heap: which stacks have allocated memory, and which of it is still in use.
  *
- * One byte of 512 kB or more on average is sampled (mine.h); the block that it is in stands for
- * as many as it takes blocks of its size to be sampled once.  A sampled block
- * begins a page, and hardly any other does: so free() need not look for the
- * rest.
+ * One byte of 512 kB or more on average is sampled (mine.h); the block that it
+ * is in stands for as many as it takes blocks of its size to be sampled once.
+ * A sampled block begins a page, and hardly any other does: so free() need not
+ * look for the rest.
  */
 #ifndef SAMPLER_HEAP_H
 #define SAMPLER_HEAP_H

@@ -309,9 +309,6 @@ static int take_signal(struct job *job, const uint8_t *data, size_t len,
 	return 0;
 }
 
-/* ------------------------------------------------------------------ */
-/* The process                                                         */
-
 static int take_size(struct job *job, const uint8_t *data, size_t len,
 		     struct bigm_error *err)
 {
@@ -327,6 +324,9 @@ static int take_size(struct job *job, const uint8_t *data, size_t len,
 		ioctl(job->streams[OUT].fd, TIOCSWINSZ, &size);
 	return 0;
 }
+
+/* ------------------------------------------------------------------ */
+/* The process                                                         */
 
 static void watch_streams(struct job *job, const int *ours)
 {

@@ -5,7 +5,7 @@
  *
  *   in    's'  JSON {"argv": […], "env": ["K=V", …], "dir": "…",
  *		     "stdin": true, "binary": true, "terminal": {"rows": R,
-		     "columns": C}}, first and once; env
+ *		     "columns": C}}, first and once; env
  *		     amends the machine's ("K" alone removes); with binary the
  *		     program is the one that Setbinary brought, whatever
  *		     argv[0] says; dir defaults to the machine's, or to the
