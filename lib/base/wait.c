@@ -1,3 +1,5 @@
+#include "config.h"
+
 #include "base/wait.h"
 
 #include <time.h>
@@ -26,11 +28,23 @@ int64_t wait_deadline(int64_t timeout_ms)
 	return ns + timeout_ms * NS_PER_MS;
 }
 
+static struct timespec time_of(int64_t deadline)
+{
+	return (struct timespec){ deadline / NS_PER_S, deadline % NS_PER_S };
+}
+
 int wait_cond(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline)
 {
-	struct timespec until = { deadline / NS_PER_S, deadline % NS_PER_S };
+	struct timespec until = time_of(deadline);
 
 	if (deadline == INT64_MAX)
 		return pthread_cond_wait(cond, lock);
 	return pthread_cond_timedwait(cond, lock, &until);
+}
+
+bool wait_thread(pthread_t thread, int64_t deadline)
+{
+	struct timespec until = time_of(deadline);
+
+	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
 }

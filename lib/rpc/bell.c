@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "loop/loop.h"
+
 #define SPIN_NS 40000
 #define SPIN_PAYS_NS (3 * SPIN_NS) /* a wait as short as this */
 #define SPIN_MAX_CREDIT 8
@@ -20,14 +22,6 @@ void bell_spin_init(struct bell_spin *spin)
 	*spin = (struct bell_spin){ 0 };
 	spin->off = sched_getaffinity(0, sizeof(set), &set) == 0 &&
 		    CPU_COUNT(&set) < 2;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 static void cpu_relax(void)
@@ -85,7 +79,7 @@ static bool spin_wait(struct bell *bell, uint32_t count, uint64_t end_ns)
 			cpu_relax();
 		}
 		sched_yield();
-	} while (now_ns() < end_ns);
+	} while (loop_now_ns() < end_ns);
 	return false;
 }
 
@@ -127,10 +121,10 @@ bool bell_wait(struct bell *bell, uint32_t count, struct bell_spin *spin,
 		return true;
 	if (!spin || !may_spin(spin))
 		return sleep_until(bell, count, deadline_ns);
-	begin = now_ns();
+	begin = loop_now_ns();
 	rung = spin_wait(bell, count, begin + SPIN_NS) ||
 	       sleep_until(bell, count, deadline_ns);
-	account(spin, now_ns() - begin);
+	account(spin, loop_now_ns() - begin);
 	return rung;
 }
 
