@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "cmd/attach.h"
@@ -52,25 +51,6 @@ static int find(struct session *s, const void *data,
 	return attach_choose(s->cluster, e->which, machines, err);
 }
 
-/* What we add to the machine's environment; the user's word comes last, and
- * counts. */
-static char **command_env(const struct run_options *options)
-{
-	const char *type = getenv("TERM");
-	char **wanted = run_expand_env(&options->env), **env;
-	size_t n = 0;
-
-	if (!options->terminal || type == NULL)
-		return wanted;
-	while (wanted[n] != NULL)
-		n++;
-	env = xcalloc(n + 2, sizeof(*env));
-	env[0] = xasprintf("TERM=%s", type);
-	memcpy(env + 1, wanted, n * sizeof(*env));
-	free(wanted);
-	return env;
-}
-
 static int check(const struct invocation *in, struct bigm_error *err)
 {
 	const struct run_options *options = in->options;
@@ -107,7 +87,7 @@ static int run(const struct invocation *in)
 	if (check(in, &err) != 0 ||
 	    (options->terminal && terminal_init(&terminal, &err) != 0))
 		return command_fail(in, STATUS_USAGE, "%s", err.text);
-	env = command_env(options);
+	env = run_expand_env(&options->env);
 	e.order = (struct ranks_order){
 		.rank = { .argv = words->rest, .env = env,
 			  .terminal = options->terminal ? &terminal : NULL },

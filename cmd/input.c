@@ -4,17 +4,18 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/wait.h"
+#include "cmd/terminal.h"
 
 #define PIECE 65536u
 /* How often it is looked whether we are in the foreground again. */
 #define BACKGROUND_MS 200
 /* How long a thread may take to end that has been told to. */
-#define END_SECONDS 1
+#define END_MS 1000
 
 struct input_copies {
 	int stop[2]; /* a pipe; closed at the end */
@@ -25,16 +26,9 @@ struct input_copies {
 	pthread_t thread;
 };
 
-static bool in_background(int fd)
-{
-	pid_t foreground = fd < 0 ? -1 : tcgetpgrp(fd);
-
-	return foreground > 0 && foreground != getpgrp();
-}
-
 int input_poll(struct pollfd *fds, nfds_t n)
 {
-	bool background = in_background(fds[n - 1].fd);
+	bool background = terminal_in_background(fds[n - 1].fd);
 
 	if (background)
 		fds[n - 1].fd = -1;
@@ -156,16 +150,12 @@ struct input_copies *input_copies_start(int *readers, int n,
 
 bool input_copies_free(struct input_copies *c)
 {
-	struct timespec until;
-
 	if (c == NULL)
 		return true;
 	if (c->stop[1] >= 0)
 		close(c->stop[1]);
 	c->stop[1] = -1;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += END_SECONDS;
-	if (pthread_clockjoin_np(c->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+	if (!wait_thread(c->thread, wait_deadline(END_MS)))
 		return false;
 	close(c->stop[0]);
 	free(c->writers);

@@ -32,14 +32,6 @@ void picture_size(size_t *columns, size_t *rows)
 	*rows = size.ws_row != 0 ? size.ws_row : ROWS;
 }
 
-/* A terminal that does not control us has no foreground. */
-bool picture_is_ours(void)
-{
-	pid_t group = tcgetpgrp(STDERR_FILENO);
-
-	return group < 0 || group == getpgrp();
-}
-
 /* How many rows of a terminal of that width the text takes: when it has become
  * narrower since, it has broken the lines anew. */
 static size_t count_rows(const struct buffer *text, size_t columns)

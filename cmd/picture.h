@@ -24,9 +24,6 @@ void picture_release(struct picture *picture);
 /* The terminal's size now; 80 × 24 when it does not say. */
 void picture_size(size_t *columns, size_t *rows);
 
-/* False in the background: there the terminal is somebody else's. */
-bool picture_is_ours(void);
-
 /* Text of whole lines, fewer than the terminal has and none wider, which may
  * have colours.  Replaces what was drawn before. */
 void picture_draw(struct picture *picture, const char *text);

@@ -19,6 +19,7 @@
 #include "cmd/picture.h"
 #include "cmd/progress_view.h"
 #include "cmd/table.h"
+#include "cmd/terminal.h"
 #include "loop/loop.h"
 #include "machine/machine.h"
 
@@ -98,7 +99,7 @@ static void show_table(struct progress *p, uint64_t now)
 	if (!is_due(p, now))
 		return;
 	pthread_mutex_lock(&p->terminal);
-	if (picture_is_ours()) {
+	if (!terminal_in_background(STDERR_FILENO)) {
 		AUTO_FREE char *text = render(p, now);
 
 		picture_draw(&p->picture, text);

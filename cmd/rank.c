@@ -15,11 +15,12 @@
 
 #define READ_SIZE 65536u
 
-/* What Supervisor.Run wants to know first.  Who we are comes last, and wins. */
-static int append_spec(const struct rank *rank, struct buffer *out,
-		       struct bigm_error *err)
+/* The user's word comes after what his terminal says, and who we are comes last
+ * and wins. */
+static cJSON *environment(const struct rank *rank)
 {
-	const struct rank_order *order = rank->order;
+	const char *terminal = getenv("TERM");
+	AUTO_FREE char *type = xasprintf("TERM=%s", terminal ? terminal : "");
 	AUTO_FREE char *number = xasprintf("BIGM_RANK=%d", rank->number);
 	AUTO_FREE char *size = xasprintf("BIGM_SIZE=%d", rank->size);
 	AUTO_FREE char *machine = xasprintf("BIGM_MACHINE=%s",
@@ -27,28 +28,36 @@ static int append_spec(const struct rank *rank, struct buffer *out,
 	AUTO_FREE char *peers = rank->peers == NULL ? xstrdup("BIGM_PEERS")
 				: xasprintf("BIGM_PEERS=%s", rank->peers);
 	const char *const own[] = { number, size, machine, peers };
+	char *const *wanted = rank->order->env;
+	cJSON *env = cJSON_CreateArray();
+
+	if (rank->order->terminal != NULL && terminal != NULL)
+		cJSON_AddItemToArray(env, cJSON_CreateString(type));
+	for (; wanted != NULL && *wanted != NULL; wanted++)
+		cJSON_AddItemToArray(env, cJSON_CreateString(*wanted));
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		cJSON_AddItemToArray(env, cJSON_CreateString(own[i]));
+	return env;
+}
+
+/* What Supervisor.Run wants to know first. */
+static int append_spec(const struct rank *rank, struct buffer *out,
+		       struct bigm_error *err)
+{
+	const struct rank_order *order = rank->order;
 	AUTO_JSON cJSON *spec = cJSON_CreateObject();
 	AUTO_FREE char *text = NULL;
-	cJSON *env;
 
 	cJSON_AddItemToObject(spec, "argv",
 			      json_strings((const char *const *)order->argv));
-	env = cJSON_AddArrayToObject(spec, "env");
-	for (char *const *each = order->env; each != NULL && *each != NULL; each++)
-		cJSON_AddItemToArray(env, cJSON_CreateString(*each));
-	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
-		cJSON_AddItemToArray(env, cJSON_CreateString(own[i]));
+	cJSON_AddItemToObject(spec, "env", environment(rank));
 	if (order->dir != NULL)
 		cJSON_AddStringToObject(spec, "dir", order->dir);
 	if (order->binary)
 		cJSON_AddBoolToObject(spec, "binary", true);
 	cJSON_AddBoolToObject(spec, "stdin", rank->input_fd >= 0);
-	if (order->terminal != NULL) {
-		AUTO_FREE char *terminal = terminal_size();
-
-		cJSON_AddItemToObject(spec, "terminal",
-				      json_parse(terminal, strlen(terminal), NULL));
-	}
+	if (order->terminal != NULL)
+		cJSON_AddItemToObject(spec, "terminal", terminal_size());
 	text = json_print(spec);
 	return run_frame_append(out, 's', text, strlen(text), err);
 }

@@ -9,11 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/json.h"
+#include "base/wait.h"
 #include "cmd/input.h"
 #include "cmd/terminal.h"
 #include "supervisor/run.h"
@@ -21,6 +22,8 @@
 #define PIECE 65536u
 #define WAKE 255
 #define RESIZE 254
+/* How long its thread may take to end. */
+#define END_MS 1000
 
 struct rank_input {
 	struct rank *rank;
@@ -71,7 +74,8 @@ static bool pass_signal(struct rank_input *in)
 	if (signal == WAKE)
 		return true;
 	if (signal == RESIZE) {
-		AUTO_FREE char *size = terminal_size();
+		AUTO_JSON cJSON *json = terminal_size();
+		AUTO_FREE char *size = json_print(json);
 
 		return send_frame(in, 't', size, strlen(size)) == 0;
 	}
@@ -173,11 +177,7 @@ int rank_input_grant(struct rank_input *in, size_t bytes,
 
 bool rank_input_free(struct rank_input *in)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec++;
-	if (pthread_clockjoin_np(in->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+	if (!wait_thread(in->thread, wait_deadline(END_MS)))
 		return false;
 	bigm_call_free(in->call);
 	close(in->pipe[0]);

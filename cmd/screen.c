@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "cmd/terminal.h"
 
 #define ENTER "\033[?1049h\033[?25l"
 #define LEAVE "\033[?25h\033[?1049l"
@@ -37,14 +38,6 @@ static void put(const char *text)
 	fflush(stdout);
 }
 
-/* Also where the terminal is not the one that sends us signals. */
-static bool is_in_foreground(void)
-{
-	pid_t group = tcgetpgrp(STDOUT_FILENO);
-
-	return group < 0 || group == getpgrp();
-}
-
 static void listen_to_keys(struct screen *s, int how)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -67,7 +60,7 @@ static bool take_terminal(struct screen *s)
 {
 	if (s->taken)
 		return true;
-	if (!is_in_foreground())
+	if (terminal_in_background(STDOUT_FILENO))
 		return false;
 	s->keyboard = isatty(STDIN_FILENO) &&
 		      tcgetattr(STDIN_FILENO, &s->before) == 0;
@@ -103,7 +96,7 @@ static void give_terminal(struct screen *s)
  * since; it had what was before in its modes. */
 static void take_again(struct screen *s)
 {
-	if (!is_in_foreground()) {
+	if (terminal_in_background(STDOUT_FILENO)) {
 		s->taken = false;
 		let_go_of_keyboard(s);
 		return;

@@ -5,8 +5,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/error.h"
+#include "base/json.h"
 
 int terminal_init(struct terminal *t, struct bigm_error *err)
 {
@@ -63,11 +63,20 @@ void terminal_take_event(struct terminal *t)
 		;
 }
 
-char *terminal_size(void)
+cJSON *terminal_size(void)
 {
 	struct winsize size = { .ws_row = 0 };
+	cJSON *json = cJSON_CreateObject();
 
 	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	return xasprintf("{\"rows\": %d, \"columns\": %d}", size.ws_row,
-			 size.ws_col);
+	cJSON_AddNumberToObject(json, "rows", size.ws_row);
+	cJSON_AddNumberToObject(json, "columns", size.ws_col);
+	return json;
+}
+
+bool terminal_in_background(int fd)
+{
+	pid_t group = tcgetpgrp(fd);
+
+	return group > 0 && group != getpgrp();
 }

@@ -34,7 +34,11 @@ void terminal_take_back(struct terminal *terminal);
 /* fd was readable. */
 void terminal_take_event(struct terminal *terminal);
 
-/* {"rows": R, "columns": C} of standard output, malloc'ed. */
-char *terminal_size(void);
+/* {"rows": R, "columns": C} of standard output; the caller's. */
+struct cJSON *terminal_size(void);
+
+/* Whether fd is a terminal that controls us, and that another job has now: to
+ * read it would stop us, and to write it would disturb that one. */
+bool terminal_in_background(int fd);
 
 #endif
