@@ -11,8 +11,9 @@
  * The keeper is the real one, in this very program, with a system of ours in
  * place of those of system.c: each machine is an address of 127.0.0.0/8, a
  * server with its own certificate in the process of the fleet.  That has no
- * Supervisor, only what a keeper and `bigm call all` ask of one; it prints a
- * line whenever it is told to ("Fleet.Print"), as a machine does.
+ * Supervisor, only what a keeper, `bigm call all` and `bigm map` ask of one,
+ * whose jobs do nothing; it prints a line whenever it is told to
+ * ("Fleet.Print"), as a machine does.
  *
  * Over a pair of sockets the system sends one packet a machine, its identity
  * and its listening socket, and gets back what machines print and that they
@@ -43,6 +44,7 @@
 #include "machine/machine.h"
 #include "machine/system.h"
 #include "rpc/server.h"
+#include "test/bench/fleet_map.h"
 
 #define FLEET_ROLE "--fleet"
 #define FLEET_FD 3
@@ -229,6 +231,8 @@ static int print(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 static const struct bigm_method supervisor[] = {
 	{ "Expvars", expvars, BIGM_INLINE },
 	{ "Keepalive", keepalive, BIGM_INLINE },
+	{ "Map", fleet_map,
+	  BIGM_INLINE | BIGM_STREAM_ARG | BIGM_STREAM_REPLY },
 	{ "Ping", ping, BIGM_INLINE },
 	{ "Register", do_register, BIGM_INLINE },
 	{ "Services", services, BIGM_INLINE },
