@@ -1,12 +1,13 @@
 /*
- * Where nothing is interposed: a static program, or one under a sanitizer,
- * which stands before the same functions itself.
+ * Where nothing is interposed: in a program that is linked with an archive of
+ * ours but with the shared C library, or under a sanitizer, which stands before
+ * the same functions itself.
  */
 #include "config.h"
 
 #include "sampler/interpose.h"
 
-bool interpose_is_on(void)
+enum interposed interpose_seen(void)
 {
-	return false;
+	return INTERPOSED_NOTHING;
 }

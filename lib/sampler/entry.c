@@ -49,7 +49,7 @@ static int take(const char *name, const struct profiler_order *order,
 
 	if (!kind)
 		return BIGM_ENOTFOUND;
-	if (!kind->alone && !interpose_is_on())
+	if (kind->needs > interpose_seen())
 		return bigm_error_set(err, BIGM_EUNSUPPORTED,
 				      "%s: cannot be seen in a program that is "
 				      "linked statically, built with a "
@@ -62,11 +62,11 @@ static int take(const char *name, const struct profiler_order *order,
 
 static size_t list(struct profiler_count counts[PROFILER_KINDS])
 {
-	bool on = interpose_is_on();
+	enum interposed seen = interpose_seen();
 	size_t n = 0;
 
 	for (const struct kind *kind = kinds; kind->name; kind++)
-		if (kind->alone || on)
+		if (kind->needs <= seen)
 			counts[n++] = (struct profiler_count){
 				.name = kind->name,
 				.count = kind->count(),

@@ -32,12 +32,13 @@ static void *own_base(const void *p)
 	return dladdr(p, &info) ? info.dli_fbase : NULL;
 }
 
-bool interpose_is_on(void)
+enum interposed interpose_seen(void)
 {
 	static const char here;
 	void *used = dlsym(RTLD_DEFAULT, "pthread_create");
 
-	return used && own_base(used) == own_base(&here);
+	return used && own_base(used) == own_base(&here) ? INTERPOSED_ALL
+							 : INTERPOSED_NOTHING;
 }
 
 static bool is_us(const char *path, size_t len)
@@ -79,6 +80,6 @@ static void leave_environment(void)
 
 static __attribute__((constructor)) void begin(void)
 {
-	if (interpose_is_on())
+	if (interpose_seen() == INTERPOSED_ALL)
 		leave_environment();
 }

@@ -7,7 +7,6 @@
 #ifndef SAMPLER_INTERPOSE_H
 #define SAMPLER_INTERPOSE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* The functions that ours stand before are in a structure of pointers. */
@@ -21,7 +20,9 @@ struct interpose_next {
 void interpose_find(void *functions, const struct interpose_next *next,
 		    size_t n);
 
-/* Whether ours are the ones that the process calls. */
-bool interpose_is_on(void);
+/* What of it the process calls. */
+enum interposed { INTERPOSED_NOTHING, INTERPOSED_MUTEXES, INTERPOSED_ALL };
+
+enum interposed interpose_seen(void);
 
 #endif

@@ -1,10 +1,6 @@
 /*
  * interpose_waits: locks, condition variables and joins, before the C
  * library's.  A mutex that is free costs a look and a jump more.
- *
- * A thread that waits for a lock looks at its own stack while it waits, when
- * its next sample is due: not afterwards, when it has the lock and others wait
- * for it.  For that the wait is cut into two, by a time-out.
  */
 #include "config.h"
 
@@ -18,12 +14,12 @@
 #include "bigm.h"
 #include "sampler/cpu.h"
 #include "sampler/interpose.h"
+#include "sampler/locking.h"
 #include "sampler/unwind.h"
 #include "sampler/waits.h"
 
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define CALLER __builtin_return_address(0)
-#define NS 1000000000
 
 static int first_mutex_lock(pthread_mutex_t *m);
 
@@ -86,68 +82,8 @@ static int first_mutex_lock(pthread_mutex_t *m)
 	return real.mutex_lock(m);
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * NS + t.tv_nsec;
-}
-
 /* ------------------------------------------------------------------ */
 /* Locks                                                               */
-
-/* What is the same for mutexes and both ways to lock a rwlock. */
-struct locking {
-	int (*lock)(void *lock);
-	int (*clocklock)(void *lock, clockid_t clock,
-			 const struct timespec *until);
-};
-
-/* Waits for the sample or for the lock, whichever comes first; true: for the
- * lock, *rc is what it said. */
-static bool wait_until(const struct locking *how, void *lock, int64_t ns,
-		       int *rc)
-{
-	const struct timespec until = {
-		.tv_sec = (time_t)(ns / NS),
-		.tv_nsec = (long)(ns % NS),
-	};
-
-	*rc = how->clocklock(lock, CLOCK_MONOTONIC, &until);
-	return *rc != ETIMEDOUT;
-}
-
-static __attribute__((noinline)) int
-wait_for_lock(const struct locking *how, void *lock, const void *from)
-{
-	uintptr_t pcs[UNWIND_DEPTH];
-	size_t depth = 0;
-	int64_t begin, ns;
-	unsigned n;
-	int rc;
-
-	if (mine.inside || mine_off || !how->clocklock)
-		return how->lock(lock);
-	if (!mine.random)
-		mine_begin();
-	begin = now_ns();
-	if (!wait_until(how, lock, begin + mine.left[MINE_MUTEX], &rc)) {
-		depth = unwind_here(pcs, UNWIND_DEPTH, from);
-		rc = how->lock(lock);
-	} else if (rc == EINVAL) {
-		/* A mutex that inherits priorities knows no such clock. */
-		rc = how->lock(lock);
-	}
-	ns = now_ns() - begin;
-	n = mine_pass(MINE_MUTEX, ns);
-	if (n > 0 && depth > 0) {
-		mine.inside = true;
-		waits_note(MINE_MUTEX, n, ns, pcs, depth);
-		mine.inside = false;
-	}
-	return rc;
-}
 
 static int mutex_lock(void *m)
 {
@@ -164,20 +100,14 @@ static __attribute__((noinline)) int slow_mutex_lock(pthread_mutex_t *m,
 						      const void *from)
 {
 	static const struct locking how = { mutex_lock, mutex_clocklock };
-	int rc = pthread_mutex_trylock(m);
 
-	if (rc != EBUSY)
-		return rc;
 	need_real();
-	return wait_for_lock(&how, m, from);
+	return locking_wait_mutex(&how, m, from);
 }
 
-/* Of the C library's mutexes the lock's own word comes first; it is 0 while the
- * lock is free, whatever the mutex' kind.  Who takes it in this very moment is
- * waited for without us: now and then, and not for long. */
 BIGM_API int pthread_mutex_lock(pthread_mutex_t *m)
 {
-	if (__atomic_load_n(&m->__data.__lock, __ATOMIC_RELAXED) != 0)
+	if (locking_may_wait(m))
 		return slow_mutex_lock(m, CALLER);
 	return real.mutex_lock(m);
 }
@@ -200,7 +130,7 @@ BIGM_API int pthread_rwlock_rdlock(pthread_rwlock_t *l)
 	if (rc != EBUSY)
 		return rc;
 	need_real();
-	return wait_for_lock(&how, l, CALLER);
+	return locking_wait(&how, l, CALLER);
 }
 
 static int wrlock(void *l)
@@ -221,7 +151,7 @@ BIGM_API int pthread_rwlock_wrlock(pthread_rwlock_t *l)
 	if (rc != EBUSY)
 		return rc;
 	need_real();
-	return wait_for_lock(&how, l, CALLER);
+	return locking_wait(&how, l, CALLER);
 }
 
 /* ------------------------------------------------------------------ */
@@ -232,7 +162,7 @@ BIGM_API int pthread_rwlock_wrlock(pthread_rwlock_t *l)
 static void waited(int64_t begin, const void *from)
 {
 	uintptr_t pcs[UNWIND_DEPTH];
-	int64_t ns = now_ns() - begin;
+	int64_t ns = waits_now_ns() - begin;
 	unsigned n;
 
 	if (mine.inside || mine_off)
@@ -247,7 +177,7 @@ static void waited(int64_t begin, const void *from)
 
 BIGM_API int pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
 {
-	int64_t begin = now_ns();
+	int64_t begin = waits_now_ns();
 	int rc;
 
 	need_real();
@@ -259,7 +189,7 @@ BIGM_API int pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
 BIGM_API int pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
 				    const struct timespec *until)
 {
-	int64_t begin = now_ns();
+	int64_t begin = waits_now_ns();
 	int rc;
 
 	need_real();
@@ -272,7 +202,7 @@ BIGM_API int pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m,
 				    clockid_t clock,
 				    const struct timespec *until)
 {
-	int64_t begin = now_ns();
+	int64_t begin = waits_now_ns();
 	int rc;
 
 	need_real();
@@ -283,7 +213,7 @@ BIGM_API int pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m,
 
 BIGM_API int pthread_join(pthread_t thread, void **result)
 {
-	int64_t begin = now_ns();
+	int64_t begin = waits_now_ns();
 	int rc;
 
 	need_real();

@@ -254,9 +254,9 @@ static uint64_t count_threads(void)
 }
 
 const struct kind kinds[] = {
-	{ "heap", fill_heap, count_heap, false },
-	{ "mutex", fill_mutex, count_mutex, false },
-	{ "block", fill_block, count_block, false },
-	{ "threads", fill_threads, count_threads, true },
+	{ "heap", fill_heap, count_heap, INTERPOSED_ALL },
+	{ "mutex", fill_mutex, count_mutex, INTERPOSED_MUTEXES },
+	{ "block", fill_block, count_block, INTERPOSED_ALL },
+	{ "threads", fill_threads, count_threads, INTERPOSED_NOTHING },
 	{ 0 },
 };

@@ -5,6 +5,7 @@
 #define SAMPLER_KINDS_H
 
 #include "profile/profile.h"
+#include "sampler/interpose.h"
 #include "sampler/profiler.h"
 
 struct kind {
@@ -14,8 +15,8 @@ struct kind {
 		    struct bigm_error *err);
 	/* How many there are: stacks or threads. */
 	uint64_t (*count)(void);
-	/* Whether it can be seen in a process where nothing is interposed. */
-	bool alone;
+	/* What has to be interposed for it. */
+	enum interposed needs;
 };
 
 /* All but "profile", and a NULL name behind the last. */

@@ -10,8 +10,10 @@
  *   loaded      when somebody asks for a profile, where it could not be
  *		 preloaded: cpu and threads.
  *
- * A static program can load nothing; it is linked with libbigm_profile.a, and
- * has the same two.
+ * It is an archive as well.  A program that is linked with libbigm.a has
+ * libbigm_profile.a in it, and so cpu and threads, when it is not preloaded.  One
+ * that is wholly static can load nothing; it has libbigm_profile_static.a
+ * (libbigm_static.pc), which stands before the C library's lock, and so mutex.
  *
  * A program that is never profiled thus loads neither libdeflate nor protobuf-c,
  * which are in that library, and pays for what it samples only: see HACKING.md.

@@ -2,10 +2,20 @@
 
 #include "sampler/waits.h"
 
+#include <time.h>
+
 /* pthread_mutex_lock() has no other way to it. */
 static struct {
 	struct stacks mutex, block;
 } waits;
+
+int64_t waits_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
 
 struct stacks *waits_mutex(void)
 {

@@ -12,6 +12,9 @@
 #include "sampler/mine.h"
 #include "sampler/stacks.h"
 
+/* The time that waits are measured in. */
+int64_t waits_now_ns(void);
+
 /* values: [0] waits, [1] ns. */
 struct stacks *waits_mutex(void);
 struct stacks *waits_block(void);
