@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "cmd/attach.h"
 #include "cmd/command.h"
+#include "cmd/detached.h"
 
 static const char bash_script[] =
 "_bigm() {\n"
@@ -104,6 +105,23 @@ static void offer_clusters(const struct typing *t)
 	json_strings_free(names);
 }
 
+/* Detached runs; the cluster of one that goes on is there already. */
+static void offer_jobs(const struct typing *t)
+{
+	cJSON *jobs = detached_list(NULL);
+	const cJSON *job;
+	const char *name, *cluster, *state;
+
+	offer_clusters(t);
+	cJSON_ArrayForEach(job, jobs)
+		if (bigm_json_get_string(job, "job", &name, NULL) == 0 &&
+		    bigm_json_get_string(job, "cluster", &cluster, NULL) == 0 &&
+		    bigm_json_get_string(job, "state", &state, NULL) == 0 &&
+		    (strcmp(state, "running") != 0 || strcmp(name, cluster) != 0))
+			offer(t, name, state);
+	cJSON_Delete(jobs);
+}
+
 static bool is_typed(const struct typing *t, const char *word)
 {
 	for (int i = 1; i < t->n; i++)
@@ -146,6 +164,9 @@ static void offer_kind(const struct typing *t, enum option_completion kind)
 		break;
 	case COMPLETE_CLUSTER:
 		offer_clusters(t);
+		break;
+	case COMPLETE_JOB:
+		offer_jobs(t);
 		break;
 	case COMPLETE_MACHINE:
 		offer_machines(t);
@@ -202,7 +223,8 @@ static void offer_behind(struct typing *t)
 
 	for (int i = 1; i < t->n; i++) {
 		if (pending != NULL) {
-			if (pending->completion == COMPLETE_CLUSTER)
+			if (pending->completion == COMPLETE_CLUSTER ||
+			    pending->completion == COMPLETE_JOB)
 				t->cluster = t->words[i];
 			pending = NULL;
 			continue;

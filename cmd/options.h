@@ -42,6 +42,7 @@ enum option_completion {
 	COMPLETE_FILE,
 	COMPLETE_PROGRAM,
 	COMPLETE_CLUSTER,
+	COMPLETE_JOB, /* or a cluster */
 	COMPLETE_MACHINE,
 	COMPLETE_COMMAND,
 };

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "cmd/detach.h"
 #include "cmd/program.h"
 #include "cmd/ranks.h"
 #include "machine/settings.h"
@@ -80,6 +81,9 @@ static const struct option_spec table[] = {
 	{ .name = "keep-going", .letter = 'k',
 	  .help = "let the other ranks of a job go on when one fails",
 	  .offset = offsetof(struct run_options, keep_going) },
+	{ .name = "detach", .letter = 'd',
+	  .help = "print the job's name when it has begun, and let it go on",
+	  .offset = offsetof(struct run_options, detach) },
 	{ .name = "quiet", .letter = 'q',
 	  .help = "say nothing of how the machines come up",
 	  .offset = offsetof(struct run_options, quiet) },
@@ -249,8 +253,8 @@ static int check_options(const struct run_order *order, int as,
 
 	if (o->cluster != NULL &&
 	    ((o->machines != 0 && as == RUN_JOB) || o->min != 0 ||
-	     o->procs != 0 || o->system != NULL || o->ship || o->name != NULL ||
-	     o->log_dir != NULL || o->events != NULL || o->set.n > 0 ||
+	     o->procs != 0 || o->system != NULL || o->ship ||
+	     (o->name != NULL && !o->detach) || o->log_dir != NULL || o->events != NULL || o->set.n > 0 ||
 	     o->http != NULL || o->http_prefix != NULL || o->no_http ||
 	     o->http_any_user ||
 	     times_are_set(&o->keepalive)))
@@ -263,6 +267,9 @@ static int check_options(const struct run_order *order, int as,
 				      "settings of EC2 and the times of "
 				      "keepalive", o->cluster,
 				      as == RUN_JOB ? "-n, " : "");
+	if (o->detach && o->input == RANKS_INPUT_ALL)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "--stdin all: a detached run reads nothing");
 	if (as == RUN_DRIVER && (o->min != 0 || o->keep_going || o->per_proc ||
 				 o->input != RANKS_INPUT_FIRST || o->output != NULL))
 		return bigm_error_set(err, BIGM_EINVALID,
@@ -338,6 +345,36 @@ static int find(struct run_order *order, int *as, struct bigm_error *err)
 		       ? 0 : program_check_machine(order->path, err);
 }
 
+static int work(struct run_order *order, int as)
+{
+	return as == RUN_DRIVER ? run_driver(order) : run_ranks(order);
+}
+
+/* A cluster of its own has the job's name. */
+static int work_detached(struct run_order *order, int as)
+{
+	const struct run_options *said = order->in->options;
+	const char *cluster = order->options.cluster;
+	const struct detach_order job = {
+		.name = cluster == NULL ? order->options.name : said->name,
+		.cluster = cluster,
+		.argv = order->argv,
+		.dir = order->dir,
+	};
+	struct detach detach_;
+	int status = detach(&detach_, order->in, &job);
+
+	if (status >= 0)
+		return status;
+	if (cluster == NULL)
+		order->options.name = detach_.record.name;
+	order->detach = &detach_;
+	status = work(order, as);
+	detach_end(&detach_, status);
+	detach_release(&detach_);
+	return status;
+}
+
 static int start(struct run_order *order)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
@@ -352,7 +389,7 @@ static int start(struct run_order *order)
 		return command_fail(order->in, STATUS_USAGE, "%s", err.text);
 	if (order->bundle.path == NULL)
 		make_absolute(order);
-	return as == RUN_DRIVER ? run_driver(order) : run_ranks(order);
+	return order->options.detach ? work_detached(order, as) : work(order, as);
 }
 
 static int run(const struct invocation *in)

@@ -38,6 +38,7 @@ struct run_options {
 	bool terminal; /* of exec */
 	bool quiet; /* no word of how the machines come up */
 	bool keep_going; /* when one of many fails */
+	bool detach; /* of run: go on without the terminal */
 	uint64_t timeout_ms; /* 0: none */
 	struct keepalive keepalive; /* of the new cluster; 0: not said */
 	struct option_list set; /* settings of systems: "ec2-type=m5.large" */
@@ -146,6 +147,7 @@ struct run_order {
 	char **wanted_env; /* what of it those of other hosts get */
 	char *dir;   /* of the program */
 	char *fixed; /* settings that options have settled: "n,procs,system" */
+	struct detach *detach; /* NULL: it is not */
 };
 
 /* Puts options and settings together.  To be released, also after an error. */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "bundle/unpack.h"
+#include "cmd/detach.h"
 #include "cmd/program.h"
 #include "cmd/run.h"
 #include "cmd/run_unpacked.h"
@@ -163,6 +164,10 @@ static void on_event(struct session *s, const struct event *event)
 
 	sentinel_next(driver->sentinel, &news);
 	switch (news.kind) {
+	case SENTINEL_STARTED:
+		if (s->detach != NULL)
+			detach_ready(s->detach);
+		break;
 	case SENTINEL_ENDED:
 		if (WIFSIGNALED(news.wait_status) && s->status < 0)
 			command_fail(s->in, 0, "%s: killed by %s", driver->order->argv[0],
@@ -234,6 +239,7 @@ int run_driver(const struct run_order *order)
 		.options = &order->options,
 		.work = &work,
 		.data = &driver,
+		.detach = order->detach,
 		.print = true,
 		.shared = true,
 		.collect = {

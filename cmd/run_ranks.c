@@ -206,6 +206,7 @@ int run_ranks(struct run_order *order)
 	struct session session = {
 		.in = order->in,
 		.options = &order->options,
+		.detach = order->detach,
 		.attach = order->options.cluster != NULL,
 		.ships = order->bundle.path != NULL,
 		.exclusive = true,

@@ -27,6 +27,7 @@
 struct sentinel;
 
 enum sentinel_event_kind {
+	SENTINEL_STARTED, /* the job runs */
 	SENTINEL_ENDED,  /* the job, by wait_status; its children are gone too */
 	SENTINEL_FAILED, /* the job could not be started, see error */
 	SENTINEL_LOST,   /* the sentinel is gone, and nobody had asked it to */

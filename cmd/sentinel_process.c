@@ -80,9 +80,10 @@ static void start(struct self *s, char *packet, size_t len)
 	free(changes);
 	let_go_of_stdio();
 	if (s->job > 0)
-		return;
+		event.kind = SENTINEL_STARTED;
 	tell(s, &event);
-	finish();
+	if (s->job <= 0)
+		finish();
 }
 
 /* What the job leaves behind goes with it. */

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "cmd/detach.h"
 #include "loop/loop.h"
 
 /* How long a signalled job has before it is killed. */
@@ -46,6 +47,8 @@ static void __attribute__((noreturn)) leave(struct session *s)
 	if (s->work->leave != NULL)
 		s->work->leave(s);
 	fflush(stdout);
+	if (s->detach != NULL)
+		detach_end(s->detach, s->status);
 	_exit(s->status);
 }
 
@@ -193,6 +196,9 @@ static void on_event(struct session *s, const struct event *event)
 			session_explain(s, s->lost_error.text);
 		session_finish(s, STATUS_BIGM);
 		break;
+	case EVENT_BEGUN:
+		detach_ready(s->detach);
+		break;
 	case EVENT_NOTICE:
 		s->work->notice(s, event->value);
 		break;
@@ -215,6 +221,8 @@ static void on_event(struct session *s, const struct event *event)
 
 void session_ready(struct session *s)
 {
+	if (s->detach != NULL)
+		events_post(&s->events, EVENT_BEGUN, 0);
 	if (s->progress == NULL)
 		return;
 	/* What the loop has told who waits for a machine, it has told us by

@@ -84,6 +84,8 @@ struct session {
 	bool patient;	/* after the first signal the work has all its time,
 			 * unless it waits for who reads what it prints */
 
+	struct detach *detach; /* whom to tell that it has begun, and how it ends;
+				* NULL: nobody */
 	struct collect_options collect; /* from the machines before they go */
 
 	struct events events;
@@ -113,7 +115,7 @@ struct session {
 /* Does it all; returns the exit status. */
 int session_run(struct session *session);
 
-/* Any thread but the loop's: the machines that the work needs are there; what
+/* Any thread but the loop's: the work has begun, or the machines that the work needs are there; what
  * it prints may come. */
 void session_ready(struct session *session);
 

@@ -10,6 +10,7 @@
 
 /* Events; those of the work begin at 0. */
 enum {
+	EVENT_BEGUN = -16,
 	EVENT_NOTICE = -15, /* value: the machine's index */
 	EVENT_LAUNCHED = -14,
 	EVENT_COLLECTED = -13,

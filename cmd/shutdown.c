@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "cmd/attach.h"
 #include "cmd/command.h"
+#include "cmd/detached.h"
 #include "cmd/stale.h"
 
 /* How long the last of a cluster may take to be gone. */
@@ -17,7 +18,7 @@ struct shutdown_options {
 
 static const struct option_spec table[] = {
 	{ .name = "cluster", .letter = 'c', .kind = OPTION_TEXT, .value = "NAME",
-	  .completion = COMPLETE_CLUSTER, .help = "as CLUSTER",
+	  .completion = COMPLETE_JOB, .help = "as CLUSTER",
 	  .offset = offsetof(struct shutdown_options, cluster) },
 	{ .name = "all", .letter = 'a', .help = "end every cluster",
 	  .offset = offsetof(struct shutdown_options, all) },
@@ -34,8 +35,24 @@ static const struct option_spec table[] = {
 	{ 0 },
 };
 
-static int shut_down(const struct invocation *in, const char *name,
-		     struct bigm_error *err)
+/* One that goes on ends in good order, and its cluster with it; one that has
+ * ended is forgotten. */
+static int end_job(const struct invocation *in, struct detached *job,
+		   struct bigm_error *err)
+{
+	const struct shutdown_options *options = in->options;
+	int code;
+
+	if (!detached_runs(job))
+		return detached_remove(job, err);
+	code = detached_signal(job, err);
+	if (code == 0 && options->now)
+		code = detached_signal(job, err);
+	return code == 0 ? detached_wait(job, -1, err) : code;
+}
+
+static int shut_down_cluster(const struct invocation *in, const char *name,
+			     struct bigm_error *err)
 {
 	const struct shutdown_options *options = in->options;
 	struct attachment a;
@@ -49,24 +66,53 @@ static int shut_down(const struct invocation *in, const char *name,
 	return code;
 }
 
+static int shut_down(const struct invocation *in, const char *name,
+		     struct bigm_error *err)
+{
+	struct detached job;
+	int code = detached_meant(&job, name, err);
+
+	if (code == 1)
+		code = end_job(in, &job, err);
+	else if (code == 0)
+		code = shut_down_cluster(in, name, err);
+	detached_release(&job);
+	return code;
+}
+
 /* Goes on after a failure; what went wrong is told, but for a cluster that
  * went by itself meanwhile. */
-static int shut_down_all(const struct invocation *in)
+static int shut_down_these(const struct invocation *in, char **names)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
-	char **names = record_list(&err);
 	int status = 0;
 
-	if (names == NULL)
-		return command_fail(in, STATUS_FAILED, "%s", err.text);
-	if (names[0] == NULL)
-		command_fail(in, 0, "there is no cluster");
 	for (char **name = names; *name != NULL; name++) {
 		error_clear(&err);
 		if (shut_down(in, *name, &err) != 0 && err.code != BIGM_ENOTFOUND)
 			status = command_fail(in, STATUS_FAILED, "%s", err.text);
 	}
-	json_strings_free(names);
+	return status;
+}
+
+/* Detached runs first, most of which take their cluster with them. */
+static int shut_down_all(const struct invocation *in)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	char **jobs = detached_names(&err), **clusters = NULL;
+	int status = jobs != NULL ? shut_down_these(in, jobs) : 0;
+	bool none = jobs != NULL && jobs[0] == NULL;
+
+	if (jobs != NULL)
+		clusters = record_list(&err);
+	if (clusters == NULL)
+		status = command_fail(in, STATUS_FAILED, "%s", err.text);
+	else if (none && clusters[0] == NULL)
+		command_fail(in, 0, "there is no cluster");
+	else if (shut_down_these(in, clusters) != 0)
+		status = STATUS_FAILED;
+	json_strings_free(jobs);
+	json_strings_free(clusters);
 	return status;
 }
 
@@ -111,6 +157,6 @@ const struct command command_shutdown = {
 	.table = table,
 	.size = sizeof(struct shutdown_options),
 	.max_words = 1,
-	.completion = COMPLETE_CLUSTER,
+	.completion = COMPLETE_JOB,
 	.run = run,
 };

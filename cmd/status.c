@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "cmd/attach.h"
+#include "cmd/detached.h"
 #include "cmd/stale.h"
 #include "cmd/status_columns.h"
 #include "cmd/table.h"
@@ -15,7 +16,7 @@ static const struct status_options defaults = { .interval_ms = 1000 };
 
 static const struct option_spec table[] = {
 	{ .name = "cluster", .letter = 'c', .kind = OPTION_TEXT, .value = "NAME",
-	  .completion = COMPLETE_CLUSTER, .help = "which cluster, if there are several",
+	  .completion = COMPLETE_JOB, .help = "which cluster, if there are several",
 	  .offset = offsetof(struct status_options, cluster) },
 	{ .name = "all", .letter = 'a', .help = "every cluster",
 	  .offset = offsetof(struct status_options, all) },
@@ -109,12 +110,57 @@ static int add_strays(const struct invocation *in, cJSON *list)
 	return status;
 }
 
+/* Runs that are, or were, detached: all, or the one that is named. */
+static int add_jobs(const struct invocation *in, cJSON *list,
+		    struct bigm_error *err)
+{
+	const struct status_options *options = in->options;
+	cJSON *jobs = detached_list(err), *job, *next, *last;
+
+	for (job = jobs != NULL ? jobs->child : NULL; job != NULL; job = next) {
+		const char *name = cJSON_GetStringValue(
+			cJSON_GetObjectItemCaseSensitive(job, "job"));
+
+		next = job->next;
+		if (options->cluster != NULL &&
+		    (name == NULL || strcmp(name, options->cluster) != 0))
+			cJSON_Delete(cJSON_DetachItemViaPointer(jobs, job));
+	}
+	if (cJSON_GetArraySize(jobs) == 0) {
+		cJSON_Delete(jobs);
+		return err->code;
+	}
+	last = cJSON_CreateObject();
+	cJSON_AddItemToObject(last, "jobs", jobs);
+	cJSON_AddItemToArray(list, last);
+	return 0;
+}
+
+/* One that is named may be a run that has ended. */
+static cJSON *fetch_with_jobs(const struct invocation *in, struct bigm_error *err)
+{
+	const struct status_options *options = in->options;
+	cJSON *list = status_fetch(options->cluster, options->all, false, err);
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (list == NULL && (options->cluster == NULL || err->code != BIGM_ENOTFOUND))
+		return NULL;
+	if (list == NULL)
+		list = cJSON_CreateArray();
+	if (add_jobs(in, list, &why) == 0 &&
+	    (err->code == 0 || list->child != NULL))
+		return list;
+	if (why.code != 0)
+		error_copy(err, &why);
+	cJSON_Delete(list);
+	return NULL;
+}
+
 static int show(const struct invocation *in)
 {
 	const struct status_options *options = in->options;
 	struct bigm_error err = BIGM_ERROR_INIT;
-	AUTO_JSON cJSON *list = status_fetch(options->cluster, options->all, false,
-					     &err);
+	AUTO_JSON cJSON *list = fetch_with_jobs(in, &err);
 	AUTO_FREE char *text = NULL;
 	int status = 0;
 

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "base/text.h"
 #include "cmd/stale.h"
 #include "cmd/status_columns.h"
 #include "cmd/table.h"
@@ -172,6 +174,58 @@ static void print_cluster(const cJSON *cluster, const struct status_view *view,
 	table_release(&t);
 }
 
+/* The program and its arguments, as one would type them; malloc'ed. */
+static char *command_of(const cJSON *job)
+{
+	const cJSON *word, *argv = cJSON_GetObjectItemCaseSensitive(job, "argv");
+	char *line = xstrdup("");
+
+	cJSON_ArrayForEach(word, argv) {
+		AUTO_FREE char *quoted = text_shell_word(
+			cJSON_IsString(word) ? word->valuestring : "");
+		char *longer = xasprintf("%s%s%s", line,
+					 *line != '\0' ? " " : "", quoted);
+
+		free(line);
+		line = longer;
+	}
+	return line;
+}
+
+static void add_job(struct table *t, const cJSON *job)
+{
+	uint64_t begin = 0, end = clock_wall_ns();
+	AUTO_FREE char *command = command_of(job);
+	int64_t status;
+	char buf[64];
+
+	bigm_json_get_uint64(job, "started_ns", &begin, NULL);
+	bigm_json_get_uint64(job, "ended_ns", &end, NULL);
+	table_add(t, "%s", text_of(job, "job", buf, sizeof(buf)));
+	table_add(t, "%s", text_of(job, "state", buf, sizeof(buf)));
+	if (bigm_json_get_int64(job, "status", &status, NULL) == 0)
+		table_add(t, "%lld", (long long)status);
+	else
+		table_add(t, "%s", "");
+	table_add(t, "%.0f s", end > begin ? (double)(end - begin) / 1e9 : 0);
+	table_add(t, "%s", text_of(job, "cluster", buf, sizeof(buf)));
+	table_add(t, "%s", command);
+}
+
+static void print_jobs(const cJSON *jobs, size_t width, FILE *out)
+{
+	static const char *const titles[] = { "JOB", "STATE", "STATUS", "TIME",
+					      "CLUSTER", "COMMAND", NULL };
+	const cJSON *job;
+	struct table t;
+
+	table_init(&t, titles);
+	cJSON_ArrayForEach(job, jobs)
+		add_job(&t, job);
+	table_print(&t, width, out);
+	table_release(&t);
+}
+
 void status_print(const cJSON *clusters, const struct status_view *view,
 		  size_t width, bool colour, FILE *out)
 {
@@ -180,11 +234,15 @@ void status_print(const cJSON *clusters, const struct status_view *view,
 	cJSON_ArrayForEach(cluster, clusters) {
 		const cJSON *strays = cJSON_GetObjectItemCaseSensitive(
 			cluster, "strays");
+		const cJSON *jobs = cJSON_GetObjectItemCaseSensitive(cluster,
+								     "jobs");
 
 		if (cluster != clusters->child)
 			fputc('\n', out);
 		if (strays != NULL)
 			stale_print(strays, width, out);
+		else if (jobs != NULL)
+			print_jobs(jobs, width, out);
 		else
 			print_cluster(cluster, view, width, colour, out);
 	}

@@ -10,7 +10,9 @@
 #include "base/alloc.h"
 #include "cmd/attach.h"
 #include "cmd/command.h"
+#include "cmd/detached.h"
 #include "cmd/events.h"
+#include "cmd/tail_job.h"
 #include "cmd/tail_printer.h"
 
 /* The reading thread is done; its value: 0, or the errno of stdout. */
@@ -29,7 +31,7 @@ static const struct tail_options defaults = { .lines = -1 };
 
 static const struct option_spec table[] = {
 	{ .name = "cluster", .letter = 'c', .kind = OPTION_TEXT, .value = "NAME",
-	  .completion = COMPLETE_CLUSTER,
+	  .completion = COMPLETE_JOB,
 	  .help = "which cluster, if there are several",
 	  .offset = offsetof(struct tail_options, cluster) },
 	{ .name = "lines", .letter = 'n', .kind = OPTION_NUMBER, .value = "N",
@@ -179,7 +181,7 @@ static int tail(struct tail *t)
 	return status;
 }
 
-static int run(const struct invocation *in)
+static int tail_machines(const struct invocation *in)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
 	const struct tail_options *options = in->options;
@@ -199,12 +201,45 @@ static int run(const struct invocation *in)
 	return status;
 }
 
+/* Its lines have no machine and no time, but what `bigm run` has put there. */
+static int tail_detached(const struct invocation *in, const struct detached *job)
+{
+	const struct tail_options *o = in->options;
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	if (o->prefix || o->timestamps || o->json)
+		return command_fail(in, STATUS_USAGE, "%s is a detached run: "
+				    "--prefix, --timestamps and --json are for "
+				    "machines; name them, or all", job->name);
+	if (tail_job(job, o->lines, !o->no_follow, &err) == 0)
+		return 0;
+	return command_fail(in, STATUS_FAILED, "%s", err.text);
+}
+
+static int run(const struct invocation *in)
+{
+	const struct tail_options *o = in->options;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct detached job = { .lock_fd = -1 };
+	int found = in->words.nwords > 0 ? 0
+					 : detached_meant(&job, o->cluster, &err);
+	int status;
+
+	if (found < 0)
+		status = command_fail(in, STATUS_FAILED, "%s", err.text);
+	else
+		status = found ? tail_detached(in, &job) : tail_machines(in);
+	detached_release(&job);
+	return status;
+}
+
 const struct command command_tail = {
 	.name = "tail",
 	.synopsis = "[MACHINE...] [--cluster NAME]",
 	.summary = "Show what the machines print",
 	.details =
-"Begins with the first line, and follows until the logs of the machines end, or,\n"
+"Without MACHINE, of a cluster that `bigm run -d` has made, it is what that run\n"
+"prints.  Begins with the first line, and follows until the logs of the machines end, or,\n"
 "for all machines, the cluster does.\n",
 	.table = table,
 	.defaults = &defaults,

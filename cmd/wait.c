@@ -5,11 +5,12 @@
 #include "base/error.h"
 #include "cmd/attach.h"
 #include "cmd/command.h"
+#include "cmd/detached.h"
 #include "loop/loop.h"
 
-enum wait_for { FOR_RUNNING, FOR_GONE };
+enum wait_for { FOR_RUNNING, FOR_GONE, FOR_ENDED };
 
-static const char *const conditions[] = { "running", "gone", NULL };
+static const char *const conditions[] = { "running", "gone", "ended", NULL };
 
 struct wait_options {
 	const char *cluster;
@@ -19,11 +20,12 @@ struct wait_options {
 
 static const struct option_spec table[] = {
 	{ .name = "cluster", .letter = 'c', .kind = OPTION_TEXT, .value = "NAME",
-	  .completion = COMPLETE_CLUSTER, .help = "as CLUSTER",
+	  .completion = COMPLETE_JOB, .help = "as CLUSTER",
 	  .offset = offsetof(struct wait_options, cluster) },
 	{ .name = "for", .kind = OPTION_CHOICE, .value = "WHAT",
 	  .choices = conditions,
-	  .help = "running: all its machines run (that); gone: nothing is left",
+	  .help = "running: all machines run (that); gone: nothing is left; "
+		  "ended: bigm run -d has",
 	  .offset = offsetof(struct wait_options, condition) },
 	{ .name = "timeout", .letter = 't', .kind = OPTION_DURATION,
 	  .value = "TIME", .help = "give up after TIME (90, 1.5m, 2h)",
@@ -81,6 +83,47 @@ static int wait_for(const char *name, enum wait_for condition, uint64_t end_ns,
 	return code;
 }
 
+/* Its status is ours. */
+static int tell_end(const struct invocation *in, const struct detached *job,
+		    struct bigm_error *err)
+{
+	AUTO_JSON cJSON *facts = detached_facts(job, err);
+	int64_t status;
+
+	if (facts == NULL)
+		return command_fail(in, STATUS_BIGM, "%s", err->text);
+	if (bigm_json_get_int64(facts, "status", &status, NULL) == 0)
+		return (int)status;
+	return command_fail(in, STATUS_BIGM, "%s: bigm was killed, and has not "
+			    "said how it ended", job->name);
+}
+
+static int wait_ended(const struct invocation *in, const char *name,
+		     uint64_t end_ns)
+{
+	const struct wait_options *o = in->options;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct detached job;
+	int status, found = detached_meant(&job, name, &err);
+
+	if (found == 0 && name != NULL)
+		bigm_error_set(&err, BIGM_ENOTFOUND, "no `bigm run -d` has the "
+			       "name %s", name);
+	else if (found == 0)
+		bigm_error_set(&err, BIGM_EINVALID, "which run? say its name");
+	else if (found > 0)
+		detached_wait(&job, left_ms(end_ns), &err);
+	if (err.code == BIGM_EDEADLINE)
+		status = command_fail(in, STATUS_TIMEOUT, "timed out after %g s: "
+				      "%s", (double)o->timeout_ms / 1000, err.text);
+	else if (err.code != 0)
+		status = command_fail(in, STATUS_BIGM, "%s", err.text);
+	else
+		status = tell_end(in, &job, &err);
+	detached_release(&job);
+	return status;
+}
+
 static int run(const struct invocation *in)
 {
 	const struct wait_options *options = in->options;
@@ -95,7 +138,11 @@ static int run(const struct invocation *in)
 				    options->cluster, word);
 	if (options->timeout_ms > 0)
 		end_ns = loop_now_ns() + options->timeout_ms * 1000000;
-	code = wait_for(word != NULL ? word : options->cluster,
+	if (word == NULL)
+		word = options->cluster;
+	if (options->condition == FOR_ENDED)
+		return wait_ended(in, word, end_ns);
+	code = wait_for(word,
 			(enum wait_for)options->condition, end_ns, &err);
 	if (code == BIGM_EDEADLINE)
 		return command_fail(in, STATUS_TIMEOUT, "timed out after %g s: %s",
@@ -105,11 +152,11 @@ static int run(const struct invocation *in)
 
 const struct command command_wait = {
 	.name = "wait",
-	.synopsis = "[CLUSTER] [--for running|gone] [--timeout TIME]",
-	.summary = "Wait until the machines of a cluster run, or are gone",
+	.synopsis = "[CLUSTER] [--for running|gone|ended] [--timeout TIME]",
+	.summary = "Wait until a cluster's machines run or are gone, or a run has ended",
 	.table = table,
 	.size = sizeof(struct wait_options),
 	.max_words = 1,
-	.completion = COMPLETE_CLUSTER,
+	.completion = COMPLETE_JOB,
 	.run = run,
 };

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/folder.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "keeper/health.h"
 #include "keeper/pprof.h"
@@ -43,7 +44,7 @@ int record_check_name(const char *name, struct bigm_error *err)
 	return 0;
 }
 
-static char *make_up_name(void)
+char *record_make_up_name(void)
 {
 	static const char *const adjectives[] = {
 		"able", "brave", "brisk", "calm", "clear", "crisp", "deft",
@@ -95,39 +96,19 @@ void record_free(struct record *r)
 /* ------------------------------------------------------------------ */
 /* The lock                                                            */
 
-/* The lock counts only while the file under that name is the one we hold: a
- * remover unlinks it before it lets go. */
-static bool lock_is_current(const char *path, int fd)
-{
-	struct stat ours, theirs;
-
-	return fstat(fd, &ours) == 0 && stat(path, &theirs) == 0 &&
-	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
-}
-
-/* Locks of the open file: guard and keeper share one, and asking for one does
- * not take it, as it would with flock(). */
-static int lock_op(int fd, int op)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-
-	if (fcntl(fd, op, &lock) < 0)
-		return -1;
-	return op == F_OFD_GETLK ? lock.l_type != F_UNLCK : 0;
-}
-
 /* Takes the lock.  1 when somebody holds it, -1 with errno on error. */
 static int take_lock(struct record *r, int flags)
 {
 	AUTO_FREE char *path = xasprintf("%s/lock", r->dir);
 	AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags,
 				 0600);
+	int rc;
 
-	if (fd < 0)
-		return -1;
-	if (lock_op(fd, F_OFD_SETLK) < 0)
-		return errno == EAGAIN || errno == EACCES ? 1 : -1;
-	if (!lock_is_current(path, fd)) {
+	rc = fd < 0 ? -1 : lock_take(fd);
+	if (rc != 0)
+		return rc;
+	/* The lock counts only while the file under that name is ours. */
+	if (!lock_is_current(fd, path)) {
 		errno = ENOENT;
 		return -1;
 	}
@@ -147,7 +128,7 @@ static bool is_locked(const struct record *r)
 {
 	AUTO_CLOSE int fd = open_lock(r);
 
-	return fd >= 0 && lock_op(fd, F_OFD_GETLK) == 1;
+	return fd >= 0 && lock_is_taken(fd);
 }
 
 /* ------------------------------------------------------------------ */
@@ -179,7 +160,7 @@ bool record_is_there(const struct record *r)
 {
 	AUTO_FREE char *path = xasprintf("%s/lock", r->dir);
 
-	return r->lock_fd >= 0 && lock_is_current(path, r->lock_fd);
+	return r->lock_fd >= 0 && lock_is_current(r->lock_fd, path);
 }
 
 /* What machines that were killed have half copied elsewhere. */
@@ -314,7 +295,7 @@ struct record *record_create(const char *name, struct bigm_error *err)
 	if (name)
 		return create_named(state, name, err);
 	for (int tries = 0; tries < 100; tries++) {
-		AUTO_FREE char *made_up = make_up_name();
+		AUTO_FREE char *made_up = record_make_up_name();
 		struct record *r = create_named(state, made_up, &why);
 
 		if (r)
@@ -528,7 +509,7 @@ int record_wait_gone(const struct record *r, int64_t timeout_ms,
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	/* Locks have no time-out, so it is asked again and again; pauses grow
 	 * to 16 ms. */
-	while (fd >= 0 && lock_op(fd, F_OFD_GETLK) == 1) {
+	while (fd >= 0 && lock_is_taken(fd)) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (timeout_ms >= 0 &&
 		    (now.tv_sec - begin.tv_sec) * 1000 +

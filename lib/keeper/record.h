@@ -38,6 +38,10 @@ struct record {
 /* Of a cluster: [a-z0-9][a-z0-9-]{0,40}; else BIGM_EINVALID. */
 int record_check_name(const char *name, struct bigm_error *err);
 
+/* A fresh "adjective-noun" name, malloc'ed; it may be taken, if that is not
+ * likely. */
+char *record_make_up_name(void);
+
 /* Creates a record under `name` (NULL: a fresh "adjective-noun" one), takes
  * its lock and listens on its control socket.  A dead cluster's record of
  * that name is removed first; a living one's is BIGM_EEXIST. */

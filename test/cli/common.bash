@@ -45,6 +45,14 @@ teardown() {
     return "$failed"
 }
 
+# For clean_up: the records of detached runs that have ended stay otherwise.
+forget_jobs() {
+    local record
+    for record in "$XDG_STATE_HOME"/bigm/*/*.job; do
+        [ ! -d "$record" ] || "$BIGM" shutdown "$(basename "$record" .job)"
+    done
+}
+
 # run_bigm ARGUMENT...: bats' run of the bigm that was built.
 run_bigm() {
     run "$BIGM" "$@"

@@ -2,6 +2,7 @@ load common
 
 clean_up() {
 	"$BIGM" shutdown --all
+	forget_jobs
 }
 
 # The commands that `bigm help` lists.

@@ -78,9 +78,18 @@ as_any() {
 	grep -Eq '^[0-9]+ examples/bigpi$' <<<"$output"
 }
 
-@test "a bundle is made, listed and run" {
+@test "a run goes on by itself, and is asked afterwards" {
 	setup_tree
 	run --separate-stderr bash -e -c "$(block sh 6)" 3>&-
+	[ "$status" -eq 0 ]
+	[ "$(grep -cx 'rank [01] is done' <<<"$output")" -eq 2 ]
+	grep -q ' sh -c ' <<<"$output"
+	nothing_left
+}
+
+@test "a bundle is made, listed and run" {
+	setup_tree
+	run --separate-stderr bash -e -c "$(block sh 7)" 3>&-
 	[ "$status" -eq 0 ]
 	[[ ${lines[1]} == *" bigpi "* ]]
 	[[ ${lines[2]} == "π = 3."* ]]
