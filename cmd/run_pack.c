@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/beside.h"
 #include "base/error.h"
 #include "bundle/elf_file.h"
 #include "bundle/make.h"
@@ -59,8 +60,10 @@ static int use_other(struct run_order *order, const struct bigm_error *why,
 {
 	const char *named = order->settings.bundle;
 	AUTO_FREE char *beside = xasprintf("%s.bigm", order->path);
-	AUTO_FREE char *path = realpath(named != NULL ? named : beside, NULL);
+	AUTO_FREE char *path = NULL;
 
+	if (named != NULL || beside_is_ours(beside, order->path))
+		path = realpath(named != NULL ? named : beside, NULL);
 	if (path == NULL && named != NULL)
 		return error_set_errno(err, errno, "the bundle %s", named);
 	return path != NULL ? bundle_open(&order->bundle, path, err)

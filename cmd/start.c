@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/beside.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "cmd/plan.h"
@@ -310,7 +311,7 @@ static int check_program(struct starting *s, struct run_order *order,
 	if (order->path == NULL)
 		return error_set_errno(err, errno, "%s", found);
 	beside = xasprintf("%s.bigm", order->path);
-	if (access(beside, R_OK) == 0)
+	if (access(beside, R_OK) == 0 && beside_is_ours(beside, order->path))
 		s->bundle = xstrdup(beside);
 	return program_is_driver(order->path) ? 0 : refuse_plain(order, err);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/beside.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "machine/system.h"
@@ -37,7 +38,8 @@ char *companion_find(const char *bigm_path, const char *name,
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
 		found = xasprintf("%s%s/%s", places[i].dir, places[i].below,
 				  name);
-		if (access(found, R_OK) == 0)
+		if (access(found, R_OK) == 0 &&
+		    beside_is_ours(found, bigm_path))
 			break;
 		buffer_appendf(&looked_at, NULL, "%s%s",
 			       looked_at.len > 0 ? ", " : "", found);

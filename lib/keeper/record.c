@@ -318,8 +318,8 @@ int record_write(const struct record *r, const char *file, const void *data,
 static int copy_file(const char *from, const char *to, struct bigm_error *err)
 {
 	AUTO_CLOSE int in = open(from, O_RDONLY | O_CLOEXEC);
-	AUTO_CLOSE int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-				  0600);
+	AUTO_CLOSE int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+					  O_NOFOLLOW, 0600);
 	ssize_t n;
 
 	if (in < 0 || out < 0)
@@ -359,6 +359,10 @@ int record_keep_logs(const struct record *r, const char *dir,
 	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) ||
 	    (mkdir(folder, 0700) < 0 && errno != EEXIST))
 		return error_set_errno(err, errno, "cannot create %s", folder);
+	/* In a folder of somebody else's the names may lead anywhere. */
+	rc = place_check(folder, err);
+	if (rc < 0)
+		return rc;
 	from_dir = opendir(r->dir);
 	if (!from_dir)
 		return error_set_errno(err, errno, "cannot read %s", r->dir);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/beside.h"
 #include "base/error.h"
 
 struct search {
@@ -25,13 +26,15 @@ static bool is_program(const char *path)
 	       access(path, X_OK) == 0;
 }
 
+/* beside: what it is found beside; NULL: its folder was named. */
 static void try_path(struct search *s, const char *dir, size_t dir_len,
-		     const char *rest)
+		     const char *rest, const char *beside)
 {
 	if (s->found)
 		return;
 	s->found = xasprintf("%.*s%s", (int)dir_len, dir, rest);
-	if (is_program(s->found))
+	if (is_program(s->found) &&
+	    (!beside || beside_is_ours(s->found, beside)))
 		return;
 	buffer_appendf(&s->looked_at, NULL, "%s%s",
 		       s->looked_at.len > 0 ? ", " : "", s->found);
@@ -55,7 +58,7 @@ static void try_beside_program(struct search *s)
 	if (len <= 0)
 		return;
 	exe[len] = '\0';
-	try_path(s, exe, dir_len(exe), "/bigm");
+	try_path(s, exe, dir_len(exe), "/bigm", exe);
 }
 
 static void try_beside_library(struct search *s)
@@ -72,10 +75,10 @@ static void try_beside_library(struct search *s)
 	if (!path)
 		return;
 	size_t lib = dir_len(path);
-	try_path(s, path, lib, "/bigm");
+	try_path(s, path, lib, "/bigm", path);
 	/* lib/libbigm.so and lib/x86_64-linux-gnu/libbigm.so. */
-	try_path(s, path, lib, "/../bin/bigm");
-	try_path(s, path, lib, "/../../bin/bigm");
+	try_path(s, path, lib, "/../bin/bigm", path);
+	try_path(s, path, lib, "/../../bin/bigm", path);
 }
 
 static void try_search_path(struct search *s)
@@ -88,7 +91,7 @@ static void try_search_path(struct search *s)
 		/* Only absolute folders: a bigm that lies in the present
 		 * folder by chance is not to be run. */
 		if (*dir == '/')
-			try_path(s, dir, len, "/bigm");
+			try_path(s, dir, len, "/bigm", NULL);
 		dir = dir[len] == ':' ? dir + len + 1 : NULL;
 	}
 }
@@ -108,7 +111,7 @@ char *cluster_find_program(struct bigm_error *err)
 	}
 	try_beside_program(&s);
 	try_beside_library(&s);
-	try_path(&s, BIGM_BINDIR, strlen(BIGM_BINDIR), "/bigm");
+	try_path(&s, BIGM_BINDIR, strlen(BIGM_BINDIR), "/bigm", NULL);
 	try_search_path(&s);
 	if (!s.found)
 		bigm_error_set(err, BIGM_ENOTFOUND,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/beside.h"
 #include "base/error.h"
 #include "base/nearest.h"
 #include "machine/handle_private.h"
@@ -186,6 +187,9 @@ static int find_bundle(const char *named, const char *program, char **path,
 {
 	AUTO_FREE char *beside = xasprintf("%s.bigm", program);
 
+	*path = NULL;
+	if (!named && !beside_is_ours(beside, program))
+		return 0;
 	*path = realpath(named ? named : beside, NULL);
 	if (*path || !named)
 		return 0;
