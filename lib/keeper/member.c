@@ -121,11 +121,17 @@ static void kill_launch(struct member *m)
 
 static void on_end_timer(struct loop_timer *timer)
 {
-	kill_launch(loop_container(timer, struct member, end_timer));
+	struct member *m = loop_container(timer, struct member, end_timer);
+
+	if (m->state == BIGM_STOPPED)
+		kill_launch(m);
+	else
+		member_fail(m, &m->lost, 0);
 }
 
-void member_await_end(struct member *m)
+void member_await_end(struct member *m, const struct bigm_error *why)
 {
+	error_copy(&m->lost, why);
 	loop_timer_start(m->keeper->loop, &m->end_timer, LOST_MS, on_end_timer);
 }
 
@@ -378,7 +384,7 @@ static void on_register_done(struct bigm_call *call, void *data)
 		m->registered = true;
 		check_running(m);
 	} else if (rc == BIGM_EUNAVAILABLE) {
-		member_await_end(m);
+		member_await_end(m, &why);
 	} else {
 		leave_out(&why, "Supervisor.Register: ");
 		member_fail(m, &why, INIT_FAILED_MS);

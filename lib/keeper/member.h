@@ -83,6 +83,7 @@ struct member {
 	struct bigm_call *reg, *shutdown;
 	bool alive, registered;
 	struct loop_timer end_timer;
+	struct bigm_error lost; /* why it is waited for with that */
 };
 
 /* UNSTARTED.  order must outlive it. */

@@ -43,7 +43,7 @@ static void on_shipped(void *data, const struct bigm_error *why)
 	ship_free(m->ship);
 	m->ship = NULL;
 	if (how.code == BIGM_EUNAVAILABLE)
-		member_await_end(m);
+		member_await_end(m, &how);
 	else if (unwanted)
 		member_change(m, m->order);
 	else if (m->hop && how.code == 0)

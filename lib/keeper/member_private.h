@@ -40,8 +40,8 @@ void member_ship(struct member *m, const struct start_request *before);
  * Keepalive to the bare worker before it tells nothing. */
 void member_greet(struct member *m);
 
-/* It died, most likely; how is told by its process, which is waited for, and
- * then killed. */
-void member_await_end(struct member *m);
+/* It died, most likely; how is told by its process, which is waited for a while;
+ * where it lives, the machine fails for why. */
+void member_await_end(struct member *m, const struct bigm_error *why);
 
 #endif
