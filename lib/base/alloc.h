@@ -2,7 +2,8 @@
  * alloc: small allocations that cannot fail.
  *
  * When memory for a few bytes is gone there is nothing sensible left to do:
- * these end the process with one line.  Whatever a peer can size goes through
+ * these end the process with one line, and with status 125; not as a crash, since
+ * a core file would hold keys.  Whatever a peer can size goes through
  * a struct buffer with a hard limit instead, and returns an error.
  */
 #ifndef BASE_ALLOC_H

@@ -327,7 +327,7 @@ static nghttp2_option *new_options(void)
 	nghttp2_option *option;
 
 	if (nghttp2_option_new(&option) != 0)
-		abort();
+		alloc_failed();
 	nghttp2_option_set_no_auto_window_update(option, 1);
 	nghttp2_option_set_no_closed_streams(option, 1);
 	nghttp2_option_set_peer_max_concurrent_streams(option,
@@ -343,7 +343,7 @@ static nghttp2_session_callbacks *new_callbacks(void)
 	nghttp2_session_callbacks *cb;
 
 	if (nghttp2_session_callbacks_new(&cb) != 0)
-		abort();
+		alloc_failed();
 	nghttp2_session_callbacks_set_on_begin_headers_callback(
 		cb, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
@@ -402,7 +402,7 @@ struct http2 *http2_new(bool server, const struct http2_ops *ops, void *owner)
 	nghttp2_option_del(option);
 	nghttp2_session_callbacks_del(callbacks);
 	if (rc != 0)
-		abort();
+		alloc_failed();
 	submit_settings(h);
 	return h;
 }
