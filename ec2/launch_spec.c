@@ -38,6 +38,8 @@ void params_launch_spec(struct params *p, const struct ec2_launch_spec *spec)
 	params_begin(p, "MetadataOptions");
 	params_string(p, "HttpEndpoint", "enabled");
 	params_string(p, "HttpTokens", "required");
+	/* Containers with a network of their own are a hop further. */
+	params_int(p, "HttpPutResponseHopLimit", 1);
 	params_end(p);
 	/* EC2 refuses to be told so of spot instances. */
 	if (!spec->spot)

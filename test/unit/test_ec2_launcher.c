@@ -161,6 +161,8 @@ static void what_is_set_is_asked_for(void **state)
 		    "InstanceMarketOptions.SpotOptions.MaxPrice", "0.050000");
 	assert_wire("RunInstances", "InstanceInitiatedShutdownBehavior", NULL);
 	assert_wire("RunInstances", "MetadataOptions.HttpTokens", "required");
+	assert_wire("RunInstances", "MetadataOptions.HttpPutResponseHopLimit",
+		    "1");
 	assert_wire("RunInstances", "BlockDeviceMapping.1.Ebs.VolumeSize",
 		    "60");
 	assert_wire("RunInstances", "BlockDeviceMapping.18.Ebs.VolumeSize",
