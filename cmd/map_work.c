@@ -196,7 +196,7 @@ int map_work_run(struct mapping *m)
 	*s = (struct session){
 		.in = s->in, .options = &session_options, .work = &work,
 		.data = m, .fd = -1, .attach = o->cluster != NULL,
-		.ships = m->order.bundle.path != NULL,
+		.ships = m->order.bundle.path != NULL || run_may_pack(&m->order),
 		.print = true, .show = OUTPUT_SHOW_FAILURE,
 		.collect = { .patterns = &o->collect, .dir = "" },
 		.expected = o->machines > 0 ? o->machines : 1,

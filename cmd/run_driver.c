@@ -95,17 +95,17 @@ static void add_system(struct variables *v, const struct run_options *said)
 		add_setting(v, said->set.items[i]);
 }
 
-/* It is unpacked into the cluster's record, which goes with the cluster.  In one
- * that stays a run that was killed may have left it. */
-static void add_bundle(struct variables *v, struct session *s)
+static int add_bundle(struct variables *v, struct session *s,
+		      struct bigm_error *err)
 {
 	struct driver *driver = s->data;
 
-	driver->files = xasprintf("%s/driver", cluster_info(s->cluster)->record);
-	if (s->borrow)
-		bundle_intake.discard(driver->files);
+	driver->files = session_place(s, "driver", err);
+	if (driver->files == NULL)
+		return err->code;
 	add(v, xasprintf("BIGM_BUNDLE=%s", driver->order->bundle.path));
 	add(v, xasprintf(IMAGE_FILES_ENV "=%s", driver->files));
+	return 0;
 }
 
 /* The driver tells its machines of those that were asked for; before any other
@@ -137,8 +137,8 @@ static int launch(struct session *s, struct bigm_error *err)
 	add(&v, xasprintf("BIGM_FIXED=%s", order->fixed));
 	add(&v, xasprintf("BIGM_USE=%s", s->borrow ? s->token : ""));
 	add_system(&v, order->in->options);
-	if (order->bundle.path != NULL)
-		add_bundle(&v, s);
+	if (order->bundle.path != NULL && add_bundle(&v, s, err) != 0)
+		machines = code = err->code;
 	if (machines > 0)
 		add(&v, xasprintf("BIGM_N=%d", machines));
 	if (order->options.procs > 0)
@@ -206,8 +206,8 @@ static bool idle(struct session *s)
 	return true;
 }
 
-/* A driver from a bundle is unpacked into the cluster's record, which goes
- * with the cluster whatever happens, by bigm itself, which then becomes it. */
+/* A driver from a bundle is unpacked into the cluster's record, from where it
+ * goes whatever happens, by bigm itself, which then becomes it. */
 static char **unpacker_argv(const struct run_order *order)
 {
 	size_t n = 0;
@@ -250,6 +250,7 @@ int run_driver(const struct run_order *order)
 		.attach = order->options.cluster != NULL,
 		.exclusive = order->options.cluster != NULL,
 		.borrow = order->options.cluster != NULL,
+		.ships = true,
 	};
 	AUTO_FREE char *self = program_self();
 	AUTO_FREE char **unpacker = unpacker_argv(order);

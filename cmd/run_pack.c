@@ -33,22 +33,22 @@ static bool is_wanted(const struct run_order *order, const struct session *s)
 }
 
 /* It stays as long as machines of the cluster may begin: in the record. */
-static int make(struct run_order *order, const struct cluster_info *info,
+static int make(struct run_order *order, struct session *s,
 		struct bigm_error *err)
 {
 	const struct make_program program = { .path = order->path };
-	AUTO_FREE char *path = xasprintf("%s/job-%d.bigm", info->record,
-					 (int)getpid());
+	AUTO_FREE char *path = session_place(s, "job.bigm", err);
 	const struct make_order make = {
 		.programs = &program,
 		.nprograms = 1,
 		.files = order->options.files.items,
 		.no_libs = order->options.no_libs,
 		.path = path,
-		.link = info->arch != NULL ? GAIN_NETWORK : GAIN_THIS_HOST,
+		.link = cluster_info(s->cluster)->arch != NULL ? GAIN_NETWORK
+							       : GAIN_THIS_HOST,
 	};
 
-	if (make_bundle(&make, err) != 0)
+	if (path == NULL || make_bundle(&make, err) != 0)
 		return err->code;
 	order->packed = true;
 	return bundle_open(&order->bundle, path, err);
@@ -80,7 +80,7 @@ int run_pack(struct run_order *order, struct session *s, struct bigm_error *err)
 	    !is_wanted(order, s))
 		return 0;
 	return make_suits(order->path, arch, &why) >= 0
-		       ? make(order, info, err)
+		       ? make(order, s, err)
 		       : use_other(order, &why, err);
 }
 

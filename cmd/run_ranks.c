@@ -85,11 +85,10 @@ static int start(struct session *s, const struct run_order *run,
 /* Nobody else brings them something else meanwhile. */
 static int bring(struct session *s, struct run_order *run, struct bigm_error *err)
 {
-	int code = 0;
+	int code = session_claim(s, err);
 
-	if (s->use == NULL)
-		s->use = attach_use(s->cluster, &s->token, err);
-	code = s->use != NULL ? deliver(s, run->bundle.path, err) : err->code;
+	if (code == 0)
+		code = deliver(s, run->bundle.path, err);
 	run_unpack(run);
 	return code;
 }
@@ -208,7 +207,7 @@ int run_ranks(struct run_order *order)
 		.options = &order->options,
 		.detach = order->detach,
 		.attach = order->options.cluster != NULL,
-		.ships = order->bundle.path != NULL,
+		.ships = order->bundle.path != NULL || run_may_pack(order),
 		.exclusive = true,
 		.print = true,
 		.show = OUTPUT_SHOW_FAILURE,

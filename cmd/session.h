@@ -126,6 +126,18 @@ void session_finish(struct session *session, int status);
  * signal, and is stopped when that does not end it soon. */
 void session_end_early(struct session *session, int status, int signal);
 
+/* Any thread but the loop's; may block.  From now on nobody else brings the
+ * cluster something; nothing where that is so already.  For sessions that
+ * attach. */
+int session_claim(struct session *session, struct bigm_error *err);
+
+/* The same.  Where the session may put something for as long as it uses the
+ * cluster: that name in its record, or, of a cluster that stays, in a folder of
+ * the record that the keeper removes when the session is over, whatever ends it.
+ * NULL with *err set; malloc'ed. */
+char *session_place(struct session *session, const char *name,
+		    struct bigm_error *err);
+
 /* Any thread: says, once, why the cluster is lost. */
 void session_explain(struct session *session, const char *why);
 

@@ -1,7 +1,9 @@
 #include "cmd/session_private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -10,6 +12,7 @@
 #include "base/log.h"
 #include "cmd/attach.h"
 #include "cmd/program.h"
+#include "keeper/loan.h"
 #include "keeper/record.h"
 #include "loop/loop.h"
 #include "loop/process.h"
@@ -113,6 +116,30 @@ static int spawn(struct session *s, struct bigm_error *err)
 	return begin_printing(s, err);
 }
 
+int session_claim(struct session *s, struct bigm_error *err)
+{
+	if (s->use == NULL)
+		s->use = attach_use(s->cluster, &s->token, err);
+	return s->use != NULL ? 0 : err->code;
+}
+
+char *session_place(struct session *s, const char *name, struct bigm_error *err)
+{
+	const char *record = cluster_info(s->cluster)->record;
+	AUTO_FREE char *folder = NULL;
+
+	if (!s->attach)
+		return xasprintf("%s/%s", record, name);
+	if (session_claim(s, err) != 0)
+		return NULL;
+	folder = xasprintf("%s/" LOAN_FOLDER "%.8s", record, s->token);
+	if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+		error_set_errno(err, errno, "cannot make %s", folder);
+		return NULL;
+	}
+	return xasprintf("%s/%s", folder, name);
+}
+
 /* What its machines print, and which of them die, is no guest's business,
  * unless he takes them. */
 static int visit(struct session *s, struct bigm_error *err)
@@ -124,7 +151,7 @@ static int visit(struct session *s, struct bigm_error *err)
 	if (s->borrow || s->work->notice)
 		cluster_on_notice(s->cluster, on_notice, s);
 	if (s->exclusive)
-		s->use = attach_use(s->cluster, &s->token, err);
+		session_claim(s, err);
 	if (err->code != 0 || !s->borrow)
 		return err->code;
 	cluster_borrow(s->cluster, s->token);

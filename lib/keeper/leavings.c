@@ -2,8 +2,10 @@
 
 #include "keeper/leavings.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -37,7 +39,7 @@ static void on_removed(uv_work_t *work, int status)
 	(void)status; /* none is canceled */
 	l->of->pending--;
 	if (l->why.code)
-		log_warn("a dead machine's folder stays: %s", l->why.text);
+		log_warn("a folder stays: %s", l->why.text);
 	free(l->dir);
 	free(l);
 }
@@ -56,6 +58,22 @@ void leavings_remove(struct leavings *leavings, const char *dir)
 	if (uv_queue_work(loop_uv(leavings->loop), &l->work, on_pool,
 			  on_removed) < 0)
 		alloc_failed();
+}
+
+void leavings_remove_all(struct leavings *leavings, const char *dir,
+			 const char *prefix)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		AUTO_FREE char *path = xasprintf("%s/%s", dir, e->d_name);
+
+		if (strncmp(e->d_name, prefix, strlen(prefix)) == 0)
+			leavings_remove(leavings, path);
+	}
+	if (d)
+		closedir(d);
 }
 
 void leavings_finish(struct leavings *leavings)

@@ -5,7 +5,8 @@
  * middle of a copy to any other folder (supervisor/half.h).  The record goes with
  * the cluster, but a cluster may live long and wear out many machines; so each
  * one's folder goes as soon as it is dead and has said all.  Its output is in the
- * record's `output`.
+ * record's `output`.  And what `bigm run --cluster` has put into the record goes
+ * with its loan.
  *
  * Loop thread only; what is slow is done on threads of libuv's pool.
  */
@@ -21,6 +22,10 @@ struct leavings {
 
 /* Removes that folder; it need not be there. */
 void leavings_remove(struct leavings *leavings, const char *dir);
+
+/* The same of all folders in dir whose names begin so. */
+void leavings_remove_all(struct leavings *leavings, const char *dir,
+			 const char *prefix);
 
 /* Waits for what is under way.  The loop must not run. */
 void leavings_finish(struct leavings *leavings);

@@ -239,6 +239,7 @@ static void on_look(struct loop_task *task)
 	free_orders(loan);
 	loan->returning = false;
 	loan->token[0] = '\0';
+	leavings_remove_all(&k->leavings, k->record->dir, LOAN_FOLDER);
 	watch_end_all(&loan->watches);
 	tail_wake(&k->tails);
 	answer_returns(loan);

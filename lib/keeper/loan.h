@@ -22,6 +22,8 @@ struct keeper;
 struct member;
 
 #define LOAN_TOKEN_SIZE 33
+/* Folders in the record that begin so are a borrower's: they go with the loan. */
+#define LOAN_FOLDER "loan-"
 
 struct loan {
 	struct keeper *keeper;

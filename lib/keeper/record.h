@@ -12,6 +12,7 @@
  *		m0-….expvars	 figures of a machine, see keeper/health.h
  *		…-….heap.pb.gz	 and other profiles, see keeper/pprof.h
  *		m0/ …		 the machines' own folders
+ *		loan-…/		 what `bigm run --cluster` brings, see keeper/loan.h
  *		socket		 a link to the control socket; a cluster without
  *				 it is not yet, or no longer, to be reached
  *	$XDG_RUNTIME_DIR/bigm/ or /tmp/bigm-UID/ (0700, owner checked)

@@ -267,7 +267,7 @@ no_driver_left() {
 	wait $client || :
 	run_bigm run --cluster bare pi.bigm -- --samples 1000000
 	[ "$status" -eq 0 ]
-	no_driver_left
+	eventually 20 no_driver_left
 }
 
 @test "machines get PROGRAM.bigm where they cannot run the program" {
@@ -396,4 +396,37 @@ no_driver_left() {
 	kill -KILL $!
 	eventually 20 test ! -e "$(cat out)"
 	eventually 20 nothing_left
+}
+
+# brought NAME: a run has put that into the record of a cluster that stays.
+brought() {
+	compgen -G "$XDG_STATE_HOME/bigm/*/calm/loan-*/$1" >/dev/null
+}
+
+nothing_brought() {
+	! compgen -G "$XDG_STATE_HOME/bigm/*/calm/loan-*" >/dev/null
+}
+
+@test "what a killed run has brought to a cluster that stays goes, too" {
+	local machine run
+	printf '#!/bin/sh\ncat file\n' >script
+	chmod +x script
+	echo words >file
+	"$BIGM" start -n 1 --name calm --keepalive-call 100s --keepalive-timeout 200s
+	machine=$("$BIGM" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["machines"][0]["pid"])')
+	# So that it is still being sent.
+	kill -STOP "$machine"
+	"$BIGM" run --cluster calm --file file ./script 3>&- &
+	run=$!
+	eventually 20 brought job.bigm
+	kill -KILL "$run"
+	eventually 20 nothing_brought
+	kill -CONT "$machine"
+	"$BIGM" bundle "$abs_top_builddir/examples/bigpi" -o pi.bigm
+	eventually 20 "$BIGM" run --cluster calm --file file ./script
+	"$BIGM" run --cluster calm pi.bigm -- --samples 9000000000000000 3>&- &
+	run=$!
+	eventually 20 brought driver/bigpi
+	kill -KILL "$run"
+	eventually 20 nothing_brought
 }
