@@ -93,6 +93,13 @@ static int over(struct flow *flow, int end, struct bigm_error *err)
 			      "stream: it has been ended already");
 }
 
+static size_t place_of(const struct flow *flow, size_t count)
+{
+	size_t base = atomic_load_explicit(&flow->base, memory_order_relaxed);
+
+	return (count - base) & (flow->size - 1);
+}
+
 ssize_t flow_write(struct flow *flow, const void *data, size_t len,
 		   struct bigm_error *err)
 {
@@ -102,8 +109,11 @@ ssize_t flow_write(struct flow *flow, const void *data, size_t len,
 	if (!flow->ring)
 		flow->ring = xmalloc(flow->size);
 	size_t head = atomic_load_explicit(&flow->head, memory_order_relaxed);
-	size_t at = head & (flow->size - 1);
 	size_t room = flow_room(flow);
+	/* The reader looks at base only where there is something to read. */
+	if (room == flow->size)
+		atomic_store_explicit(&flow->base, head, memory_order_relaxed);
+	size_t at = place_of(flow, head);
 	if (len > room)
 		len = room;
 	size_t first = flow->size - at < len ? flow->size - at : len;
@@ -117,8 +127,8 @@ ssize_t flow_write(struct flow *flow, const void *data, size_t len,
 const uint8_t *flow_peek(struct flow *flow, size_t *len)
 {
 	size_t tail = atomic_load_explicit(&flow->tail, memory_order_relaxed);
-	size_t at = tail & (flow->size - 1);
-	size_t held = flow_held(flow);
+	size_t held = flow_held(flow); /* before base */
+	size_t at = place_of(flow, tail);
 
 	*len = flow->size - at < held ? flow->size - at : held;
 	return *len ? flow->ring + at : NULL;

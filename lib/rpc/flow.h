@@ -7,6 +7,9 @@
  * is left, then 0) or breaks (the reader gets what is left, then the error;
  * the writer gets the error at once).  The first end counts.
  *
+ * A ring that has been read empty is written from its beginning again: one that is
+ * read as it is written takes little memory, and that is in the cache.
+ *
  * Writers and readers each are one at a time; users that share a side lock
  * flow->user.
  */
@@ -43,6 +46,7 @@ struct flow {
 	size_t size;	/* a power of two */
 	_Atomic size_t head; /* bytes written, ever */
 	_Atomic size_t tail; /* bytes read, ever */
+	_Atomic size_t base; /* what of these is the ring's first byte */
 	_Atomic int end;     /* enum flow_end */
 	_Atomic bool dropped; /* what is left is not to be read any more */
 	_Atomic bool starved; /* the I/O thread found nothing to send */
