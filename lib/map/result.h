@@ -4,7 +4,7 @@
 #ifndef MAP_RESULT_H
 #define MAP_RESULT_H
 
-#include "map/capture.h"
+#include "base/capture.h"
 
 struct map_result {
 	uint64_t number;      /* of the job, from 1 */

@@ -23,7 +23,7 @@
  *		     ended it}
  *
  * Jobs begin in the order of arrival, and end in whatever order.  What a job
- * prints lies in a file until it has ended: all of one job comes before
+ * prints is kept until it has ended: all of one job comes before
  * anything of the next.  The reply ends when the last job has been told of.
  * Each process has a group of its own, and reads /dev/null; BIGM_JOB and
  * BIGM_SLOT tell it who it is.  Whatever ends the call kills all groups.

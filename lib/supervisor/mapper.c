@@ -18,6 +18,13 @@
 /* Output is given to the request in pieces of about that size: many short
  * jobs are told of in one. */
 #define TELL_AT PIECE
+/* While there is more to do, short jobs are told of together: so many, that
+ * much output, or what has ended in this time.  A caller is woken for each
+ * telling, and a processor of this host may be his. */
+#define TELL_JOBS 64
+#define TELL_MS 2
+/* No job begins while so much output waits in memory for its caller. */
+#define HELD_MOST (4u << 20)
 
 /* First come, first served. */
 struct tasks {
@@ -33,6 +40,9 @@ struct mapper {
 	struct tasks queued, ended; /* ended: being told of, in that order */
 	struct task **running; /* by slot, from 0; NULL: free */
 	size_t queued_bytes;
+	size_t held, untold; /* output of those that have ended, in memory and in all */
+	struct loop_timer soon; /* runs: it is told later */
+	bool due;		/* that has run */
 	size_t nrunning, slots; /* 0 slots: the first frame has not come */
 	struct buffer in, out;
 	struct bigm_error failure; /* code 0: none */
@@ -78,6 +88,7 @@ static void tasks_clear(struct tasks *tasks)
 
 static void mapper_end(struct mapper *mapper)
 {
+	loop_timer_stop(mapper->jobs->loop, &mapper->soon);
 	if (mapper->failure.code)
 		rpc_request_fail(mapper->req, &mapper->failure);
 	else
@@ -116,6 +127,8 @@ static void task_ended(struct task *task, void *data)
 	mapper->running[task->slot - 1] = NULL;
 	mapper->nrunning--;
 	tasks_add(&mapper->ended, task);
+	mapper->held += task_held(task);
+	mapper->untold += task_size(task);
 	mapper_pump(mapper);
 }
 
@@ -131,7 +144,8 @@ static size_t free_slot(const struct mapper *mapper)
 
 static void start_tasks(struct mapper *mapper)
 {
-	while (mapper->nrunning < mapper->slots && mapper->queued.first) {
+	while (mapper->nrunning < mapper->slots && mapper->queued.first &&
+	       mapper->held < HELD_MOST) {
 		struct task *task = tasks_take(&mapper->queued);
 		size_t slot = free_slot(mapper);
 
@@ -148,18 +162,52 @@ static void start_tasks(struct mapper *mapper)
 /* ------------------------------------------------------------------ */
 /* To the caller                                                       */
 
+static void tell_now(struct loop_timer *timer)
+{
+	struct mapper *mapper = loop_container(timer, struct mapper, soon);
+
+	mapper->due = true;
+	mapper_pump(mapper);
+}
+
+/* Who has more to do waits for more to tell. */
+static bool tells_later(struct mapper *mapper)
+{
+	if (mapper->due || !mapper->queued.first || mapper->out.len > 0 ||
+	    mapper->ended.n >= TELL_JOBS || mapper->untold >= TELL_AT)
+		return false;
+	if (mapper->ended.first && !loop_timer_active(&mapper->soon))
+		loop_timer_start(mapper->jobs->loop, &mapper->soon, TELL_MS,
+				 tell_now);
+	return true;
+}
+
+/* Returns 1 when the first one that has ended has been told of. */
+static int tell_some(struct mapper *mapper, struct bigm_error *err)
+{
+	struct task *task = mapper->ended.first;
+	size_t held = task_held(task), size = task_size(task);
+	int rc = task_tell(task, &mapper->out, err);
+
+	if (rc <= 0)
+		return rc;
+	mapper->held -= held;
+	mapper->untold -= size;
+	task_free(tasks_take(&mapper->ended));
+	return 1;
+}
+
 static void tell(struct mapper *mapper)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
 
+	loop_timer_stop(mapper->jobs->loop, &mapper->soon);
+	mapper->due = false;
 	while (!mapper->failure.code) {
 		int rc = 0;
 
-		while (mapper->ended.first && mapper->out.len < TELL_AT && rc >= 0) {
-			rc = task_tell(mapper->ended.first, &mapper->out, &err);
-			if (rc > 0)
-				task_free(tasks_take(&mapper->ended));
-		}
+		while (mapper->ended.first && mapper->out.len < TELL_AT && rc >= 0)
+			rc = tell_some(mapper, &err);
 		if (rc >= 0)
 			rc = rpc_request_try_flush(mapper->req, &mapper->out,
 						   &err);
@@ -332,10 +380,12 @@ static void mapper_pump(struct mapper *mapper)
 		mapper_fail(mapper, &err);
 	}
 	pump_input(mapper);
-	if (!mapper->failure.code) {
-		start_tasks(mapper);
+	if (mapper->held >= HELD_MOST)
 		tell(mapper);
-	}
+	if (!mapper->failure.code)
+		start_tasks(mapper);
+	if (!tells_later(mapper))
+		tell(mapper);
 	if (is_over(mapper))
 		mapper_end(mapper);
 }

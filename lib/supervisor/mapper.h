@@ -2,8 +2,10 @@
  * mapper: one call of Supervisor.Map and its processes.
  *
  * Jobs wait in a queue, run in slots, and are then told of, one after the
- * other.  Everything happens on the loop's thread, as with a job of Run; a
- * caller that does not read holds back the queue, not the jobs that run.
+ * other: at once when nothing waits in the queue, else within two milliseconds,
+ * for many short ones together cost the caller little more than one.  Everything
+ * happens on the loop's thread, as with a job of Run; a caller that does not
+ * read holds back the queue, not the jobs that run.
  */
 #ifndef SUPERVISOR_MAPPER_H
 #define SUPERVISOR_MAPPER_H

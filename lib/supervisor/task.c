@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/files.h"
 #include "supervisor/ending.h"
 #include "supervisor/map.h"
 #include "supervisor/task.h"
@@ -27,8 +26,6 @@ struct task *task_new(const uint8_t *payload, size_t len,
 	task->bytes = xmalloc(len > 0 ? len : 1);
 	memcpy(task->bytes, payload, len);
 	task->len = len;
-	for (int i = 0; i < TASK_OUTPUTS; i++)
-		task->files[i] = -1;
 	if (map_job_read(task->bytes, len, &task->number, &task->argv, err) == 0)
 		return task;
 	task_free(task);
@@ -38,8 +35,7 @@ struct task *task_new(const uint8_t *payload, size_t len,
 void task_free(struct task *task)
 {
 	for (int i = 0; i < TASK_OUTPUTS; i++)
-		if (task->files[i] >= 0)
-			close(task->files[i]);
+		task_stream_free(task->streams[i]);
 	free(task->argv);
 	free(task->bytes);
 	free(task);
@@ -53,6 +49,13 @@ void task_signal(struct task *task, int sig)
 /* ------------------------------------------------------------------ */
 /* Running                                                             */
 
+/* An output of which a part is lost is none. */
+static void finish_streams(struct task *task)
+{
+	for (int i = 0; i < TASK_OUTPUTS; i++)
+		task_stream_finish(task->streams[i], &task->failure);
+}
+
 static void on_ended(pid_t pid, int wait_status, void *data)
 {
 	struct task *task = data;
@@ -65,6 +68,7 @@ static void on_ended(pid_t pid, int wait_status, void *data)
 	loop_timer_stop(task->setting->loop, &task->limit);
 	task->wait_status = wait_status;
 	task->ended_ns = loop_now_ns();
+	finish_streams(task);
 	task->setting->ended(task, task->setting->data);
 }
 
@@ -81,19 +85,6 @@ static void time_is_up(struct loop_timer *timer)
 	task_signal(task, SIGTERM);
 	task_signal(task, SIGCONT);
 	loop_timer_start(task->setting->loop, timer, TERMINATE_MS, kill_late);
-}
-
-static int open_files(struct task *task, struct bigm_error *err)
-{
-	for (int i = 0; i < TASK_OUTPUTS; i++) {
-		task->files[i] = files_temporary();
-		if (task->files[i] < 0)
-			return error_set_errno(err, errno,
-					       "cannot make a file for its "
-					       "output in %s",
-					       files_temporary_folder());
-	}
-	return 0;
 }
 
 /* The call's environment, and who the job is. */
@@ -113,11 +104,10 @@ static char **task_env(const struct task *task, char *const *env, char *own[2])
 	return all;
 }
 
-static pid_t spawn(struct task *task, const struct job_order *common)
+static pid_t spawn(struct task *task, const struct job_order *common,
+		   const int streams[STREAMS])
 {
 	struct job_order order = *common;
-	int streams[STREAMS] = { -1, task->files[TASK_STDOUT],
-				 task->files[TASK_STDERR] };
 	char *own[2];
 	pid_t pid;
 
@@ -130,6 +120,27 @@ static pid_t spawn(struct task *task, const struct job_order *common)
 	return pid;
 }
 
+static pid_t spawn_with_streams(struct task *task)
+{
+	int ends[STREAMS] = { -1, -1, -1 };
+	pid_t pid = -1;
+	int i;
+
+	for (i = 0; i < TASK_OUTPUTS; i++) {
+		task->streams[i] = task_stream_new(task->setting->loop,
+						   &ends[OUT + i],
+						   &task->failure);
+		if (!task->streams[i])
+			break;
+	}
+	if (i == TASK_OUTPUTS)
+		pid = spawn(task, task->setting->order, ends);
+	for (i = OUT; i < STREAMS; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+	return pid;
+}
+
 bool task_start(struct task *task, const struct task_setting *setting,
 		int slot)
 {
@@ -138,9 +149,7 @@ bool task_start(struct task *task, const struct task_setting *setting,
 	task->setting = setting;
 	task->slot = slot;
 	task->began_ns = task->ended_ns = loop_now_ns();
-	if (open_files(task, &task->failure) < 0)
-		return false;
-	pid = spawn(task, setting->order);
+	pid = spawn_with_streams(task);
 	if (pid < 0)
 		return false;
 	groups_add(task->setting->groups, &task->group, pid);
@@ -161,7 +170,25 @@ bool task_start(struct task *task, const struct task_setting *setting,
 /* ------------------------------------------------------------------ */
 /* Telling                                                             */
 
-/* Returns the bytes appended, 0 at the file's end, or a code. */
+size_t task_size(const struct task *task)
+{
+	size_t size = 0;
+
+	for (int i = 0; i < TASK_OUTPUTS; i++)
+		size += task->streams[i] ? task_stream_size(task->streams[i]) : 0;
+	return size;
+}
+
+size_t task_held(const struct task *task)
+{
+	size_t held = 0;
+
+	for (int i = 0; i < TASK_OUTPUTS; i++)
+		held += task->streams[i] ? task_stream_held(task->streams[i]) : 0;
+	return held;
+}
+
+/* Returns the bytes appended, 0 at the output's end, or a code. */
 static ssize_t tell_piece(struct task *task, enum task_output which,
 			  struct buffer *out, struct bigm_error *err)
 {
@@ -171,19 +198,15 @@ static ssize_t tell_piece(struct task *task, enum task_output which,
 
 	if (!place)
 		return BIGM_EEXHAUSTED;
-	do
-		n = pread(task->files[which], place + FRAME_HEADER, PIECE,
-			  task->sent[which]);
-	while (n < 0 && errno == EINTR);
+	n = task_stream_read(task->streams[which], place + FRAME_HEADER, PIECE,
+			     err);
 	if (n < 0)
-		return error_set_errno(err, errno, "cannot read the output of "
-				       "job %llu",
-				       (unsigned long long)task->number);
+		return error_prefix(err, "job %llu",
+				    (unsigned long long)task->number);
 	if (n == 0)
 		return 0;
 	frame_header(place, output_kinds[which], (size_t)n);
 	buffer_commit(out, FRAME_HEADER + (size_t)n);
-	task->sent[which] += n;
 	return n;
 }
 
@@ -210,7 +233,7 @@ int task_tell(struct task *task, struct buffer *out, struct bigm_error *err)
 	AUTO_FREE char *text = NULL;
 
 	for (int i = 0; i < TASK_OUTPUTS; i++) {
-		ssize_t n = task->files[i] < 0 ? 0 : tell_piece(task, i, out, err);
+		ssize_t n = task->streams[i] ? tell_piece(task, i, out, err) : 0;
 
 		if (n != 0)
 			return n < 0 ? (int)n : 0;

@@ -3,9 +3,8 @@
  *
  *	QUEUED → RUNNING → ENDED
  *
- * Its output goes to files without a name, in the folder of temporary files:
- * a process may print what it likes, as fast as it likes, and costs the loop
- * nothing until it has ended.
+ * Its output is taken as it comes (supervisor/task_stream.h): a process may
+ * print what it likes, as fast as the loop writes it to a file.
  *
  * Loop thread.
  */
@@ -15,6 +14,7 @@
 #include "loop/process.h"
 #include "supervisor/job_order.h"
 #include "supervisor/groups.h"
+#include "supervisor/task_stream.h"
 
 enum task_output { TASK_STDOUT, TASK_STDERR, TASK_OUTPUTS };
 
@@ -36,8 +36,7 @@ struct task {
 	int wait_status;
 	struct bigm_error failure; /* code 0: it could be started */
 	uint64_t began_ns, ended_ns;
-	int files[TASK_OUTPUTS]; /* -1: none */
-	off_t sent[TASK_OUTPUTS];
+	struct task_stream *streams[TASK_OUTPUTS]; /* NULL: it has not begun */
 };
 
 /* What all tasks of a call have in common. */
@@ -60,6 +59,11 @@ bool task_start(struct task *task, const struct task_setting *setting,
 		int slot);
 
 void task_signal(struct task *task, int sig);
+
+/* Of an ENDED one: bytes of output that are to be told of, and how many of them
+ * are in memory. */
+size_t task_size(const struct task *task);
+size_t task_held(const struct task *task);
 
 /* Appends what comes next of an ENDED one to `out`: a piece of its output, or
  * the frame 'x' that ends it, and then returns 1; else 0, or a code. */

@@ -7,12 +7,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "map/capture.h"
+#include "base/capture.h"
 #include "map/halt.h"
 #include "map/input.h"
 #include "map/journal.h"
@@ -218,6 +219,62 @@ static void test_captures_keep_what_is_much_in_a_file(void **state)
 	assert_int_equal(capture.size, 0);
 }
 
+static void fill(struct capture *capture, char with, size_t len)
+{
+	AUTO_FREE char *text = xmalloc(len);
+
+	capture_init(capture);
+	memset(text, with, len);
+	assert_int_equal(capture_add(capture, text, len, NULL), 0);
+}
+
+static void assert_filled(struct capture *capture, char with, size_t len)
+{
+	struct buffer all = BUFFER_INIT(1u << 20);
+
+	assert_int_equal(capture->size, len);
+	assert_int_equal(capture_each(capture, add_up, &all, NULL), 0);
+	assert_int_equal(all.len, len);
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(buffer_data(&all)[i], with);
+	buffer_release(&all);
+}
+
+static void test_lofts_take_as_much_room_as_what_is_on_them(void **state)
+{
+	const size_t much = CAPTURE_MEMORY * 4, little = 10;
+	struct loft loft = LOFT_INIT;
+	struct capture a, b, c;
+	struct stat before, after;
+
+	(void)state;
+	fill(&a, 'a', much);
+	fill(&b, 'b', little);
+	fill(&c, 'c', 0);
+	assert_int_equal(loft_put(&loft, &a, NULL), 0);
+	assert_int_equal(loft_put(&loft, &b, NULL), 0);
+	assert_int_equal(loft_put(&loft, &c, NULL), 0);
+	assert_int_equal(loft_put(&loft, &b, NULL), 0); /* it is there */
+	assert_int_equal(a.fd, loft.fd);
+	assert_int_equal(b.fd, loft.fd);
+	assert_int_equal(loft.n, 2);
+	assert_filled(&a, 'a', much);
+	assert_filled(&b, 'b', little);
+	assert_filled(&c, 'c', 0);
+	fsync(loft.fd);
+	assert_int_equal(fstat(loft.fd, &before), 0);
+	loft_take_down(&loft, &a);
+	fsync(loft.fd);
+	assert_int_equal(fstat(loft.fd, &after), 0);
+	assert_true(after.st_blocks < before.st_blocks);
+	assert_filled(&b, 'b', little);
+	loft_take_down(&loft, &b);
+	loft_take_down(&loft, &c);
+	assert_int_equal(fstat(loft.fd, &after), 0);
+	assert_int_equal(after.st_size, 0);
+	loft_release(&loft);
+}
+
 static struct map_journal *open_journal(const char *path, bool resume,
 					struct bigm_error *err)
 {
@@ -276,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_inputs_end_when_they_are_stopped),
 		cmocka_unit_test(test_totals_are_known_of_lists_and_ranges),
 		cmocka_unit_test(test_captures_keep_what_is_much_in_a_file),
+		cmocka_unit_test(test_lofts_take_as_much_room_as_what_is_on_them),
 		cmocka_unit_test(test_journals_know_what_has_ended),
 	};
 

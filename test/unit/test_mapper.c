@@ -193,6 +193,85 @@ static void test_output_of_jobs_is_not_mixed(void **state)
 	map_free(map);
 }
 
+/* As from a shell: who opens it again writes behind what is there. */
+static void test_output_may_be_opened_again(void **state)
+{
+	struct map *map = map_start(*state, "");
+
+	map_job(map, 1, "echo one; echo two >/dev/stdout; echo three");
+	map_job(map, 2, "echo one >&2; echo two >/dev/stderr; echo three >&2");
+	assert_int_equal(map_wait(map), 0);
+	assert_string_equal(map->output[1], "one\ntwo\nthree\n");
+	assert_string_equal(map->output[2], "one\ntwo\nthree\n");
+	map_free(map);
+}
+
+/* Who leaves the job's group keeps its output open, and nobody waiting. */
+static void test_a_job_ends_with_its_process(void **state)
+{
+	struct fixture *f = *state;
+	struct map *map = map_start(f, "");
+	AUTO_FREE char *script = xasprintf(
+		"cd %s; setsid sh -c 'echo $$ >pid; exec sleep 600' & "
+		"until test -s pid; do sleep 0.01; done; echo left", f->dir);
+	AUTO_FREE char *end = xasprintf("kill -9 $(cat %s/pid)", f->dir);
+
+	map_job(map, 1, script);
+	wait_told(map, 1);
+	assert_string_equal(map->output[1], "left\n");
+	assert_non_null(strstr(map->last[1], "\"status\":0"));
+	map_job(map, 2, end);
+	assert_int_equal(map_wait(map), 0);
+	map_free(map);
+}
+
+static void test_what_ended_is_told_of_while_others_run_and_wait(void **state)
+{
+	struct fixture *f = *state;
+	struct map *map = map_start(f, "");
+	AUTO_FREE char *wait = xasprintf("until test -e %s/go; do sleep 0.01; "
+					 "done", f->dir);
+	AUTO_FREE char *go = xasprintf("%s/go", f->dir);
+
+	map_job(map, 1, "echo first");
+	map_job(map, 2, wait);
+	map_job(map, 3, "echo last");
+	wait_told(map, 1);
+	assert_string_equal(map->output[1], "first\n");
+	assert_int_equal(mkdir(go, 0700), 0);
+	assert_int_equal(map_wait(map), 0);
+	assert_int_equal(map->told, 3);
+	map_free(map);
+}
+
+static size_t file_size(const char *dir, const char *name)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (size_t)st.st_size : 0;
+}
+
+/* A hundred and some of them have more output than is kept for a caller. */
+static void test_who_does_not_read_holds_back_the_queue(void **state)
+{
+	struct fixture *f = *state;
+	struct map *map = map_start(f, "\"slots\": 2");
+	AUTO_FREE char *script = xasprintf("printf . >>%s/ran; "
+					   "head -c 32000 /dev/zero", f->dir);
+
+	for (uint64_t i = 0; i < 400; i++)
+		map_job(map, i, script);
+	while (file_size(f->dir, "ran") < 130)
+		poll(NULL, 0, 5);
+	poll(NULL, 0, 200);
+	assert_true(file_size(f->dir, "ran") < 400);
+	assert_int_equal(map_wait(map), 0);
+	assert_int_equal(map->told, 400);
+	assert_int_equal(file_size(f->dir, "ran"), 400);
+	map_free(map);
+}
+
 static void test_what_cannot_start_says_why(void **state)
 {
 	static const char argv[] = "/there/is/none";
@@ -392,6 +471,10 @@ int main(int argc, char **argv)
 		TEST(test_every_job_is_told_of_once),
 		TEST(test_so_many_run_at_a_time),
 		TEST(test_output_of_jobs_is_not_mixed),
+		TEST(test_output_may_be_opened_again),
+		TEST(test_a_job_ends_with_its_process),
+		TEST(test_what_ended_is_told_of_while_others_run_and_wait),
+		TEST(test_who_does_not_read_holds_back_the_queue),
 		TEST(test_what_cannot_start_says_why),
 		TEST(test_a_late_job_is_ended),
 		TEST(test_what_has_not_begun_is_dropped),
