@@ -6,6 +6,8 @@
 
 /* A machine has jobs for so long beside those that run. */
 #define AHEAD_SECONDS 0.02
+/* What a process takes at least, whatever is said of it. */
+#define LEAST_SECONDS 1e-4
 /* But no more than so many, nor so many bytes of all. */
 #define AHEAD_MOST 1024
 #define BYTES_MOST (256u << 10)
@@ -16,16 +18,14 @@
  * only that it can run so many. */
 static size_t wanted(const struct map_station *station)
 {
-	size_t ahead;
+	double seconds = station->seconds, ahead;
 
-	if (station->seconds <= 0)
+	if (seconds <= 0)
 		return station->slots;
-	if (station->seconds * AHEAD_MOST <= AHEAD_SECONDS * (double)station->slots)
-		ahead = AHEAD_MOST;
-	else
-		ahead = (size_t)(AHEAD_SECONDS * (double)station->slots /
-				 station->seconds);
-	return station->slots + ahead;
+	if (seconds < LEAST_SECONDS)
+		seconds = LEAST_SECONDS;
+	ahead = AHEAD_SECONDS * (double)station->slots / seconds;
+	return station->slots + (ahead < AHEAD_MOST ? (size_t)ahead : AHEAD_MOST);
 }
 
 /* Jobs ahead are handed out by the quarter, not one by one. */
@@ -40,12 +40,21 @@ static bool wants_ahead(struct map_station *station)
 	return station->filling;
 }
 
-static bool has_room(struct map_station *station, bool idle)
+bool map_has_room(struct map_station *station, bool idle)
 {
 	if (station->slots == 0 || bigm_machine_draining(station->machine) ||
 	    (station->jobs.n > 0 && station->bytes >= BYTES_MOST))
 		return false;
 	return idle ? station->jobs.n < station->slots : wants_ahead(station);
+}
+
+bool map_needs_feeder(struct map_station *station)
+{
+	const struct map *map = station->map;
+
+	return map_is_done(map) || map->again.first != NULL ||
+	       (map->ready.first != NULL &&
+		(map_has_room(station, true) || map_has_room(station, false)));
 }
 
 /* One with a free slot; else one that takes jobs ahead. */
@@ -57,7 +66,7 @@ static struct map_station *find_room(struct map *map)
 
 			map->round = (map->round + 1) % map->nstations;
 			station = map->stations[map->round];
-			if (has_room(station, idle))
+			if (map_has_room(station, idle))
 				return station;
 		}
 	}
@@ -72,10 +81,17 @@ static struct map_job *take_job(struct map *map)
 	if (job != NULL || map->ready.first == NULL)
 		return job;
 	if (map->early != NULL &&
-	    map->ready.first->turn >= map->next + MAP_WINDOW)
+	    (map->ready.first->turn >= map->next + MAP_WINDOW ||
+	     map->early_jobs >= MAP_WINDOW_BYTES))
 		return NULL;
-	pthread_cond_signal(&map->taken);
-	return map_jobs_take(&map->ready);
+	job = map_jobs_take(&map->ready);
+	map->ready_bytes -= job->argv_len;
+	if (map->reader_waits && map->ready.n <= MAP_READY / 2 &&
+	    map->ready_bytes <= MAP_READY_BYTES / 2) {
+		map->reader_waits = false;
+		pthread_cond_signal(&map->taken);
+	}
+	return job;
 }
 
 static bool give_job(struct map *map)

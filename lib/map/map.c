@@ -145,6 +145,7 @@ struct map *map_new(const struct map_options *options)
 	map->options = *options;
 	map->error = (struct bigm_error)BIGM_ERROR_INIT;
 	map->threads = 1;
+	map->loft = (struct loft)LOFT_INIT;
 	pthread_mutex_init(&map->lock, NULL);
 	pthread_mutex_init(&map->output_lock, NULL);
 	pthread_cond_init(&map->changed, NULL);
@@ -294,5 +295,6 @@ void map_free(struct map *map)
 	clear_jobs(&map->ready);
 	free(map->stations);
 	free(map->early);
+	loft_release(&map->loft);
 	free(map);
 }

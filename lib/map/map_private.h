@@ -80,6 +80,8 @@ struct map {
 
 	struct map_jobs again; /* to be run once more */
 	struct map_jobs ready; /* new ones */
+	size_t ready_bytes;    /* of their command lines */
+	bool reader_waits;     /* for room there */
 	size_t out;	       /* on all stations */
 	bool read_all;	       /* no more new ones come */
 	enum halt_when stop;
@@ -93,12 +95,22 @@ struct map {
 	 * too early. */
 	struct map_outcome **early;
 	uint64_t next; /* the turn that is to be told of */
+	size_t early_jobs;    /* bytes that the jobs of those have */
+	size_t early_outputs; /* and their outputs, in memory; under output_lock */
+	struct loft loft;   /* has the others; under output_lock */
 	bool told_ready; /* on_ready has been called; under output_lock */
 	pthread_mutex_t output_lock; /* outermost */
 };
 
-/* With keep_order no job begins that is so far ahead of the next result. */
+/* With keep_order no job begins that is so far ahead of the next result, or
+ * while the jobs that are have so many bytes of command lines. */
 #define MAP_WINDOW 16384u
+#define MAP_WINDOW_BYTES (16u << 20)
+
+/* So many jobs are made ahead, or so many bytes of command lines; the reader
+ * makes more when half are gone. */
+#define MAP_READY 1024
+#define MAP_READY_BYTES (4u << 20)
 
 /* Threads. */
 void *map_reader_main(void *data);
@@ -107,6 +119,14 @@ void *map_station_main(void *data);
 
 /* Under the lock: a frame for a station that serves. */
 void map_send(struct map_station *station, char kind, const char *text);
+
+/* Under the lock: the station has room for jobs now; the feeder gives them to
+ * those first that are idle. */
+bool map_has_room(struct map_station *station, bool idle);
+
+/* Under the lock: whether the feeder would find anything to do because of a job
+ * that the station is done with.  It is not woken for less. */
+bool map_needs_feeder(struct map_station *station);
 
 /* Under the lock: nothing is left to do, or nothing more shall be done. */
 bool map_is_done(const struct map *map);
@@ -117,7 +137,7 @@ void map_fail(struct map *map, const struct bigm_error *why);
 /* Takes the outcome over. */
 void map_tell(struct map *map, struct map_outcome *outcome);
 struct map_outcome *map_outcome_new(struct map_job *job);
-void map_outcome_free(struct map_outcome *outcome);
+void map_outcome_free(struct map *map, struct map_outcome *outcome);
 /* When nothing runs any more: those that wait for a turn that never comes. */
 void map_tell_rest(struct map *map);
 

@@ -6,9 +6,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-/* So many jobs are made ahead. */
-#define AHEAD 1024
-
 static char *join(const char *const *inputs)
 {
 	struct buffer all = BUFFER_INIT(MAP_MOST_ARGV);
@@ -75,13 +72,18 @@ static bool hand_over(struct map *map, struct map_job *job)
 	bool wanted;
 
 	pthread_mutex_lock(&map->lock);
-	while (map->ready.n >= AHEAD && map->stop == HALT_NEVER)
+	map->reader_waits = map->ready.n >= MAP_READY ||
+			    map->ready_bytes >= MAP_READY_BYTES;
+	while (map->reader_waits && map->stop == HALT_NEVER)
 		pthread_cond_wait(&map->taken, &map->lock);
 	wanted = map->stop == HALT_NEVER;
 	if (wanted) {
 		job->turn = map->turns++;
+		/* With others before it there is no room for them. */
+		if (map->ready.first == NULL)
+			pthread_cond_signal(&map->changed);
+		map->ready_bytes += job->argv_len;
 		map_jobs_add(&map->ready, job);
-		pthread_cond_signal(&map->changed);
 	} else {
 		map->incomplete = true;
 		map_job_free(job);

@@ -1,9 +1,13 @@
 #include "map/map_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+
+/* So many bytes of outputs wait in memory for their turn. */
+#define KEPT_MOST (8u << 20)
 
 struct map_outcome *map_outcome_new(struct map_job *job)
 {
@@ -20,11 +24,11 @@ struct map_outcome *map_outcome_new(struct map_job *job)
 	return outcome;
 }
 
-void map_outcome_free(struct map_outcome *outcome)
+void map_outcome_free(struct map *map, struct map_outcome *outcome)
 {
 	map_job_free(outcome->job);
-	capture_release(&outcome->out);
-	capture_release(&outcome->err);
+	loft_take_down(&map->loft, &outcome->out);
+	loft_take_down(&map->loft, &outcome->err);
 	free(outcome->failed);
 	free(outcome);
 }
@@ -46,11 +50,21 @@ static void tell(struct map *map, struct map_outcome *outcome)
 	map->failed += !succeeded;
 	when = halt_check(&o->halt, map->succeeded, map->failed);
 	pthread_mutex_unlock(&map->lock);
-	map_outcome_free(outcome);
+	map_outcome_free(map, outcome);
 	if (code != 0)
 		map_fail(map, &err);
 	else if (when != HALT_NEVER)
 		map_stop(map, when);
+}
+
+static size_t job_bytes(const struct map_job *job)
+{
+	return job->argv_len + strlen(job->input);
+}
+
+static size_t in_memory(const struct map_outcome *outcome)
+{
+	return outcome->out.held.len + outcome->err.held.len;
 }
 
 /* The one whose turn it is, if it has come. */
@@ -63,11 +77,35 @@ static struct map_outcome *take_next(struct map *map)
 	outcome = *place;
 	if (outcome != NULL) {
 		*place = NULL;
+		map->early_jobs -= job_bytes(outcome->job);
+		map->early_outputs -= in_memory(outcome);
 		map->next++;
-		pthread_cond_signal(&map->changed);
+		/* The feeder waits for just that. */
+		if (map->ready.first != NULL &&
+		    (map->ready.first->turn == map->next - 1 + MAP_WINDOW ||
+		     map->early_jobs + 2 * MAP_MOST_ARGV >= MAP_WINDOW_BYTES))
+			pthread_cond_signal(&map->changed);
 	}
 	pthread_mutex_unlock(&map->lock);
 	return outcome;
+}
+
+/* It waits for its turn.  Little output does so in memory. */
+static void keep(struct map *map, struct map_outcome *outcome)
+{
+	bool much = outcome->out.fd >= 0 || outcome->err.fd >= 0 ||
+		    map->early_outputs + in_memory(outcome) > KEPT_MOST;
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	if (much && outcome->job->turn != map->next &&
+	    (loft_put(&map->loft, &outcome->out, &err) != 0 ||
+		     loft_put(&map->loft, &outcome->err, &err) != 0))
+		map_fail(map, &err);
+	pthread_mutex_lock(&map->lock);
+	map->early_outputs += in_memory(outcome);
+	map->early_jobs += job_bytes(outcome->job);
+	map->early[outcome->job->turn % MAP_WINDOW] = outcome;
+	pthread_mutex_unlock(&map->lock);
 }
 
 void map_tell(struct map *map, struct map_outcome *outcome)
@@ -76,7 +114,7 @@ void map_tell(struct map *map, struct map_outcome *outcome)
 	if (map->early == NULL) {
 		tell(map, outcome);
 	} else {
-		map->early[outcome->job->turn % MAP_WINDOW] = outcome;
+		keep(map, outcome);
 		while ((outcome = take_next(map)) != NULL)
 			tell(map, outcome);
 	}

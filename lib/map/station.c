@@ -78,9 +78,10 @@ static struct map_job *take_back(struct map_station *station, uint64_t number,
 /* A job that shall be tried again, or that has not run as it should, needs no
  * telling.  Until this is known it counts as being out, or the map might end
  * meanwhile. */
-static bool put_back(struct map *map, struct map_job *job, bool failed,
-		     bool dropped)
+static bool put_back(struct map_station *station, struct map_job *job,
+		     bool failed, bool dropped)
 {
+	struct map *map = station->map;
 	bool again;
 
 	pthread_mutex_lock(&map->lock);
@@ -95,7 +96,8 @@ static bool put_back(struct map *map, struct map_job *job, bool failed,
 		map_job_free(job);
 	}
 	map->out--;
-	pthread_cond_signal(&map->changed);
+	if (map_needs_feeder(station))
+		pthread_cond_signal(&map->changed);
 	pthread_mutex_unlock(&map->lock);
 	return again || dropped;
 }
@@ -120,7 +122,7 @@ static int job_ended(struct hearing *h, const void *bytes, size_t len,
 	seconds = cJSON_GetObjectItemCaseSensitive(json, "seconds");
 	how.seconds = cJSON_IsNumber(seconds) ? seconds->valuedouble : 0;
 	job = take_back(station, number, how.seconds);
-	if (job == NULL || put_back(station->map, job, how.status != 0, dropped)) {
+	if (job == NULL || put_back(station, job, how.status != 0, dropped)) {
 		free(failed);
 		capture_release(&h->out);
 		capture_release(&h->err);

@@ -66,6 +66,22 @@ jobs_in() {
 	[ "$(cat out)" = $'1\n2\n3\n4' ]
 }
 
+@test "with keep-order more outputs may wait for the first than files may be open" {
+	# The first ends when all others have been told of.
+	(
+		ulimit -Sn 90
+		ulimit -Hn 90
+		"$BIGM" map -q -k -j 2 --journal told --array 1-120 -- sh -c '
+			until [ $1 != 1 ] || [ -e go ]; do sleep 0.01; done
+			head -c 50000 /dev/zero | tr "\0" x; echo $1; touch done.$1' _ >out &
+		eventually 20 eval 'test "$(ls done.* | wc -l)" -eq 119'
+		touch go
+		wait $!
+	)
+	[ "$(tr -d x <out)" = "$(seq 120)" ]
+	[ "$(wc -c <out)" -eq $((120 * 50000 + $(seq 120 | wc -c))) ]
+}
+
 @test "what fails is named, counted, and tried again" {
 	run_bigm map -k -- sh -c 'test $1 != 2' _ ::: 1 2 3
 	[ "$status" -eq 1 ]
