@@ -21,7 +21,7 @@ static struct arena_block *new_block(struct arena *a, size_t size)
 		size = BLOCK;
 	if (size > a->limit - a->total)
 		return NULL;
-	b = calloc(1, sizeof(*b) + size);
+	b = malloc(sizeof(*b) + size);
 	if (!b)
 		return NULL;
 	b->size = size;

@@ -20,7 +20,7 @@ struct arena {
 
 #define ARENA_INIT(limit_) { NULL, 0, 0, (limit_) }
 
-/* Zeroed memory for count things of that size, fit for any type; NULL when the
+/* Memory for count things of that size, fit for any type; NULL when the
  * limit is reached or memory is gone. */
 void *arena_get(struct arena *a, size_t count, size_t size);
 

@@ -75,16 +75,20 @@ static bool sort_ids(struct ids *ids)
 }
 
 /* The position, or PROFILE_NONE. */
-static uint32_t find_id(const struct ids *ids, uint64_t id)
+static uint32_t search_id(const struct ids *ids, uint64_t id)
 {
 	struct id key = { id, 0 };
-	const struct id *found;
+	const struct id *found = bsearch(&key, ids->list, ids->n, sizeof(key),
+					 by_id);
 
-	if (ids->dense)
-		return id > 0 && id <= ids->n ? ids->list[id - 1].at :
-						PROFILE_NONE;
-	found = bsearch(&key, ids->list, ids->n, sizeof(key), by_id);
 	return found ? found->at : PROFILE_NONE;
+}
+
+static inline uint32_t find_id(const struct ids *ids, uint64_t id)
+{
+	if (!ids->dense)
+		return search_id(ids, id);
+	return id > 0 && id <= ids->n ? ids->list[id - 1].at : PROFILE_NONE;
 }
 
 /* The profile's own position of a string of pb's table, by the list that
@@ -286,8 +290,8 @@ static int add_sample(struct decoder *d, const uint32_t *strings, size_t i)
 		    !string_at(strings, d->pb, l->num_unit, &labels[k].unit))
 			return bad(d, "sample", i);
 	}
-	return profile_add_sample(d->p, stack, s->n_location_id, s->value,
-				  labels, s->n_label, d->err);
+	return profile_append_sample(d->p, stack, s->n_location_id, s->value,
+				     labels, s->n_label, d->err);
 }
 
 static int add_all(struct decoder *d)

@@ -134,14 +134,14 @@ static void put_labels(const struct profile *p, const struct profile_sample *s,
 	to->label = labels;
 }
 
-/* Those from `first` on, n of them. */
-static void put_samples(const struct profile *p, uint32_t first, uint32_t n,
-			Pb__Profile *pb, struct arena *a)
+/* n of them. */
+static void put_samples(const struct profile *p, const uint32_t *order,
+			uint32_t n, Pb__Profile *pb, struct arena *a)
 {
 	LIST(a, n, PB__SAMPLE__INIT, Pb__Sample, to, list)
 
 	for (uint32_t i = 0; i < n; i++) {
-		const struct profile_sample *s = &p->samples[first + i];
+		const struct profile_sample *s = &p->samples[order[i]];
 		const uint32_t *stack = p->stacks + s->first_location;
 		uint64_t *ids = get(a, s->locations, sizeof(*ids));
 
@@ -150,7 +150,7 @@ static void put_samples(const struct profile *p, uint32_t first, uint32_t n,
 		to[i].n_location_id = s->locations;
 		to[i].location_id = ids;
 		to[i].n_value = p->n_types;
-		to[i].value = p->values + (size_t)(first + i) * p->n_types;
+		to[i].value = p->values + (size_t)order[i] * p->n_types;
 		put_labels(p, s, &to[i], a);
 	}
 	pb->n_sample = n;
@@ -198,7 +198,8 @@ static size_t number_size(uint64_t most)
 
 /* What samples may become when they are packed.  Most of it is locations, and
  * to know their sizes exactly takes as long as to write them. */
-static size_t samples_size(const struct profile *p, uint32_t first, uint32_t n)
+static size_t samples_size(const struct profile *p, const uint32_t *order,
+			   uint32_t n)
 {
 	const size_t number = number_size(UINT64_MAX);
 	const size_t head = 1 + number; /* a field's tag and length */
@@ -206,23 +207,24 @@ static size_t samples_size(const struct profile *p, uint32_t first, uint32_t n)
 	const size_t label = head + 4 * (1 + number);
 	size_t most = 0;
 
-	for (uint32_t i = first; i < first + n; i++)
-		most += 3 * head + p->samples[i].locations * location +
-			p->n_types * number + p->samples[i].labels * label;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct profile_sample *s = &p->samples[order[i]];
+
+		most += 3 * head + s->locations * location +
+			p->n_types * number + s->labels * label;
+	}
 	return most;
 }
 
-static int pack_samples(const struct profile *p, uint32_t first,
-			struct buffer *plain, struct bigm_error *err)
+static int pack_samples(const struct profile *p, const uint32_t *order,
+			uint32_t n, struct buffer *plain,
+			struct bigm_error *err)
 {
 	AUTO_ARENA struct arena arena = ARENA_INIT(MEMORY_MAX);
 	Pb__Profile pb = PB__PROFILE__INIT;
-	uint32_t n = p->n_samples - first;
 
-	if (n > PIECE)
-		n = PIECE;
-	put_samples(p, first, n, &pb, &arena);
-	return pack(&pb, samples_size(p, first, n), plain, err);
+	put_samples(p, order, n, &pb, &arena);
+	return pack(&pb, samples_size(p, order, n), plain, err);
 }
 
 static int pack_rest(const struct profile *p, struct buffer *plain,
@@ -243,10 +245,17 @@ int profile_encode(const struct profile *p, struct buffer *out,
 		   struct bigm_error *err)
 {
 	struct buffer plain = BUFFER_INIT(PROFILE_MAX_PLAIN);
+	AUTO_FREE uint32_t *order = xmalloc(((size_t)p->n_samples + 1) *
+					    sizeof(*order));
 	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < p->n_samples; i += PIECE)
-		rc = pack_samples(p, i, &plain, err);
+	profile_group(p, order);
+	for (uint32_t i = 0; rc == 0 && i < p->n_samples; i += PIECE) {
+		uint32_t left = p->n_samples - i;
+
+		rc = pack_samples(p, order + i, left < PIECE ? left : PIECE,
+				  &plain, err);
+	}
 	if (rc == 0)
 		rc = pack_rest(p, &plain, err);
 	if (rc == 0)

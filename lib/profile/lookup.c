@@ -28,6 +28,12 @@ uint32_t lookup_find(const struct lookup *t, uint32_t hash, lookup_equal_fn *equ
 	return LOOKUP_NONE;
 }
 
+void lookup_expect(const struct lookup *t, uint32_t hash)
+{
+	if (t->slots)
+		__builtin_prefetch(&t->slots[hash & t->mask]);
+}
+
 static void put(struct lookup *t, struct lookup_slot slot)
 {
 	uint32_t i = slot.hash & t->mask;

@@ -11,12 +11,14 @@
 #include "base/text.h"
 
 #define PAGE 4096u
+#define AHEAD 16
 
 /* One profile on its way into another: where its things came to stand. */
 struct merge {
 	struct profile *to;
 	const struct profile *from;
 	uint32_t *strings, *mappings, *functions, *locations;
+	const uint32_t *stacks; /* of all samples, in locations of `to` */
 	uint64_t *shift; /* of each mapping's addresses */
 	struct {
 		uint32_t at; /* of the type in `to` */
@@ -264,7 +266,17 @@ static int place_all(struct merge *m, struct bigm_error *err)
 				       "the merged profile is too large");
 }
 
+/* The sample's stack, whose locations have been placed. */
+static struct profile_stack stack_of(const struct merge *m, uint32_t i)
+{
+	const struct profile_sample *s = &m->from->samples[i];
+
+	return profile_stack(m->to, m->stacks + s->first_location,
+			     s->locations);
+}
+
 static int add_sample(struct merge *m, uint32_t i,
+		      const struct profile_stack *stack,
 		      const struct profile_label *machine,
 		      struct bigm_error *err)
 {
@@ -272,11 +284,9 @@ static int add_sample(struct merge *m, uint32_t i,
 	const struct profile_sample *s = &from->samples[i];
 	const int64_t *values = from->values + (size_t)i * from->n_types;
 	struct profile_label labels[PROFILE_MAX_LABELS];
-	uint32_t stack[PROFILE_MAX_DEPTH], n = 0;
 	int64_t scaled[PROFILE_MAX_TYPES];
+	uint32_t n = 0;
 
-	for (uint32_t k = 0; k < s->locations; k++)
-		stack[k] = m->locations[from->stacks[s->first_location + k]];
 	for (uint32_t k = 0; k < s->labels; k++) {
 		struct profile_label l = from->labels[s->first_label + k];
 
@@ -294,22 +304,50 @@ static int add_sample(struct merge *m, uint32_t i,
 	for (uint32_t k = 0; k < from->n_types; k++)
 		scaled[m->types[k].at] = scale(values[k], m->types[k].times,
 					       m->types[k].by);
-	return profile_add_sample(m->to, stack, s->locations, scaled, labels, n,
-				  err);
+	return profile_add_stack(m->to, stack, scaled, labels, n, err);
+}
+
+/* Each is looked for some samples before it is added, since the tables of a
+ * large profile are not in the processor's cache. */
+static int add_each(struct merge *m, const struct profile_label *machine,
+		    struct bigm_error *err)
+{
+	struct profile_stack ahead[AHEAD];
+	const uint32_t n = m->from->n_samples;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n && i < AHEAD; i++)
+		ahead[i] = stack_of(m, i);
+	for (uint32_t i = 0; rc == 0 && i < n; i++) {
+		struct profile_stack *stack = &ahead[i % AHEAD];
+
+		rc = add_sample(m, i, stack, machine, err);
+		if (i + AHEAD < n)
+			*stack = stack_of(m, i + AHEAD);
+	}
+	return rc;
 }
 
 static int add_samples(struct merge *m, const char *machine,
 		       struct bigm_error *err)
 {
+	const struct profile *from = m->from;
+	AUTO_FREE uint32_t *stacks = xmalloc(((size_t)from->n_stacks + 1) *
+					     sizeof(*stacks));
+	uint32_t known = m->to->n_strings;
 	struct profile_label label = {
 		.key = profile_string(m->to, MERGE_LABEL),
 		.text = profile_string(m->to, machine ? machine : ""),
 	};
 	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < m->from->n_samples; i++)
-		rc = add_sample(m, i, machine ? &label : NULL, err);
-	return rc;
+	for (uint32_t i = 0; i < from->n_stacks; i++)
+		stacks[i] = m->locations[from->stacks[i]];
+	m->stacks = stacks;
+	/* A name that is new is in no sample's label. */
+	if (machine && label.text >= known)
+		rc = profile_close_samples(m->to, err);
+	return rc < 0 ? rc : add_each(m, machine ? &label : NULL, err);
 }
 
 static int add_comments(struct merge *m, const char *machine,

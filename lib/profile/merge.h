@@ -5,7 +5,8 @@
  * same when they have the same build id (without one, the same file name), the
  * same offset and the same number of pages; the addresses become those of the
  * first.  Every sample gets the label "machine", with the name of its
- * machine, so that `go tool pprof -tagfocus` can tell them apart.
+ * machine, so that `go tool pprof -tagfocus` can tell them apart; those of one
+ * machine add up where its profiles follow each other.
  *
  * Types are matched by name, whatever their order; units of time and of bytes
  * are converted to those of the first.  The merged profile begins with the

@@ -7,25 +7,10 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "profile/room.h"
 
-/* The places of profile.room, which is how many each list has room for. */
-enum {
-	ROOM_STRINGS,
-	ROOM_MAPPINGS,
-	ROOM_FUNCTIONS,
-	ROOM_LOCATIONS,
-	ROOM_LINES,
-	ROOM_SAMPLES,
-	ROOM_LABELS,
-	ROOM_STACKS,
-	ROOM_VALUES,
-	ROOM_COMMENTS,
-	ROOM_TYPES,
-};
-
-/* Makes room for n more of a list that has `used`; never more than limit. */
-static bool make_room(struct profile *p, int which, void *list, size_t size,
-		      uint32_t used, size_t n, uint32_t limit)
+bool profile_room(struct profile *p, enum profile_room which, void *list,
+		  size_t size, uint32_t used, size_t n, uint32_t limit)
 {
 	uint32_t room = p->room[which];
 	void *old, *grown;
@@ -48,14 +33,12 @@ static bool make_room(struct profile *p, int which, void *list, size_t size,
 	return true;
 }
 
-#define ROOM(p, which, list, used, n, limit)                              \
-	make_room(p, which, &(p)->list, sizeof(*(p)->list), (p)->used, n, \
-		  limit)
-
 struct profile *profile_new(void)
 {
 	struct profile *p = xcalloc(1, sizeof(*p));
 
+	_Static_assert(sizeof(p->room) == ROOMS * sizeof(*p->room),
+		       "every list has its place in it");
 	p->seed = lookup_seed();
 	/* No list is NULL, even when it is empty: there is arithmetic on all. */
 	if (profile_string(p, "") != 0 ||
@@ -80,6 +63,7 @@ void profile_free(struct profile *p)
 	free(p->locations);
 	free(p->lines);
 	free(p->samples);
+	free(p->alike);
 	free(p->labels);
 	free(p->stacks);
 	free(p->values);
@@ -88,6 +72,7 @@ void profile_free(struct profile *p)
 	lookup_release(&p->by_mapping);
 	lookup_release(&p->by_function);
 	lookup_release(&p->by_location);
+	lookup_release(&p->by_stack);
 	lookup_release(&p->by_sample);
 	free(p);
 }
@@ -309,138 +294,6 @@ bool profile_set_lines(struct profile *p, uint32_t location,
 	p->locations[location].first_line = first;
 	p->locations[location].lines = (uint32_t)n;
 	return true;
-}
-
-struct sample_key {
-	const uint32_t *stack;
-	const struct profile_label *labels;
-	size_t depth, n_labels;
-};
-
-static bool same_sample(const void *list, uint32_t at, const void *key)
-{
-	const struct profile *p = list;
-	const struct profile_sample *a = &p->samples[at];
-	const struct sample_key *b = key;
-	const struct profile_label *labels = p->labels + a->first_label;
-
-	if (a->locations != b->depth || a->labels != b->n_labels)
-		return false;
-	for (size_t i = 0; i < b->n_labels; i++)
-		if (labels[i].key != b->labels[i].key ||
-		    labels[i].text != b->labels[i].text ||
-		    labels[i].number != b->labels[i].number ||
-		    labels[i].unit != b->labels[i].unit)
-			return false;
-	return b->depth == 0 || memcmp(p->stacks + a->first_location, b->stack,
-				       b->depth * sizeof(*b->stack)) == 0;
-}
-
-static uint32_t hash_sample(const struct profile *p,
-			    const struct sample_key *key)
-{
-	uint64_t h = lookup_hash(p->seed, key->stack,
-				key->depth * sizeof(*key->stack));
-
-	for (size_t i = 0; i < key->n_labels; i++) {
-		h = lookup_hash_number(h, (uint64_t)key->labels[i].key << 32 |
-						 key->labels[i].text);
-		h = lookup_hash_number(h, (uint64_t)key->labels[i].number);
-		h = lookup_hash_number(h, key->labels[i].unit);
-	}
-	return lookup_fold(h);
-}
-
-int64_t profile_sum(int64_t a, int64_t b)
-{
-	int64_t sum;
-
-	if (__builtin_add_overflow(a, b, &sum))
-		return a < 0 ? INT64_MIN : INT64_MAX;
-	return sum;
-}
-
-/* Whether all that a sample names is there; the code of what is not. */
-static int check_sample(const struct profile *p, const struct sample_key *key,
-			struct bigm_error *err)
-{
-	uint32_t none = 0, beyond = 0;
-
-	if (p->n_types == 0)
-		return bigm_error_set(err, BIGM_EINVALID, "profile: a sample, "
-				      "but no type of values");
-	for (size_t i = 0; i < key->depth; i++) {
-		none |= key->stack[i] == PROFILE_NONE;
-		beyond |= key->stack[i] >= p->n_locations;
-	}
-	for (size_t i = 0; i < key->n_labels; i++) {
-		const struct profile_label *l = &key->labels[i];
-
-		none |= l->key == PROFILE_NONE || l->text == PROFILE_NONE ||
-			l->unit == PROFILE_NONE;
-		beyond |= l->key >= p->n_strings || l->text >= p->n_strings ||
-			  l->unit >= p->n_strings;
-	}
-	if (none || key->depth > PROFILE_MAX_DEPTH ||
-	    key->n_labels > PROFILE_MAX_LABELS)
-		return bigm_error_set(err, BIGM_EEXHAUSTED,
-				      "profile: too large");
-	if (beyond)
-		return bigm_error_set(err, BIGM_EINVALID, "profile: a sample "
-				      "with a location or string that is "
-				      "not there");
-	return 0;
-}
-
-static int new_sample(struct profile *p, const struct sample_key *key,
-		      const int64_t *values, uint32_t hash,
-		      struct bigm_error *err)
-{
-	if (!ROOM(p, ROOM_SAMPLES, samples, n_samples, 1, PROFILE_MAX_ITEMS) ||
-	    !ROOM(p, ROOM_STACKS, stacks, n_stacks, key->depth,
-		  PROFILE_MAX_STACKS) ||
-	    !ROOM(p, ROOM_LABELS, labels, n_labels, key->n_labels,
-		  4 * PROFILE_MAX_ITEMS) ||
-	    !ROOM(p, ROOM_VALUES, values, n_values, p->n_types,
-		  PROFILE_MAX_TYPES * PROFILE_MAX_ITEMS) ||
-	    !lookup_add(&p->by_sample, hash, p->n_samples))
-		return bigm_error_set(err, BIGM_EEXHAUSTED,
-				      "profile: more than %u samples, or than "
-				      "%u locations in them",
-				      PROFILE_MAX_ITEMS, PROFILE_MAX_STACKS);
-	p->samples[p->n_samples++] = (struct profile_sample){
-		p->n_stacks, (uint32_t)key->depth, p->n_labels,
-		(uint32_t)key->n_labels
-	};
-	for (size_t i = 0; i < key->depth; i++)
-		p->stacks[p->n_stacks++] = key->stack[i];
-	for (size_t i = 0; i < key->n_labels; i++)
-		p->labels[p->n_labels++] = key->labels[i];
-	for (uint32_t i = 0; i < p->n_types; i++)
-		p->values[p->n_values++] = values[i];
-	return 0;
-}
-
-int profile_add_sample(struct profile *p, const uint32_t *stack, size_t depth,
-		       const int64_t *values,
-		       const struct profile_label *labels, size_t n_labels,
-		       struct bigm_error *err)
-{
-	struct sample_key key = { stack, labels, depth, n_labels };
-	int rc = check_sample(p, &key, err);
-	uint32_t hash, at;
-	int64_t *sums;
-
-	if (rc < 0)
-		return rc;
-	hash = hash_sample(p, &key);
-	at = lookup_find(&p->by_sample, hash, same_sample, p, &key);
-	if (at == LOOKUP_NONE)
-		return new_sample(p, &key, values, hash, err);
-	sums = p->values + (size_t)at * p->n_types;
-	for (uint32_t i = 0; i < p->n_types; i++)
-		sums[i] = profile_sum(sums[i], values[i]);
-	return 0;
 }
 
 int profile_add_comment(struct profile *p, const char *text,

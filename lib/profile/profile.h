@@ -109,6 +109,12 @@ struct profile_sample {
 	uint32_t labels;
 };
 
+/* Where the next sample of the same stack is; and of the first of them, the
+ * last. */
+struct profile_alike {
+	uint32_t next, last; /* or PROFILE_NONE */
+};
+
 struct profile {
 	/* Lists, and how many each has. */
 	char **strings; /* the first is "" */
@@ -132,11 +138,14 @@ struct profile {
 	uint32_t default_type; /* string: a type's name; 0: the last one */
 	uint32_t drop_frames, keep_frames; /* strings: regular expressions */
 
-	/* Its own. */
-	struct lookup by_string, by_mapping, by_function, by_location, by_sample;
+	/* Its own.  Samples from n_alike on are in no table yet. */
+	struct profile_alike *alike; /* of each sample */
+	uint32_t n_alike, depths;    /* depths: the sum over all samples */
+	struct lookup by_string, by_mapping, by_function, by_location;
+	struct lookup by_stack, by_sample; /* by_stack: the first of each */
 	uint64_t seed;
 	uint64_t string_bytes;
-	uint32_t room[11]; /* of each list */
+	uint32_t room[12]; /* of each list (room.h) */
 };
 
 struct profile *profile_new(void);
@@ -183,6 +192,34 @@ int profile_add_sample(struct profile *p, const uint32_t *stack, size_t depth,
 		       const struct profile_label *labels, size_t n_labels,
 		       struct bigm_error *err);
 
+/* A stack that is to be added soon.  Between making some and adding the first
+ * of them, the processor gets from memory what it takes to find them. */
+struct profile_stack {
+	const uint32_t *locations;
+	size_t depth;
+	uint64_t hash;
+};
+
+struct profile_stack profile_stack(const struct profile *p,
+				   const uint32_t *locations, size_t depth);
+int profile_add_stack(struct profile *p, const struct profile_stack *stack,
+		      const int64_t *values, const struct profile_label *labels,
+		      size_t n_labels, struct bigm_error *err);
+
+/* As profile_add_sample(), but always makes a new sample, which is faster. */
+int profile_append_sample(struct profile *p, const uint32_t *stack,
+			  size_t depth, const int64_t *values,
+			  const struct profile_label *labels, size_t n_labels,
+			  struct bigm_error *err);
+
+/* Nothing more adds up with the samples that are there, as when those to come
+ * have a label that these have not: then there are fewer to look among. */
+int profile_close_samples(struct profile *p, struct bigm_error *err);
+
+/* An order of the samples, n_samples of them, in which those of one stack
+ * follow each other, as far as is known: appended ones may come alone. */
+void profile_group(const struct profile *p, uint32_t *order);
+
 /* Of two values; stays at the end of an int64. */
 int64_t profile_sum(int64_t a, int64_t b);
 
@@ -190,7 +227,8 @@ int64_t profile_sum(int64_t a, int64_t b);
 int profile_add_comment(struct profile *p, const char *text,
 			struct bigm_error *err);
 
-/* Appends the gzipped profile.proto.  BIGM_EEXHAUSTED when it is beyond out's
+/* Appends the gzipped profile.proto, with samples of one stack side by side,
+ * where gzip sees how alike they are.  BIGM_EEXHAUSTED when it is beyond out's
  * limit or PROFILE_MAX_PLAIN. */
 int profile_encode(const struct profile *p, struct buffer *out,
 		   struct bigm_error *err);
@@ -200,6 +238,7 @@ int profile_encode(const struct profile *p, struct buffer *out,
  * BIGM_EPROTOCOL for what is none (an index or id that leads nowhere, values
  * that are not one for each type, bytes behind the end), with BIGM_EEXHAUSTED
  * for what is beyond a limit; never more than about 1 GB of memory.
+ * Samples are as they are there, also several of one stack.
  */
 struct profile *profile_decode(const void *data, size_t len,
 			       struct bigm_error *err);

@@ -178,6 +178,22 @@ static void samples_say_whose_they_are(void **state)
 			    "m1: lost 3 samples");
 }
 
+static void what_one_machine_has_adds_up(void **state)
+{
+	AUTO_PROFILE struct profile *to = profile_new();
+	struct profile *from[] = { make(0x1000, "/bin/pi", "abcd", 5),
+				   make(0x2000, "/bin/pi", "abcd", 7),
+				   make(0x3000, "/bin/pi", "abcd", 11) };
+	const char *const machines[] = { "m0", "m1", "m1" };
+
+	merge_all(to, from, 3, machines);
+	assert_int_equal(to->n_samples, 2);
+	assert_int_equal(to->values[1], 5);
+	assert_int_equal(to->values[3], 18);
+	/* Both have the same stack, which is there once. */
+	assert_int_equal(to->n_stacks, 2);
+}
+
 static void who_is_missing_is_noted(void **state)
 {
 	AUTO_PROFILE struct profile *to = profile_new();
@@ -220,6 +236,7 @@ int main(void)
 		cmocka_unit_test(types_may_stand_in_another_order),
 		cmocka_unit_test(other_types_are_refused),
 		cmocka_unit_test(samples_say_whose_they_are),
+		cmocka_unit_test(what_one_machine_has_adds_up),
 		cmocka_unit_test(who_is_missing_is_noted),
 		cmocka_unit_test(what_has_functions_keeps_them),
 	};

@@ -132,6 +132,55 @@ static void equal_samples_add_up(void **state)
 	assert_int_equal(p->n_samples, 3);
 }
 
+static void appended_samples_are_found_later(void **state)
+{
+	AUTO_PROFILE struct profile *p = sample_profile();
+	AUTO_PROFILE struct profile *q = through_the_wire(p);
+	const uint32_t *stack = p->stacks + p->samples[1].first_location;
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(profile_append_sample(
+					 p, stack, 2, (int64_t[]){ 5, 0 },
+					 NULL, 0, NULL), 0);
+	assert_int_equal(p->n_samples, 4);
+	assert_int_equal(profile_add_sample(p, stack, 2, (int64_t[]){ 7, 0 },
+					    NULL, 0, NULL), 0);
+	assert_int_equal(p->n_samples, 4);
+	assert_int_equal(p->values[2], 8);
+	/* What was decoded has only been appended. */
+	stack = q->stacks + q->samples[1].first_location;
+	assert_int_equal(profile_add_sample(q, stack, 2, (int64_t[]){ 7, 0 },
+					    NULL, 0, NULL), 0);
+	assert_int_equal(q->n_samples, 2);
+	assert_int_equal(q->values[2], 8);
+}
+
+/* Of the first, the second and the first stack again. */
+static void samples_of_one_stack_stand_together(void **state)
+{
+	AUTO_PROFILE struct profile *p = sample_profile(), *q = NULL;
+	const uint32_t *stack = p->stacks, n_stacks = p->n_stacks;
+	uint32_t order[3];
+
+	assert_int_equal(profile_close_samples(p, NULL), 0);
+	assert_int_equal(profile_add_sample(p, stack, 3, (int64_t[]){ 9, 9 },
+					    p->labels, 2, NULL), 0);
+	assert_int_equal(p->n_samples, 3);
+	assert_int_equal(p->values[0], 2);
+	/* The stack itself is there once. */
+	assert_int_equal(p->n_stacks, n_stacks);
+	profile_group(p, order);
+	assert_int_equal(order[0], 0);
+	assert_int_equal(order[1], 2);
+	assert_int_equal(order[2], 1);
+	q = through_the_wire(p);
+	assert_int_equal(q->values[0], 2);
+	assert_int_equal(q->values[2], 9);
+	assert_int_equal(q->samples[1].locations, 3);
+	assert_int_equal(q->values[4], 1);
+	assert_int_equal(q->samples[2].locations, 2);
+}
+
 static void things_are_there_once(void **state)
 {
 	AUTO_PROFILE struct profile *p = sample_profile();
@@ -262,6 +311,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_of_it_comes_back),
 		cmocka_unit_test(equal_samples_add_up),
+		cmocka_unit_test(appended_samples_are_found_later),
+		cmocka_unit_test(samples_of_one_stack_stand_together),
 		cmocka_unit_test(things_are_there_once),
 		cmocka_unit_test(what_is_not_there_is_refused),
 		cmocka_unit_test(broken_ones_are_refused),
