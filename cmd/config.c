@@ -46,28 +46,37 @@ static void add_row(struct table *t, const struct setting_facts *facts)
 	table_add(t, "%s", origin_of(facts));
 }
 
-static void add_ec2_row(struct table *t, const struct ec2_setting_facts *facts)
+static void add_system_row(struct table *t, const char *system,
+			   const struct system_setting_facts *facts)
 {
-	table_add(t, "ec2-%s", facts->name);
+	table_add(t, "%s-%s", system, facts->name);
 	table_add(t, "%s", facts->text); /* of several lines one is made */
 	table_add(t, "%s", facts->origin != NULL ? facts->origin : DEFAULT);
 }
 
+/* The settings of one system. */
+struct of_system {
+	const struct system_settings *all;
+	const void *values;
+};
+
 static void print_table(const struct settings *settings,
-			const struct ec2_settings *ec2)
+			const struct of_system *systems)
 {
 	static const char *const headers[] = { "SETTING", "VALUE", "FROM", NULL };
-	struct ec2_setting_facts ec2_facts;
+	struct system_setting_facts own;
 	struct setting_facts facts;
 	struct table t;
 
 	table_init(&t, headers);
 	for (size_t i = 0; settings_get(settings, i, &facts); i++)
 		add_row(&t, &facts);
-	for (size_t i = 0; ec2_settings_get(ec2, i, &ec2_facts); i++) {
-		add_ec2_row(&t, &ec2_facts);
-		free(ec2_facts.text);
-	}
+	for (; systems->all; systems++)
+		for (size_t i = 0; system_settings_get(
+			     systems->all, systems->values, i, &own); i++) {
+			add_system_row(&t, systems->all->system, &own);
+			free(own.text);
+		}
 	table_print(&t, table_width(), stdout);
 	table_release(&t);
 }
@@ -91,10 +100,11 @@ static cJSON *setting_json(const struct setting_facts *facts)
 	return json;
 }
 
-static cJSON *ec2_json(const struct ec2_setting_facts *facts)
+static cJSON *system_json(const char *system,
+			  const struct system_setting_facts *facts)
 {
 	cJSON *json = cJSON_CreateObject();
-	AUTO_FREE char *name = xasprintf("ec2-%s", facts->name);
+	AUTO_FREE char *name = xasprintf("%s-%s", system, facts->name);
 
 	cJSON_AddStringToObject(json, "name", name);
 	if (facts->plain)
@@ -107,19 +117,22 @@ static cJSON *ec2_json(const struct ec2_setting_facts *facts)
 }
 
 static void print_json(const struct settings *settings,
-		       const struct ec2_settings *ec2)
+		       const struct of_system *systems)
 {
 	AUTO_JSON cJSON *list = cJSON_CreateArray();
 	AUTO_FREE char *text = NULL;
-	struct ec2_setting_facts ec2_facts;
+	struct system_setting_facts own;
 	struct setting_facts facts;
 
 	for (size_t i = 0; settings_get(settings, i, &facts); i++)
 		cJSON_AddItemToArray(list, setting_json(&facts));
-	for (size_t i = 0; ec2_settings_get(ec2, i, &ec2_facts); i++) {
-		cJSON_AddItemToArray(list, ec2_json(&ec2_facts));
-		free(ec2_facts.text);
-	}
+	for (; systems->all; systems++)
+		for (size_t i = 0; system_settings_get(
+			     systems->all, systems->values, i, &own); i++) {
+			cJSON_AddItemToArray(
+				list, system_json(systems->all->system, &own));
+			free(own.text);
+		}
 	text = json_print(list);
 	puts(text);
 }
@@ -130,6 +143,8 @@ static int run(const struct invocation *in)
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct settings settings = { 0 };
 	struct ec2_settings ec2 = { 0 };
+	const struct of_system systems[] = { { &ec2_settings_all, &ec2 },
+					     { NULL, NULL } };
 	int status;
 
 	if (settings_read_files(&settings, &err) != 0 ||
@@ -138,9 +153,9 @@ static int run(const struct invocation *in)
 		status = command_fail(in, STATUS_USAGE, "%s", err.text);
 	} else {
 		if (options->json)
-			print_json(&settings, &ec2);
+			print_json(&settings, systems);
 		else
-			print_table(&settings, &ec2);
+			print_table(&settings, systems);
 		status = command_finish_output(in, 0);
 	}
 	settings_release(&settings);

@@ -223,10 +223,10 @@ static void each_does_what_it_is_for(void **state)
 static void each_has_a_row(void **state)
 {
 	struct ec2_settings s;
-	struct ec2_setting_facts facts;
+	struct system_setting_facts facts;
 
 	ec2_settings_init(&s);
-	for (size_t i = 0; ec2_settings_get(&s, i, &facts); i++) {
+	for (size_t i = 0; system_settings_get(&ec2_settings_all, &s, i, &facts); i++) {
 		size_t k = 0;
 
 		free(facts.text);
@@ -254,10 +254,10 @@ static char *variable_of(const char *name, const char *value)
 /* The i-th setting as it stands, and who has said it. */
 static char *said(const struct ec2_settings *s, const char *name)
 {
-	struct ec2_setting_facts facts;
+	struct system_setting_facts facts;
 	char *text = NULL;
 
-	for (size_t i = 0; !text && ec2_settings_get(s, i, &facts); i++) {
+	for (size_t i = 0; !text && system_settings_get(&ec2_settings_all, s, i, &facts); i++) {
 		if (strcmp(facts.name, name) == 0 && facts.origin)
 			text = xasprintf("%s by %s", facts.text, facts.origin);
 		free(facts.text);
@@ -283,8 +283,8 @@ static void is_taken_from_each_source(const struct row *row)
 	for (size_t i = 0; i < 3; i++)
 		ec2_settings_init(&s[i]);
 	if (ec2_settings_take(&s[0], set, &err) < 0 ||
-	    ec2_settings_read_env(&s[1], env, &err) < 0 ||
-	    ec2_settings_read_files(&s[2], &err) < 0)
+	    system_settings_read_env(&ec2_settings_all, &s[1], env, &err) < 0 ||
+	    system_settings_read_files(&ec2_settings_all, &s[2], &err) < 0)
 		fail_msg("%s", err.text);
 	by_option = said(&s[0], row->name);
 	by_env = said(&s[1], row->name);

@@ -83,13 +83,13 @@ static void the_nearer_source_wins(void **state)
 	assert_true(s.max_cost == 5);
 	assert_true(s.on_demand && !s.private_first);
 	place = xasprintf("%s:3", path);
-	struct ec2_setting_facts facts;
-	assert_true(ec2_settings_get(&s, 0, &facts));
+	struct system_setting_facts facts;
+	assert_true(system_settings_get(&ec2_settings_all, &s, 0, &facts));
 	assert_string_equal(facts.name, "type");
 	assert_string_equal(facts.origin, place);
 	assert_string_equal(facts.text, "c5.large,m5.large");
 	free(facts.text);
-	assert_false(ec2_settings_get(&s, EC2_NSETTINGS, &facts));
+	assert_false(system_settings_get(&ec2_settings_all, &s, EC2_NSETTINGS, &facts));
 	ec2_settings_release(&s);
 	unlink(path);
 	rmdir(bigm);
