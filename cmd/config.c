@@ -10,6 +10,7 @@
 #include "cmd/table.h"
 #include "ec2/settings.h"
 #include "machine/settings.h"
+#include "ssh/settings.h"
 
 #define DEFAULT "default"
 
@@ -143,13 +144,16 @@ static int run(const struct invocation *in)
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct settings settings = { 0 };
 	struct ec2_settings ec2 = { 0 };
+	struct ssh_settings ssh = { 0 };
 	const struct of_system systems[] = { { &ec2_settings_all, &ec2 },
+					     { &ssh_settings_all, &ssh },
 					     { NULL, NULL } };
 	int status;
 
 	if (settings_read_files(&settings, &err) != 0 ||
 	    settings_read_env(&settings, environ, &err) != 0 ||
-	    ec2_settings_load(&ec2, environ, NULL, &err) != 0) {
+	    ec2_settings_load(&ec2, environ, NULL, &err) != 0 ||
+	    ssh_settings_load(&ssh, environ, NULL, &err) != 0) {
 		status = command_fail(in, STATUS_USAGE, "%s", err.text);
 	} else {
 		if (options->json)
@@ -160,6 +164,7 @@ static int run(const struct invocation *in)
 	}
 	settings_release(&settings);
 	ec2_settings_release(&ec2);
+	ssh_settings_release(&ssh);
 	return status;
 }
 

@@ -97,6 +97,7 @@ static const struct option_spec table[] = {
 	RUN_HTTP(AT),
 	RUN_KEEPALIVE(AT),
 	RUN_EC2(AT)
+	RUN_SSH(AT)
 	{ 0 },
 };
 
@@ -266,7 +267,7 @@ const struct command command_map = {
 "the input, as are {.}, {/}, {//}, {/.}, {#} and {1} what they are for GNU\n"
 "parallel; without any it is the last argument.  The output of a job comes when\n"
 "it has ended, never mixed with another's.\n"
-RUN_EC2_HELP,
+RUN_SYSTEMS_HELP,
 	.table = table,
 	.size = sizeof(struct map_command),
 	.max_words = 1,

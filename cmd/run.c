@@ -14,6 +14,7 @@
 #include "cmd/program.h"
 #include "cmd/ranks.h"
 #include "machine/settings.h"
+#include "ssh/hosts.h"
 #include "supervisor/tree_send.h"
 
 static const char *const kinds[] = { "auto", "driver", "job", NULL };
@@ -93,6 +94,7 @@ static const struct option_spec table[] = {
 	RUN_HTTP(AT),
 	RUN_KEEPALIVE(AT),
 	RUN_EC2(AT)
+	RUN_SSH(AT)
 	{ 0 },
 };
 
@@ -189,6 +191,36 @@ static char *fixed_settings(const struct run_options *o)
 	return xstrdup(*all == ',' ? all + 1 : all);
 }
 
+/* Machines of the system ssh are on hosts that the user names: as many as he
+ * names, unless he wants fewer. */
+static int count_hosts(struct run_options *o, struct bigm_error *err)
+{
+	bool wanted = o->system != NULL && strcmp(o->system, "ssh") == 0;
+	struct ssh_settings settings;
+	struct ssh_hosts hosts = { 0 };
+	int code;
+
+	for (size_t i = 0; !wanted && i < o->set.n; i++)
+		if (strncmp(o->set.items[i], "ssh-", 4) == 0)
+			return bigm_error_set(err, BIGM_EINVALID,
+					      "%s: is for machines of --system "
+					      "ssh", o->set.items[i]);
+	if (!wanted)
+		return 0;
+	code = ssh_settings_load(&settings, environ, o->set.items, err);
+	if (code == 0)
+		code = ssh_hosts_load(&hosts, &settings, err);
+	if (code == 0 && o->machines > (int)hosts.n)
+		code = bigm_error_set(err, BIGM_EINVALID,
+				      "-n %d: " SSH_HOSTS_TOO_FEW, o->machines,
+				      hosts.n);
+	else if (code == 0 && o->machines == 0)
+		o->machines = (int)hosts.n;
+	ssh_hosts_release(&hosts);
+	ssh_settings_release(&settings);
+	return code;
+}
+
 int run_order_init(struct run_order *order, const struct invocation *in,
 		   const struct run_options *options, struct bigm_error *err)
 {
@@ -206,6 +238,8 @@ int run_order_init(struct run_order *order, const struct invocation *in,
 			&order->settings, environ, (const char *const *)more);
 		code = find_dir(order, err);
 	}
+	if (code == 0 && options->cluster == NULL)
+		code = count_hosts(&order->options, err);
 	json_strings_free(more);
 	return code;
 }
@@ -263,8 +297,8 @@ static int check_options(const struct run_order *order, int as,
 				      "machines: leave out %s--min, --procs, "
 				      "--system, --ship, --name, --log-dir, "
 				      "--events, --http, --http-prefix, --no-http, "
-				      "--http-any-user, "
-				      "settings of EC2 and the times of "
+				      "--http-any-user, settings of systems and "
+				      "the times of "
 				      "keepalive", o->cluster,
 				      as == RUN_JOB ? "-n, " : "");
 	if (o->detach && o->input == RANKS_INPUT_ALL)
@@ -419,7 +453,7 @@ const struct command command_run = {
 "machines; any other program runs on every machine.  The machines go when it\n"
 "ends, whatever way it ends, and bigm exits with its status.  With --cluster the\n"
 "machines are those of a cluster that is there, and are then what they were.\n"
-RUN_EC2_HELP,
+RUN_SYSTEMS_HELP,
 	.table = table,
 	.size = sizeof(struct run_options),
 	.max_words = 1,

@@ -8,6 +8,7 @@
 #include "cmd/command.h"
 #include "ec2/settings_table.h"
 #include "machine/settings.h"
+#include "ssh/settings_table.h"
 
 /* As many as a keeper starts at once. */
 #define RUN_MOST_MACHINES 4096
@@ -102,34 +103,50 @@ struct run_options {
 #define RUN_SETTING_KIND_NUMBER OPTION_SETTING
 #define RUN_SETTING_KIND_MONEY OPTION_SETTING
 #define RUN_SETTING_KIND_DURATION OPTION_SETTING
+#define RUN_SETTING_ROW(at, name_, kind_, value_, help_)                       \
+	{ .name = name_, .kind = RUN_SETTING_KIND_##kind_,                     \
+	  .value = value_, .help = help_, .offset = at(set),                   \
+	  .setting = name_, .unlisted = true },
 #define RUN_EC2_ROW(at, name_, kind_, field, least, most, fallback, value_,    \
 		    help_)                                                     \
-	{ .name = "ec2-" name_, .kind = RUN_SETTING_KIND_##kind_,              \
-	  .value = value_, .help = help_, .offset = at(set),                   \
-	  .setting = "ec2-" name_, .unlisted = true },
+	RUN_SETTING_ROW(at, "ec2-" name_, kind_, value_, help_)
+#define RUN_SSH_ROW(at, name_, kind_, field, least, most, fallback, value_,    \
+		    help_)                                                     \
+	RUN_SETTING_ROW(at, "ssh-" name_, kind_, value_, help_)
 
 /* For the command's details. */
-#define RUN_EC2_HELP                                                           \
-	"Settings of EC2 are options, too, --ec2-NAME VALUE: see bigm-ec2(5).\n"
+#define RUN_SYSTEMS_HELP                                                       \
+	"Settings of EC2 and of ssh are options, too, --ec2-NAME VALUE: see bigm-ec2(5)\n" \
+	"and bigm-ssh(5).\n"
 
-#define RUN_SHORT(at, name_, kind_, value_, help_)                             \
+#define RUN_SHORT(at, system_, name_, kind_, value_, help_)                    \
 	{ .name = name_, .kind = kind_, .value = value_, .help = help_,        \
-	  .offset = at(set), .setting = "ec2-" name_ }
+	  .offset = at(set), .setting = system_ name_ }
 
 #define RUN_EC2(at)                                                            \
-	RUN_SHORT(at, "on-demand", OPTION_SWITCH, NULL,                        \
+	RUN_SHORT(at, "ec2-", "on-demand", OPTION_SWITCH, NULL,                \
 		  "EC2: buy instances on demand, not spot"),                   \
-	RUN_SHORT(at, "on-demand-fallback", OPTION_SWITCH, NULL,               \
+	RUN_SHORT(at, "ec2-", "on-demand-fallback", OPTION_SWITCH, NULL,       \
 		  "EC2: buy on demand what spot does not have"),               \
-	RUN_SHORT(at, "max-cost", OPTION_SETTING, "USD",                       \
+	RUN_SHORT(at, "ec2-", "max-cost", OPTION_SETTING, "USD",               \
 		  "EC2: at most USD an hour for all (10)"),                    \
-	RUN_SHORT(at, "price-unknown-ok", OPTION_SWITCH, NULL,                 \
+	RUN_SHORT(at, "ec2-", "price-unknown-ok", OPTION_SWITCH, NULL,         \
 		  "EC2: take types whose price is not known"),                 \
-	RUN_SHORT(at, "allow", OPTION_SETTING, "CIDR",                         \
+	RUN_SHORT(at, "ec2-", "allow", OPTION_SETTING, "CIDR",                 \
 		  "EC2: who may connect to the instances"),                    \
-	RUN_SHORT(at, "private", OPTION_SWITCH, NULL,                          \
+	RUN_SHORT(at, "ec2-", "private", OPTION_SWITCH, NULL,                  \
 		  "EC2: reach instances by their private addresses"),          \
 	EC2_SETTINGS(RUN_EC2_ROW, at)
+
+/* The same of hosts that one owns. */
+#define RUN_SSH(at)                                                            \
+	RUN_SHORT(at, "ssh-", "host", OPTION_SETTING,                          \
+		  "HOST[:PROCS][,...]", "ssh: the hosts, a machine each"),     \
+	{ .name = "hosts", .kind = OPTION_SETTING, .value = "FILE",            \
+	  .help = "ssh: the hosts are in FILE, a line each",                   \
+	  .offset = at(set), .setting = "ssh-hosts",                           \
+	  .completion = COMPLETE_FILE },                                       \
+	SSH_SETTINGS(RUN_SSH_ROW, at)
 
 enum run_kind { RUN_GUESS, RUN_DRIVER, RUN_JOB };
 

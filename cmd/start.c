@@ -62,6 +62,7 @@ static const struct option_spec table[] = {
 	RUN_HTTP(RUN),
 	RUN_KEEPALIVE(RUN),
 	RUN_EC2(RUN)
+	RUN_SSH(RUN)
 	{ .name = "no-wait", .help = "do not wait for the machines to be RUNNING",
 	  .offset = offsetof(struct start_options, no_wait) },
 	{ .name = "dry-run",
@@ -355,7 +356,7 @@ const struct command command_start = {
 "The machines serve every type of service that PROGRAM has, under the type's\n"
 "name; without PROGRAM they can run commands (bigm exec).  They stay until\n"
 "`bigm shutdown`.\n"
-RUN_EC2_HELP,
+RUN_SYSTEMS_HELP,
 	.table = table,
 	.size = sizeof(struct start_options),
 	.max_words = 1,

@@ -91,6 +91,7 @@ static void add_machine(struct table *t, const cJSON *machine,
 		table_add(t, "%s", text_of(machine, columns[i], buf, sizeof(buf)));
 	table_add(t, "%s", boot_time(machine, buf, sizeof(buf)));
 	table_add(t, "%s", use_of(machine, buf, sizeof(buf)));
+	table_add(t, "%s", text_of(machine, "host", buf, sizeof(buf)));
 	table_add(t, "%s", text_of(machine, "address", buf, sizeof(buf)));
 	for (size_t i = 0; i < sizeof(bought) / sizeof(*bought); i++)
 		table_add(t, "%s", text_of(machine, bought[i], buf, sizeof(buf)));
@@ -139,9 +140,9 @@ static void begin_table(struct table *t, const struct status_view *view)
 {
 	static const char *const first[] = { "MACHINE", "STATE", NULL };
 	static const char *const process[] = { "PROCS", "PID", NULL };
-	static const char *const last[] = { "BOOT", "USE", "ADDRESS", "INSTANCE",
-					    "TYPE", "ZONE", "MARKET", "USD/H",
-					    "NOTICE", "REASON", NULL };
+	static const char *const last[] = { "BOOT", "USE", "HOST", "ADDRESS",
+					    "INSTANCE", "TYPE", "ZONE", "MARKET",
+					    "USD/H", "NOTICE", "REASON", NULL };
 	const char *figures[TABLE_COLUMNS + 1];
 	const char *const *const parts[] = {
 		first, view != NULL ? status_figure_titles(figures) : process, last

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define TABLE_COLUMNS 19
+#define TABLE_COLUMNS 20
 
 #define TABLE_RED "\033[31m"
 #define TABLE_GREEN "\033[32m"

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "bundle/bare.h"
 #include "rpc/crypto.h"
+#include "ssh/guest.h"
 #include "supervisor/bootstrap.h"
 
 #define IDENTITY_MAX (64u << 10)
@@ -35,10 +36,13 @@
 
 static const char usage[] =
 	"usage: ec2boot --identity FILE --dir DIR [--port N | --listen-fd N]\n"
-	"               [--within TIME] [--parent-fd N]\n";
+	"               [--within TIME] [--parent-fd N | --guest FOLDER]\n"
+	"               [--tell WORD]\n";
 
 struct options {
 	const char *identity, *dir;
+	const char *guest; /* a folder; NULL: it is none */
+	const char *word;  /* in front of what it tells; NULL: nothing */
 	uint64_t port, listen_fd, parent_fd; /* a descriptor 0: none is given */
 	uint64_t limit_ms;
 	bool help, version;
@@ -72,8 +76,14 @@ static int take_option(struct options *o, int c, struct bigm_error *err)
 	case 'd':
 		o->dir = optarg;
 		return 0;
+	case 'g':
+		o->guest = optarg;
+		return 0;
+	case 't':
+		o->word = optarg;
+		return 0;
 	case 'p':
-		return take_number(optarg, 1, 65535, &o->port, err);
+		return take_number(optarg, 0, 65535, &o->port, err);
 	case 'f':
 		return take_number(optarg, 3, 1 << 20, &o->listen_fd, err);
 	case 'P':
@@ -100,6 +110,8 @@ static int parse_options(int argc, char **argv, struct options *o,
 		{ "port", required_argument, NULL, 'p' },
 		{ "listen-fd", required_argument, NULL, 'f' },
 		{ "parent-fd", required_argument, NULL, 'P' },
+		{ "guest", required_argument, NULL, 'g' },
+		{ "tell", required_argument, NULL, 't' },
 		{ "within", required_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -139,7 +151,8 @@ static void empty_stdin(void)
 	close(ends[1]);
 }
 
-/* The bytes of the file; -1 with errno set. */
+/* The bytes of the file, or of the first line of standard input; -1 with errno
+ * set. */
 static ssize_t read_file(const char *path, char *text, size_t size)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
@@ -150,10 +163,9 @@ static ssize_t read_file(const char *path, char *text, size_t size)
 	do {
 		n = fd < 0 ? -1 : read(fd, text + len, size - len);
 		len += n > 0 ? (size_t)n : 0;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	if (is_stdin)
-		empty_stdin();
-	else if (fd >= 0)
+	} while ((n > 0 && !(is_stdin && text[len - 1] == '\n')) ||
+		 (n < 0 && errno == EINTR));
+	if (!is_stdin && fd >= 0)
 		close(fd);
 	return n < 0 ? -1 : (ssize_t)len;
 }
@@ -210,30 +222,59 @@ static int listen_on(uint16_t port, struct bigm_error *err)
 
 /* ------------------------------------------------------------------ */
 
+static int tell_port(const struct options *o, int listen_fd,
+		     struct bigm_error *err)
+{
+	struct sockaddr_storage at = { 0 };
+	socklen_t len = sizeof(at);
+
+	if (getsockname(listen_fd, (struct sockaddr *)&at, &len) < 0)
+		return error_set_errno(err, errno, "cannot tell the port");
+	/* It is in the same place of both families. */
+	if (dprintf(STDOUT_FILENO, "%s port %u\n", o->word,
+		    ntohs(((struct sockaddr_in *)(void *)&at)->sin_port)) < 0)
+		return error_set_errno(err, errno, "cannot tell the port");
+	return 0;
+}
+
+static struct boot *wait_with(const struct options *o, struct identity *id,
+			      int parent_fd, struct bigm_error *err)
+{
+	const struct bootstrap_options options = {
+		.identity = id,
+		.listen_fd = o->listen_fd ? (int)o->listen_fd :
+				listen_on((uint16_t)o->port, err),
+		.parent_fd = parent_fd,
+		.dir = o->dir,
+		.limit_ms = o->limit_ms,
+	};
+
+	if (options.listen_fd < 0 ||
+	    (o->word && tell_port(o, options.listen_fd, err) < 0))
+		return NULL;
+	if (mkdir(o->dir, 0700) < 0 && errno != EEXIST) {
+		error_set_errno(err, errno, "cannot make %s", o->dir);
+		return NULL;
+	}
+	return bootstrap_receive(&options, err);
+}
+
 static struct boot *wait_for_keeper(const struct options *o,
 				    struct bigm_error *err)
 {
 	struct identity *id = read_identity(o->identity, err);
-	struct bootstrap_options options = {
-		.identity = id,
-		.parent_fd = o->parent_fd ? (int)o->parent_fd : -1,
-		.dir = o->dir,
-		.limit_ms = o->limit_ms,
-	};
+	int parent_fd = o->parent_fd ? (int)o->parent_fd : -1;
 	struct boot *boot = NULL;
 
-	if (!id)
-		return NULL;
-	options.listen_fd = o->listen_fd ? (int)o->listen_fd :
-					   listen_on((uint16_t)o->port, err);
-	if (options.listen_fd < 0)
-		goto end;
-	if (mkdir(o->dir, 0700) < 0 && errno != EEXIST) {
-		error_set_errno(err, errno, "cannot make %s", o->dir);
-		goto end;
+	if (o->guest) {
+		parent_fd = id ? guest_begin(o->guest, err) : -1;
+		if (parent_fd < 0)
+			guest_remove(o->guest);
 	}
-	boot = bootstrap_receive(&options, err);
-end:
+	if (strcmp(o->identity, "-") == 0)
+		empty_stdin();
+	if (id && (!o->guest || parent_fd >= 0))
+		boot = wait_with(o, id, parent_fd, err);
 	identity_free(id);
 	return boot;
 }

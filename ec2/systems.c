@@ -3,9 +3,11 @@
 
 #include "ec2/system.h"
 #include "machine/local.h"
+#include "ssh/system.h"
 
 const struct system_ops *const system_table[] = {
 	&system_local,
+	&system_ssh,
 	&system_ec2,
 	NULL,
 };

@@ -2,8 +2,10 @@
 #include "config.h"
 
 #include "machine/local.h"
+#include "ssh/system.h"
 
 const struct system_ops *const system_table[] = {
 	&system_local,
+	&system_ssh,
 	NULL,
 };

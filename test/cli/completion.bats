@@ -17,12 +17,12 @@ status" ]
 	"$BIGM" completion candidates -- shut | grep -q "^shutdown	End a cluster"
 }
 
-# bigm-ec2(5) has those for EC2, see manual.bats.
+# bigm-ec2(5) and bigm-ssh(5) have those of systems, see manual.bats.
 @test "every option of every command is offered" {
 	local command
 	for command in $(candidates ''); do
 		diff <("$BIGM" "$command" --help | sed -nE 's/^  (-., |    )(--[a-z-]+).*/\2/p' | sort) \
-			<(candidates "$command" -- | grep -v '^--ec2-' | sort)
+			<(candidates "$command" -- | grep -Ev '^--(ec2|ssh)-' | sort)
 	done
 }
 

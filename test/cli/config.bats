@@ -17,7 +17,7 @@ words_of() {
 	[ "$status" -eq 0 ]
 	[[ ${lines[0]} =~ ^SETTING\ +VALUE\ +FROM$ ]]
 	[ "$(words_of system)" = "local default" ]
-	write_config '# mine' '' 'n = 4' 'log-dir = /some/where' '[ssh]' 'n = 9'
+	write_config '# mine' '' 'n = 4' 'log-dir = /some/where' '[other]' 'n = 9'
 	export BIGM_PROCS=3 BIGM_LOG_DIR=/else/where BIGM_DEBUG=yes
 	[ "$(words_of n)" = "4 $XDG_CONFIG_HOME/bigm/config:3" ]
 	[ "$(words_of log-dir)" = "/else/where BIGM_LOG_DIR" ]
@@ -26,7 +26,7 @@ words_of() {
 	[ "$(words_of cluster)" = "made up default" ]
 }
 
-@test "settings of EC2 are shown, too, and checked" {
+@test "settings of systems are shown, too, and checked" {
 	[ "$(words_of ec2-type)" = "m5.large default" ]
 	[ "$(words_of ec2-ami)" = "the flavor's newest image default" ]
 	write_config 'n = 4' '[ec2]' 'type = large'
@@ -39,6 +39,14 @@ words_of() {
 	export BIGM_EC2_TYPE=m3.medium BIGM_EC2_ON_DEMAND=yes
 	[ "$(words_of ec2-type)" = "m3.medium BIGM_EC2_TYPE" ]
 	[ "$(words_of ec2-on-demand)" = "1 BIGM_EC2_ON_DEMAND" ]
+	write_config '[ssh]' 'host = a,b:x'
+	run_bigm config
+	[ "$status" -eq 2 ]
+	[[ $output == *':2: host=a,b:x: "x": processors are'* ]]
+	write_config '[ssh]' 'host = a,b:4'
+	[ "$(words_of ssh-host)" = "a,b:4 $XDG_CONFIG_HOME/bigm/config:2" ]
+	[ "$(BIGM_SSH_HOSTS=f words_of ssh-hosts)" = "f BIGM_SSH_HOSTS" ]
+	[ "$(BIGM_SSH_HOSTS=f words_of ssh-host)" = "none default" ]
 	# Others let them pass, right or wrong.
 	BIGM_EC2_TYPE=none run_bigm run -n 1 echo -- x
 	[ "$output" = x ]

@@ -45,13 +45,15 @@ options_of_page() {
 	diff -u <({ options_of_help; options_of_help version; } | sort -u) <(options_of_page "$abs_top_srcdir/man/bigm.1")
 }
 
-@test "bigm-ec2(5) has the settings of EC2, and the options are the same" {
-	local run_options settings
-	settings=$("$BIGM" config | sed -nE 's/^ec2-([a-z0-9-]+) .*/\1/p' | sort)
-	[ -n "$settings" ]
-	diff -u <(echo "$settings") <(sed -nE 's/^\.It Cm ([a-z0-9-]+).*/\1/p' "$abs_top_srcdir/man/bigm-ec2.5" | sort)
-	run_options=$("$BIGM" completion candidates -- run --ec2- | grep -oE -- '--ec2-[a-z0-9-]+' | sed 's/^--ec2-//' | sort -u)
-	diff -u <(echo "$settings") <(echo "$run_options")
+@test "bigm-ec2(5) and bigm-ssh(5) have the settings of their systems, and the options are the same" {
+	local run_options settings system
+	for system in ec2 ssh; do
+		settings=$("$BIGM" config | sed -nE "s/^$system-([a-z0-9-]+) .*/\1/p" | sort)
+		[ -n "$settings" ]
+		diff -u <(echo "$settings") <(sed -nE 's/^\.It Cm ([a-z0-9-]+).*/\1/p' "$abs_top_srcdir/man/bigm-$system.5" | sort)
+		run_options=$("$BIGM" completion candidates -- run "--$system-" | grep -oE -- "--$system-[a-z0-9-]+" | sed "s/^--$system-//" | sort -u)
+		diff -u <(echo "$settings") <(echo "$run_options")
+	done
 }
 
 # The examples of a manual page that a POSIX shell understands, as the reader sees them.

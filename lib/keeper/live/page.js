@@ -262,7 +262,7 @@ const drawDetail = () => {
 		["load", f ? f.load.toFixed(2) : ""], ["memory of its host", f ? `${bytes(f.used)} of ${bytes(f.total)}` : ""],
 		["its process", f ? bytes(f.resident) : ""], ["keepalive", m.keepalive.length ? time(m.keepalive[0]) : ""],
 		["calls", f ? `${count(f.calls)}, ${count(m.rate)} /s${f.errors ? `, ${count(f.errors)} failed` : ""}` : ""],
-		["type", m.type], ["zone", m.zone], ["instance", m.instance], ["costs", m.usd_per_hour ? `${money(m.usd_per_hour)} an hour` : ""],
+		["host", m.host], ["type", m.type], ["zone", m.zone], ["instance", m.instance], ["costs", m.usd_per_hour ? `${money(m.usd_per_hour)} an hour` : ""],
 		["", trouble(m)],
 		["look into it", m.state === "RUNNING" ? flameGraphs(m) : null],
 	];

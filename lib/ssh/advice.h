@@ -1,0 +1,17 @@
+/*
+ * advice: what to do about what ssh says.
+ */
+#ifndef SSH_ADVICE_H
+#define SSH_ADVICE_H
+
+#include "bigm.h"
+
+/*
+ * Sets *err to "HOST: STEP: what ssh said; what to do", of its words as one line
+ * ("" for none), and returns the code: BIGM_EUNAVAILABLE where the host was not
+ * reached, else BIGM_EFAILED.
+ */
+int ssh_advise(struct bigm_error *err, const char *host, const char *step,
+	       const char *words);
+
+#endif
