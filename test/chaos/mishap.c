@@ -202,8 +202,8 @@ void *realloc(void *p, size_t size)
 
 /* ---- writing ---- */
 
-/* libuv ends the process when it gets no threads for its pool, and relies on its
- * own pipe for signals: that is not ours to mend. */
+/* libuv ends the process when it gets no threads for its pool, or no pipe for
+ * signals: that is not ours to mend. */
 static bool is_libuv(const void *caller)
 {
 	Dl_info info;
@@ -212,14 +212,29 @@ static bool is_libuv(const void *caller)
 	       strstr(info.dli_fname, "/libuv.so");
 }
 
+/* A pipe that the process itself reads cannot be broken. */
+static bool is_own_pipe(const struct stat *st)
+{
+	struct stat other;
+
+	if (!S_ISFIFO(st->st_mode))
+		return false;
+	for (int fd = 0; fd < 256; fd++)
+		if (fstat(fd, &other) == 0 && other.st_ino == st->st_ino &&
+		    other.st_dev == st->st_dev &&
+		    (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+			return true;
+	return false;
+}
+
 /* Sets errno to what that kind of descriptor says when it cannot take any more.
  * An event counter (of no kind) always can. */
-static bool write_fails(int fd, const void *caller)
+static bool write_fails(int fd)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) != 0 || !(st.st_mode & S_IFMT) ||
-	    (S_ISFIFO(st.st_mode) && is_libuv(caller)) || !fails(WRITE))
+	    is_own_pipe(&st) || !fails(WRITE))
 		return false;
 	errno = S_ISREG(st.st_mode)  ? ENOSPC :
 		S_ISSOCK(st.st_mode) ? ECONNRESET :
@@ -230,7 +245,7 @@ static bool write_fails(int fd, const void *caller)
 ssize_t write(int fd, const void *buf, size_t len)
 {
 	NEXT(write);
-	if (write_fails(fd, __builtin_return_address(0)))
+	if (write_fails(fd))
 		return -1;
 	return next(fd, buf, len);
 }
@@ -238,7 +253,7 @@ ssize_t write(int fd, const void *buf, size_t len)
 ssize_t writev(int fd, const struct iovec *iov, int n)
 {
 	NEXT(writev);
-	if (write_fails(fd, __builtin_return_address(0)))
+	if (write_fails(fd))
 		return -1;
 	return next(fd, iov, n);
 }
@@ -246,7 +261,7 @@ ssize_t writev(int fd, const struct iovec *iov, int n)
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t offset)
 {
 	NEXT(pwrite);
-	if (write_fails(fd, __builtin_return_address(0)))
+	if (write_fails(fd))
 		return -1;
 	return next(fd, buf, len, offset);
 }
@@ -397,7 +412,8 @@ int socketpair(int domain, int type, int protocol, int fds[2])
 int pipe2(int fds[2], int flags)
 {
 	NEXT(pipe2);
-	FAIL(OPEN, EMFILE, -1);
+	if (!is_libuv(__builtin_return_address(0)))
+		FAIL(OPEN, EMFILE, -1);
 	return next(fds, flags);
 }
 
