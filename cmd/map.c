@@ -1,18 +1,20 @@
 /* bigm map: a job for each of many inputs, over the machines of a cluster. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "cmd/map_sources.h"
 #include "cmd/map_work.h"
 #include "cmd/program.h"
 
 #define MOST_ATTEMPTS 1000
 
 #define AT(member) offsetof(struct map_command, run.member)
+
+static const struct map_command defaults = { .attempts = 1 };
 
 static const struct option_spec table[] = {
 	{ .name = "machines", .letter = 'n', .kind = OPTION_NUMBER,
@@ -22,14 +24,13 @@ static const struct option_spec table[] = {
 	{ .name = "procs", .kind = OPTION_NUMBER, .value = "N", .min = 1,
 	  .max = 1024, .help = "processors of a machine (local: 1)",
 	  .offset = AT(procs) },
-	{ .name = "jobs", .letter = 'j', .kind = OPTION_NUMBER, .value = "N",
-	  .min = 1, .max = MAP_MOST_AT_A_TIME,
-	  .help = "jobs of a machine at a time (its processors)",
+	{ .name = "jobs", .letter = 'j', .kind = OPTION_TEXT, .value = "N",
+	  .help = "jobs of a machine at a time: N, +N, -N, N% (100%)",
 	  .offset = offsetof(struct map_command, slots) },
 	{ .name = "null", .letter = '0',
 	  .help = "a NUL ends each input, not the end of a line",
 	  .offset = offsetof(struct map_command, null) },
-	{ .name = "arg-file", .letter = 'a', .kind = OPTION_TEXT,
+	{ .name = "arg-file", .letter = 'a', .kind = OPTION_LIST,
 	  .value = "FILE", .completion = COMPLETE_FILE,
 	  .help = "inputs are in FILE, not in standard input",
 	  .offset = offsetof(struct map_command, file) },
@@ -43,10 +44,11 @@ static const struct option_spec table[] = {
 	  .offset = offsetof(struct map_command, tag) },
 	{ .name = "results", .kind = OPTION_TEXT, .value = "DIR",
 	  .completion = COMPLETE_FILE,
-	  .help = "keep output in DIR/JOB/stdout and stderr, too",
+	  .help = "keep output in DIR/1/INPUT/stdout and stderr, too",
 	  .offset = offsetof(struct map_command, results) },
-	{ .name = "retries", .kind = OPTION_NUMBER, .value = "N", .min = 1,
-	  .max = MOST_ATTEMPTS, .help = "try a job that fails N times (1)",
+	{ .name = "retries", .kind = OPTION_NUMBER, .value = "N", .min = 0,
+	  .max = MOST_ATTEMPTS,
+	  .help = "try a job that fails N times (1); 0: for ever",
 	  .offset = offsetof(struct map_command, attempts) },
 	{ .name = "halt", .kind = OPTION_TEXT, .value = "WHEN,WHY=N",
 	  .help = "now,fail=1: end all when one fails (never)",
@@ -101,44 +103,39 @@ static const struct option_spec table[] = {
 	{ 0 },
 };
 
-/* The command up to ":::", and what is behind it. */
+/* The command up to ":::" or the like, and that with what is behind it. */
 static void split_argv(struct mapping *m)
 {
-	char **at = m->order.argv;
+	char **at = map_sources_find(m->order.argv);
+	size_t n = 0;
 
-	m->argv = at;
-	while (*at != NULL && strcmp(*at, ":::") != 0)
-		at++;
-	if (*at == NULL)
+	m->argv = m->order.argv;
+	if (at == NULL)
 		return;
+	while (at[n] != NULL)
+		n++;
+	m->lists = xcalloc(n + 1, sizeof(*m->lists));
+	memcpy(m->lists, at, n * sizeof(*at));
 	*at = NULL;
-	m->lists = at + 1;
 }
 
 static int open_input(struct mapping *m, struct bigm_error *err)
 {
 	const struct map_command *c = m->command;
-	int sources = (c->file != NULL) + (c->array != NULL) + (m->lists != NULL);
+	const struct map_sources sources = {
+		.files = c->file,
+		.words = m->lists,
+		.delimiter = c->null ? '\0' : '\n',
+	};
 
 	m->input_fd = -1;
-	if (sources > 1)
+	if (c->array != NULL && (c->file.n > 0 || m->lists != NULL))
 		return bigm_error_set(err, BIGM_EINVALID,
-				      "the inputs come from one of --arg-file, "
-				      "--array and :::, not from several");
-	if (m->lists != NULL) {
-		m->input = map_input_from_lists(m->lists);
-	} else if (c->array != NULL) {
-		m->input = map_input_from_ranges(c->array, err);
-	} else {
-		if (c->file != NULL && strcmp(c->file, "-") != 0) {
-			m->input_fd = open(c->file, O_RDONLY | O_CLOEXEC);
-			if (m->input_fd < 0)
-				return error_set_errno(err, errno, "%s", c->file);
-		}
-		m->input = map_input_from_file(m->input_fd < 0 ? STDIN_FILENO
-							       : m->input_fd,
-					       c->null ? '\0' : '\n');
-	}
+				      "--array: the inputs are its numbers, and no "
+				      "words or lines of files");
+	m->input = c->array != NULL
+			   ? map_input_from_ranges(c->array, err)
+			   : map_sources_open(&sources, &m->input_fd, err);
 	return m->input == NULL ? err->code : 0;
 }
 
@@ -198,7 +195,9 @@ static int prepare(struct mapping *m, struct bigm_error *err)
 				      "which program? usage: bigm map %s",
 				      m->session.in->command->synopsis);
 	if (open_input(m, err) != 0 || make_template(m, err) != 0 ||
-	    (c->halt != NULL && halt_parse(&m->halt, c->halt, err) != 0))
+	    (c->slots != NULL && map_slots_parse(&m->slots, c->slots, err) != 0) ||
+	    (c->halt != NULL && halt_parse(&m->halt, c->halt, err) != 0) ||
+	    (m->halt.percent && map_input_spool(m->input, err) != 0))
 		return err->code;
 	fill_procs(&m->order.options);
 	m->output = (struct map_output){ .in = m->session.in, .bar = &m->bar,
@@ -225,12 +224,14 @@ static int find_program(struct mapping *m, struct bigm_error *err)
 
 static void release(struct mapping *m)
 {
+	map_output_release(&m->output);
 	map_journal_free(m->journal);
 	map_template_free(m->template);
 	map_input_free(m->input);
 	if (m->input_fd >= 0)
 		close(m->input_fd);
 	json_strings_free(m->env);
+	free(m->lists);
 	run_order_release(&m->order);
 }
 
@@ -269,6 +270,7 @@ const struct command command_map = {
 "it has ended, never mixed with another's.\n"
 RUN_SYSTEMS_HELP,
 	.table = table,
+	.defaults = &defaults,
 	.size = sizeof(struct map_command),
 	.max_words = 1,
 	.program = true,

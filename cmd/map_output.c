@@ -1,18 +1,15 @@
 #include "cmd/map_output.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/files.h"
-#include "base/folder.h"
 #include "cmd/lines.h"
+#include "cmd/map_results.h"
 #include "loop/process.h"
 
 /* So many failures are told one by one; the summary counts them all. */
@@ -21,7 +18,6 @@
 /* Where a piece of output goes, and how far its present line is. */
 struct sink {
 	struct map_output *output;
-	const char *path; /* NULL: fd is ours */
 	const char *tag;  /* NULL: none */
 	int fd;
 	bool in_line;
@@ -29,9 +25,14 @@ struct sink {
 
 int map_output_init(struct map_output *output, struct bigm_error *err)
 {
-	if (output->results != NULL && folder_make(output->results, err) != 0)
-		return error_prefix(err, "--results");
-	return 0;
+	if (output->results != NULL)
+		output->files = map_results_new(output->results, err);
+	return err->code;
+}
+
+void map_output_release(struct map_output *output)
+{
+	map_results_free(output->files);
 }
 
 static int write_bytes(struct sink *sink, const void *bytes, size_t len,
@@ -39,9 +40,6 @@ static int write_bytes(struct sink *sink, const void *bytes, size_t len,
 {
 	int errnum;
 
-	if (sink->path != NULL)
-		return files_write(sink->fd, bytes, len) == 0 ? 0
-			: error_set_errno(err, errno, "%s", sink->path);
 	errnum = lines_write_all(sink->fd, bytes, len);
 	if (errnum == 0)
 		return 0;
@@ -97,36 +95,6 @@ static int print(struct map_output *output, const struct map_result *result,
 	return code;
 }
 
-static int keep(struct map_output *output, const char *folder, const char *name,
-		struct capture *capture, struct bigm_error *err)
-{
-	AUTO_FREE char *path = xasprintf("%s/%s", folder, name);
-	struct sink sink = { .output = output, .path = path };
-	int code;
-
-	sink.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (sink.fd < 0)
-		return error_set_errno(err, errno, "%s", path);
-	code = capture_each(capture, take, &sink, err);
-	if (close(sink.fd) != 0 && code == 0)
-		code = error_set_errno(err, errno, "%s", path);
-	return code;
-}
-
-static int keep_all(struct map_output *output, const struct map_result *result,
-		    struct bigm_error *err)
-{
-	AUTO_FREE char *folder = NULL;
-
-	if (output->results == NULL)
-		return 0;
-	folder = xasprintf("%s/%" PRIu64, output->results, result->number);
-	if (folder_make(folder, err) != 0 ||
-	    keep(output, folder, "stdout", result->out, err) != 0)
-		return err->code;
-	return keep(output, folder, "stderr", result->err, err);
-}
-
 static void tell_failure(struct map_output *output,
 			 const struct map_result *result)
 {
@@ -156,7 +124,8 @@ int map_output_result(struct map_output *output,
 {
 	if (print(output, result, result->out, STDOUT_FILENO, err) != 0 ||
 	    print(output, result, result->err, STDERR_FILENO, err) != 0 ||
-	    keep_all(output, result, err) != 0)
+	    (output->files != NULL &&
+	     map_results_keep(output->files, result, err) != 0))
 		return err->code;
 	tell_failure(output, result);
 	return 0;

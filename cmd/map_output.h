@@ -14,14 +14,15 @@
 struct map_output {
 	const struct invocation *in;
 	struct map_bar *bar;
-	const char *results; /* folder: a file of each job's streams; NULL */
+	const char *results; /* where files of each job's streams are; NULL */
+	struct map_results *files;
 	bool tag;	     /* each line begins with the job's input */
 	unsigned told;	     /* failures, one line each */
 	int errnum;	     /* why stdout or stderr did not take it; 0 */
 };
 
-/* Makes the folder of results. */
 int map_output_init(struct map_output *output, struct bigm_error *err);
+void map_output_release(struct map_output *output);
 
 /* BIGM_ECANCELED with output->errnum set when our stdout or stderr is gone,
  * another code when a file cannot be written. */

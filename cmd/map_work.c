@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,8 @@ static int launch(struct session *s, struct bigm_error *err)
 		.input = m->input, .template = m->template, .journal = m->journal,
 		.argv = m->argv, .env = m->env, .dir = run_job_dir(&m->order, s),
 		.binary = m->order.bundle.path != NULL,
-		.slots = c->slots, .attempts = c->attempts > 0 ? (unsigned)c->attempts : 1,
+		.slots = m->slots, .attempts = c->attempts > 0 ? (unsigned)c->attempts
+						       : UINT_MAX,
 		.timeout_ms = c->run.timeout_ms, .halt = m->halt,
 		.keep_order = c->keep_order,
 		.on_ready = on_ready, .on_result = on_result,
@@ -124,7 +126,8 @@ static void on_end(struct session *s)
 		session_fail(s, "%s", err.text);
 	if (errnum == 0)
 		summarise(m, &figures);
-	session_finish(s, figures.failed > 0 ? STATUS_FAILED : 0);
+	session_finish(s, figures.halted ? figures.halt_status
+			  : figures.failed > 0 ? STATUS_FAILED : 0);
 }
 
 static void on_event(struct session *s, const struct event *event)

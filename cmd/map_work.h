@@ -14,9 +14,10 @@
 /* The command's options. */
 struct map_command {
 	struct run_options run; /* first: what run shares looks there */
-	int slots;
+	const char *slots;
 	bool null;
-	const char *file, *array;
+	struct option_list file;
+	const char *array;
 	bool keep_order, tag, dry_run;
 	const char *results, *halt;
 	int attempts;
@@ -28,11 +29,12 @@ struct mapping {
 	const struct map_command *command;
 	struct run_order order;
 	char **argv;  /* without the lists of inputs; points into order's */
-	char **lists; /* behind the first ":::"; NULL: there are none */
+	char **lists; /* from the first ":::" on; NULL: there are none */
 	struct map_input *input;
 	int input_fd; /* -1: none of ours */
 	struct map_template *template;
 	struct map_journal *journal;
+	struct map_slots slots;
 	struct halt halt;
 	struct map_bar bar;
 	struct map_output output;

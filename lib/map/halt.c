@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A share says nothing of fewer. */
-#define ENOUGH_FOR_SHARE 3
-
 static const char *const whens[] = { "never", "soon", "now", NULL };
 static const char *const whys[] = { "fail", "success", "done", NULL };
 
@@ -33,18 +30,34 @@ static int refuse(const char *text, struct bigm_error *err)
 			      "soon,fail=10%%", text);
 }
 
+/* How it was said once. */
+static const char *modern(const char *text)
+{
+	static const char *const old[][2] = {
+		{ "0", "never" }, { "1", "soon,fail=1" }, { "2", "now,fail=1" },
+		{ "-1", "soon,success=1" }, { "-2", "now,success=1" },
+	};
+
+	for (size_t i = 0; i < sizeof(old) / sizeof(*old); i++)
+		if (strcmp(text, old[i][0]) == 0)
+			return old[i][1];
+	return text;
+}
+
 int halt_parse(struct halt *halt, const char *text, struct bigm_error *err)
 {
-	const char *at = text;
+	const char *at = modern(text);
+	int when = HALT_SOON, why = HALT_FAIL;
 	unsigned long long n;
-	int when, why;
 	char *end;
 
 	*halt = (struct halt){ .when = HALT_NEVER };
-	if (strcmp(text, "never") == 0)
+	if (strcmp(at, "never") == 0)
 		return 0;
-	when = take_word(&at, whens, ',');
-	why = when > 0 ? take_word(&at, whys, '=') : -1;
+	if (!isdigit((unsigned char)*at) || strchr(at, '%') == NULL) {
+		when = take_word(&at, whens, ',');
+		why = when > 0 ? take_word(&at, whys, '=') : -1;
+	}
 	if (why < 0 || !isdigit((unsigned char)*at))
 		return refuse(text, err);
 	errno = 0;
@@ -60,13 +73,13 @@ int halt_parse(struct halt *halt, const char *text, struct bigm_error *err)
 }
 
 enum halt_when halt_check(const struct halt *halt, uint64_t succeeded,
-			  uint64_t failed)
+			  uint64_t failed, uint64_t total)
 {
 	uint64_t all = succeeded + failed;
 	uint64_t n = halt->why == HALT_FAIL ? failed
 		   : halt->why == HALT_SUCCESS ? succeeded : all;
 	bool enough = halt->percent
-		? all >= ENOUGH_FOR_SHARE && n * 100 >= halt->n * all
+		? total > 0 && n * 100 >= halt->n * total
 		: n >= halt->n;
 
 	return enough ? halt->when : HALT_NEVER;

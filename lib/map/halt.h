@@ -3,8 +3,7 @@
  *
  * WHEN,WHY=HOW-MANY, as GNU parallel's --halt: "soon" starts no more jobs,
  * "now" ends those that run, too; after so many that "fail", are a "success",
- * or are "done"; with a "%", of all that have ended, and not before three of
- * them have.
+ * or are "done"; with a "%", such a share of all jobs that there are.
  */
 #ifndef MAP_HALT_H
 #define MAP_HALT_H
@@ -25,11 +24,13 @@ struct halt {
 	bool percent;
 };
 
-/* "now,fail=1", "soon,success=3", "now,fail=10%", "never". */
+/* "now,fail=1", "soon,success=3", "now,fail=10%", "never"; and as older versions
+ * of GNU parallel have it: 0, 1, 2, -1, -2, 10%. */
 int halt_parse(struct halt *halt, const char *text, struct bigm_error *err);
 
-/* What is to be done when so many have ended that way. */
+/* What is to be done when so many of all, have ended that way; total counts with
+ * a share only. */
 enum halt_when halt_check(const struct halt *halt, uint64_t succeeded,
-			  uint64_t failed);
+			  uint64_t failed, uint64_t total);
 
 #endif

@@ -14,10 +14,10 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "map/template.h"
 
 #define READ_SIZE 65536u
-#define SEPARATOR ":::"
 /* Of a range: no cluster lives to see the end of more. */
 #define MOST_NUMBER 1000000000u
 
@@ -37,6 +37,7 @@ struct map_input {
 	uint64_t total;
 
 	int fd, stop_fd;
+	int spool; /* the same, if it is ours; -1 */
 	char delimiter;
 	struct buffer held; /* read, and not yet given out */
 	size_t given;	    /* of held: the present input and its end */
@@ -58,7 +59,7 @@ static struct map_input *new_input(size_t width)
 
 	input->width = width;
 	input->inputs = xcalloc(width + 1, sizeof(*input->inputs));
-	input->fd = input->stop_fd = -1;
+	input->fd = input->stop_fd = input->spool = -1;
 	buffer_init(&input->held, MAP_MOST_ARGV + READ_SIZE);
 	return input;
 }
@@ -76,6 +77,8 @@ void map_input_free(struct map_input *input)
 	free(input->ranges);
 	free(input->inputs);
 	buffer_release(&input->held);
+	if (input->spool >= 0)
+		close(input->spool);
 	if (input->stop_fd >= 0)
 		close(input->stop_fd);
 	free(input);
@@ -181,6 +184,50 @@ static int next_of_file(struct map_input *input, struct bigm_error *err)
 	}
 }
 
+/* Copies all of it to the file; how many inputs it has, or a code. */
+static int64_t copy_counting(struct map_input *input, int fd,
+			     struct bigm_error *err)
+{
+	char chunk[READ_SIZE];
+	bool begun = false;
+	int64_t count = 0;
+	ssize_t n;
+
+	while ((n = read(input->fd, chunk, sizeof(chunk))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set_errno(err, errno, "cannot read the inputs");
+		for (ssize_t i = 0; i < n; i++)
+			count += chunk[i] == input->delimiter;
+		begun = chunk[n - 1] != input->delimiter;
+		if (files_write(fd, chunk, (size_t)n) != 0)
+			return error_set_errno(err, errno, "%s",
+					       files_temporary_folder());
+	}
+	return count + begun;
+}
+
+int map_input_spool(struct map_input *input, struct bigm_error *err)
+{
+	int fd = input->fd >= 0 ? files_temporary() : -1;
+	int64_t count;
+
+	if (input->fd < 0)
+		return 0;
+	if (fd < 0)
+		return error_set_errno(err, errno, "%s", files_temporary_folder());
+	count = copy_counting(input, fd, err);
+	if (count < 0 || lseek(fd, 0, SEEK_SET) != 0) {
+		close(fd);
+		return count < 0 ? (int)count
+				 : error_set_errno(err, errno, "cannot go back");
+	}
+	input->fd = input->spool = fd;
+	input->total = (uint64_t)count;
+	return 0;
+}
+
 struct map_input *map_input_from_file(int fd, char delimiter)
 {
 	struct map_input *input = new_input(1);
@@ -220,24 +267,21 @@ static void add_word(struct list *list, const char *word)
 	list->words[list->n++] = xstrdup(word);
 }
 
-struct map_input *map_input_from_lists(char *const *words)
+struct map_input *map_input_from_lists(char **const *lists)
 {
 	struct map_input *input;
-	size_t width = 1, at = 0;
+	size_t width = 0;
 
-	for (char *const *word = words; *word != NULL; word++)
-		width += strcmp(*word, SEPARATOR) == 0;
+	while (lists[width] != NULL)
+		width++;
 	input = new_input(width);
 	input->next = next_of_lists;
 	input->lists = xcalloc(width, sizeof(*input->lists));
-	for (; *words != NULL; words++) {
-		if (strcmp(*words, SEPARATOR) == 0)
-			at++;
-		else
-			add_word(&input->lists[at], *words);
-	}
+	for (size_t at = 0; at < width; at++)
+		for (char *const *word = lists[at]; *word != NULL; word++)
+			add_word(&input->lists[at], *word);
 	input->total = 1;
-	for (at = 0; at < width; at++)
+	for (size_t at = 0; at < width; at++)
 		if (__builtin_mul_overflow(input->total, input->lists[at].n,
 					   &input->total))
 			input->total = UINT64_MAX;

@@ -19,15 +19,18 @@ struct map_input;
  * one may lack it.  An empty line is an input. */
 struct map_input *map_input_from_file(int fd, char delimiter);
 
-/* Lists of words, ":::" between one list and the next; `words` is
- * NULL-terminated and copied. */
-struct map_input *map_input_from_lists(char *const *words);
+/* Lists of words, ≥ 1; each of them, and all, NULL-terminated, and copied. */
+struct map_input *map_input_from_lists(char **const *lists);
 
 /* "1-1000", "0-90:10", "1,5,7-9".  NULL with *err set. */
 struct map_input *map_input_from_ranges(const char *text,
 					struct bigm_error *err);
 
 void map_input_free(struct map_input *input);
+
+/* Of a file: reads all of it, into a file without a name, so that it is known how
+ * many jobs there will be.  Blocks. */
+int map_input_spool(struct map_input *input, struct bigm_error *err);
 
 /* How many jobs there will be; 0: not known. */
 uint64_t map_input_total(const struct map_input *input);

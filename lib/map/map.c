@@ -254,6 +254,8 @@ void map_figures(struct map *map, struct map_figures *f)
 	f->failed = map->failed;
 	f->before = map->before;
 	f->all = map->read_all && !map->incomplete;
+	f->halted = map->halted;
+	f->halt_status = map->halt_status;
 	pthread_mutex_unlock(&map->lock);
 }
 

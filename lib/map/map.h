@@ -20,10 +20,9 @@
 #include "map/halt.h"
 #include "map/input.h"
 #include "map/journal.h"
+#include "map/slots.h"
 #include "map/template.h"
 
-/* Of a machine, at a time. */
-#define MAP_MOST_AT_A_TIME 1024
 /* After so many lost machines a job is set aside. */
 #define MAP_MOST_LOST 3
 
@@ -39,7 +38,7 @@ struct map_options {
 	const char *dir; /* NULL: the machine's own */
 	bool binary;
 
-	int slots;	     /* jobs of a machine at a time; 0: its processors */
+	struct map_slots slots; /* jobs of a machine at a time */
 	unsigned attempts;   /* how often a job that fails is tried, ≥ 1 */
 	uint64_t timeout_ms; /* of a job; 0: none */
 	struct halt halt;
@@ -66,6 +65,8 @@ struct map_figures {
 	uint64_t failed;
 	uint64_t before;    /* had ended before, as the journal says */
 	bool all;	    /* every job has ended, in this run or before */
+	bool halted;	    /* as options.halt says, */
+	int halt_status;    /* and the map's exit status is that */
 };
 
 /* What options point to stays the caller's, until map_free(). */

@@ -16,6 +16,8 @@ struct map_job {
 	uint64_t number;
 	uint64_t turn; /* among those of this run, from 0 */
 	char *input; /* with spaces between */
+	const char *inputs; /* with NULs; in that */
+	size_t width;
 	char *argv;
 	size_t argv_len;
 	unsigned attempts; /* that ended in failure */
@@ -87,6 +89,8 @@ struct map {
 	enum halt_when stop;
 	uint64_t turns; /* given out */
 	uint64_t read, succeeded, failed, before;
+	bool halted;	 /* as options.halt says, */
+	int halt_status; /* with that exit status */
 	bool incomplete; /* some job will not be run */
 	bool signalled;	 /* jobs fail because we want it */
 	struct bigm_error error; /* code 0: none */

@@ -6,19 +6,24 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-static char *join(const char *const *inputs)
+/* With spaces between them, and where there are several, again with a NUL behind
+ * each. */
+static void keep_inputs(struct map_job *job, const char *const *inputs)
 {
-	struct buffer all = BUFFER_INIT(MAP_MOST_ARGV);
-	char *text;
+	size_t len = 0, n = 0;
+	char *at;
 
-	for (size_t i = 0; inputs[i] != NULL; i++) {
-		if (i > 0)
-			buffer_append(&all, " ", 1, NULL);
-		buffer_append(&all, inputs[i], strlen(inputs[i]), NULL);
+	for (; inputs[n] != NULL; n++)
+		len += strlen(inputs[n]) + 1;
+	at = job->input = xmalloc(n > 1 ? 2 * len : len);
+	job->width = n;
+	for (size_t i = 0; i < n; i++) {
+		at = stpcpy(at, inputs[i]);
+		*at++ = i + 1 < n ? ' ' : '\0';
 	}
-	text = xstrdup(buffer_string(&all));
-	buffer_release(&all);
-	return text;
+	job->inputs = n > 1 ? at : job->input;
+	for (size_t i = 0; n > 1 && i < n; i++)
+		at = stpcpy(at, inputs[i]) + 1;
 }
 
 static struct map_job *new_job(uint64_t number, const char *const *inputs,
@@ -27,7 +32,7 @@ static struct map_job *new_job(uint64_t number, const char *const *inputs,
 	struct map_job *job = xcalloc(1, sizeof(*job));
 
 	job->number = number;
-	job->input = join(inputs);
+	keep_inputs(job, inputs);
 	job->argv_len = argv->len;
 	job->argv = xmalloc(argv->len);
 	memcpy(job->argv, buffer_data(argv), argv->len);

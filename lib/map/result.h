@@ -9,6 +9,8 @@
 struct map_result {
 	uint64_t number;      /* of the job, from 1 */
 	const char *input;    /* its inputs, with spaces between them */
+	const char *inputs;   /* and one after the other, a NUL behind each, */
+	size_t width;	      /* so many */
 	const char *argv;     /* as map_template_expand() makes it */
 	size_t argv_len;
 	const char *machine;  /* its name */

@@ -17,7 +17,8 @@ struct map_outcome *map_outcome_new(struct map_job *job)
 	capture_init(&outcome->out);
 	capture_init(&outcome->err);
 	outcome->result = (struct map_result){
-		.number = job->number, .input = job->input, .argv = job->argv,
+		.number = job->number, .input = job->input,
+		.inputs = job->inputs, .width = job->width, .argv = job->argv,
 		.argv_len = job->argv_len, .attempts = job->attempts + 1,
 		.out = &outcome->out, .err = &outcome->err,
 	};
@@ -48,7 +49,14 @@ static void tell(struct map *map, struct map_outcome *outcome)
 	pthread_mutex_lock(&map->lock);
 	map->succeeded += succeeded;
 	map->failed += !succeeded;
-	when = halt_check(&o->halt, map->succeeded, map->failed);
+	when = halt_check(&o->halt, map->succeeded, map->failed,
+			  map_input_total(o->input));
+	if (when != HALT_NEVER && !map->halted) {
+		map->halted = true;
+		map->halt_status = o->halt.why == HALT_SUCCESS ? 0
+			: o->halt.n == 1 && !o->halt.percent
+				? outcome->result.status : map->failed > 0;
+	}
 	pthread_mutex_unlock(&map->lock);
 	map_outcome_free(map, outcome);
 	if (code != 0)

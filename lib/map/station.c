@@ -244,8 +244,8 @@ static int begin_call(struct map_station *station, struct bigm_error *err)
 {
 	struct map *map = station->map;
 	int procs = bigm_machine_maxprocs(station->machine);
-	size_t slots = (size_t)(map->options.slots > 0 ? map->options.slots
-							 : procs > 0 ? procs : 1);
+	size_t slots = map_slots_of(&map->options.slots,
+				    procs > 0 ? (unsigned)procs : 1);
 	AUTO_FREE char *order = describe_order(station, slots);
 	struct buffer frame = BUFFER_INIT(FRAME_HEADER + FRAME_MAX_PAYLOAD);
 	int code = map_frame_append(&frame, 's', order, strlen(order), err);

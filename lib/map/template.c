@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,8 @@ static const struct {
 struct part {
 	enum form form;
 	unsigned input; /* from 1; 0: all of them */
+	bool from_end;	/* {-N}: the last is 1 */
+	bool alone;	/* in its argument */
 	char *text;	/* of a LITERAL */
 	bool ends;	/* the argument ends behind it */
 };
@@ -32,7 +35,7 @@ struct map_template {
 	struct part *parts;
 	size_t n;
 	unsigned inputs;
-	bool append; /* no part is an input */
+	bool append; /* there is no place */
 };
 
 static struct part *add(struct map_template *t, enum form form)
@@ -53,6 +56,9 @@ static size_t read_place(const char *text, struct part *part)
 		return 3;
 	if (*text != '{')
 		return 0;
+	part->from_end = at[0] == '-' && isdigit((unsigned char)at[1]);
+	if (part->from_end)
+		at++;
 	if (isdigit((unsigned char)*at)) {
 		unsigned long n = strtoul(at, &end, 10);
 
@@ -81,6 +87,7 @@ static void add_literal(struct map_template *t, const char *text, size_t len)
 static void add_argument(struct map_template *t, const char *text)
 {
 	const char *from = text;
+	size_t first = t->n;
 
 	while (*text != '\0') {
 		struct part place;
@@ -92,14 +99,15 @@ static void add_argument(struct map_template *t, const char *text)
 		}
 		add_literal(t, from, (size_t)(text - from));
 		*add(t, place.form) = place;
-		if (place.form != NUMBER)
-			t->append = false;
+		t->append = false;
 		if (place.input > t->inputs)
 			t->inputs = place.input;
 		text += len;
 		from = text;
 	}
 	add_literal(t, from, (size_t)(text - from));
+	if (t->n == first + 1)
+		t->parts[first].alone = true;
 	add(t, LITERAL)->ends = true;
 }
 
@@ -128,6 +136,11 @@ unsigned map_template_inputs(const struct map_template *t)
 	return t->inputs;
 }
 
+bool map_template_has_places(const struct map_template *t)
+{
+	return !t->append;
+}
+
 bool map_template_has_program(const struct map_template *t)
 {
 	for (size_t i = 0; i < t->n; i++)
@@ -138,15 +151,25 @@ bool map_template_has_program(const struct map_template *t)
 
 /* ---- one job ---- */
 
-/* An extension begins with the last dot of the last part, but not at its
- * beginning: ".profile" has none. */
+/* An extension begins with the last dot of the last part, as for GNU parallel:
+ * ".profile" is one. */
 static size_t stem_length(const char *input)
 {
 	const char *slash = strrchr(input, '/');
-	const char *last = slash != NULL ? slash + 1 : input;
-	const char *dot = strrchr(last, '.');
+	const char *dot = strrchr(slash != NULL ? slash : input, '.');
 
-	return dot == NULL || dot == last ? strlen(input) : (size_t)(dot - input);
+	return dot == NULL ? strlen(input) : (size_t)(dot - input);
+}
+
+static int append_folder(struct buffer *out, const char *input,
+			 struct bigm_error *err)
+{
+	AUTO_FREE char *copy = xstrdup(input);
+	const char *folder = dirname(copy);
+
+	if (folder[strspn(folder, "/")] == '\0')
+		folder = "/"; /* "//" is that, too */
+	return buffer_append(out, folder, strlen(folder), err);
 }
 
 static int append_form(struct buffer *out, enum form form, const char *input,
@@ -164,9 +187,7 @@ static int append_form(struct buffer *out, enum form form, const char *input,
 	case LAST_STEM:
 		return buffer_append(out, input + from, stem - from, err);
 	case FOLDER:
-		if (slash == NULL)
-			return buffer_append(out, ".", 1, err);
-		return buffer_append(out, input, slash == input ? 1 : from - 1, err);
+		return append_folder(out, input, err);
 	default:
 		return buffer_append(out, input, strlen(input), err);
 	}
@@ -175,13 +196,18 @@ static int append_form(struct buffer *out, enum form form, const char *input,
 static int append_inputs(struct buffer *out, const struct part *part,
 			 const char *const *inputs, struct bigm_error *err)
 {
+	unsigned wanted = part->input, n = 0;
 	int code = 0;
 
+	while (part->from_end && inputs[n] != NULL)
+		n++;
+	if (part->from_end)
+		wanted = n + 1 - part->input;
 	for (unsigned i = 0; inputs[i] != NULL && code == 0; i++) {
-		if (part->input != 0 && part->input != i + 1)
+		if (part->input != 0 && wanted != i + 1)
 			continue;
 		if (part->input == 0 && i > 0)
-			code = buffer_append(out, " ", 1, err);
+			code = buffer_append(out, part->alone ? "" : " ", 1, err);
 		if (code == 0)
 			code = append_form(out, part->form, inputs[i], err);
 	}

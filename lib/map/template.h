@@ -1,12 +1,13 @@
 /*
  * template: a command line with places for a job's inputs.
  *
- *	{}	the inputs, with spaces between them
+ *	{}	the inputs, with spaces between them; an argument that is nothing
+ *		else becomes one for each input
  *	{.}	the same without the extension of a file's name
  *	{/}	its last part		{//}	the folder that it is in
  *	{/.}	its last part without the extension
  *	{#}	the job's number
- *	{2}	the second input; {2.}, {2/}, {2//}, {2/.} as above
+ *	{2}	the second input, {-1} the last; {2.}, {2/}, {2//}, {2/.} as above
  *
  * They mean what they mean for GNU parallel.  A command line without any gets
  * the inputs as its last arguments.  No shell is between it and the program:
@@ -28,6 +29,9 @@ void map_template_free(struct map_template *template);
 
 /* The highest N of any {N}; 0: there is none. */
 unsigned map_template_inputs(const struct map_template *template);
+
+/* It has some. */
+bool map_template_has_places(const struct map_template *template);
 
 /* The program's name is the same for all jobs. */
 bool map_template_has_program(const struct map_template *template);

@@ -34,7 +34,7 @@ jobs_in() {
 @test "placeholders are those of GNU parallel, and no shell looks at inputs" {
 	[ "$("$BIGM" map -- echo {} {.} {/} {//} {/.} {#} ::: d/e.f/g.tar.gz)" = \
 		"d/e.f/g.tar.gz d/e.f/g.tar g.tar.gz d/e.f g.tar 1" ]
-	[ "$("$BIGM" map -- echo {.} {//} ::: .profile)" = ".profile ." ]
+	[ "$("$BIGM" map -- echo {.} {//} ::: .profile)" = " ." ]
 	[ "$("$BIGM" map -- echo 'x{}y' '{' '{}}' ::: '$(id); * "')" = \
 		'x$(id); * "y { $(id); * "}' ]
 	[ "$("$BIGM" map --dry-run -- cp {} "it's" ::: 'a b')" = "cp 'a b' 'it'\''s'" ]
@@ -48,8 +48,8 @@ jobs_in() {
 		[[ $output == *"$job-1"$'\n'"$job-2"$'\n'"$job-3"* ]]
 		# shellcheck disable=SC2154 # run sets it
 		[[ $stderr == *"e$job-1"$'\n'"e$job-2"$'\n'"e$job-3"* ]]
-		[ "$(cat kept/$job/stdout)" = "$job-1"$'\n'"$job-2"$'\n'"$job-3" ]
-		[ "$(wc -l <kept/$job/stderr)" -eq 3 ]
+		[ "$(cat kept/1/$job/stdout)" = "$job-1"$'\n'"$job-2"$'\n'"$job-3" ]
+		[ "$(wc -l <kept/1/$job/stderr)" -eq 3 ]
 	done
 	[ "$("$BIGM" map -k --tag -- printf 'x\ny' ::: 1 2)" = $'1\tx\n1\ty\n2\tx\n2\ty' ]
 	# More than a machine or we hold in memory.
@@ -240,6 +240,13 @@ jobs_in() {
 	run_bigm map --array 1-2 -- true ::: a
 	[ "$status" -eq 2 ]
 	run_bigm map -a /there/is/none -- true
+	[ "$status" -eq 2 ]
+	run_bigm map -- true ::::
+	[ "$status" -eq 2 ]
+	run_bigm map -- echo ::: a b :::+ c d
+	[ "$status" -eq 2 ]
+	[[ $output == *"lists are combined"* ]]
+	run_bigm map --results a.csv -- true ::: a
 	[ "$status" -eq 2 ]
 	run_bigm map -- echo {2} ::: a
 	[ "$status" -eq 2 ]

@@ -18,6 +18,7 @@
 #include "map/input.h"
 #include "map/journal.h"
 #include "map/ranges.h"
+#include "map/slots.h"
 #include "map/template.h"
 
 static void test_ranges_are_a_set(void **state)
@@ -63,9 +64,14 @@ static void test_templates_take_inputs(void **state)
 {
 	(void)state;
 	assert_expands(LIST("a", "b"), LIST("x", "y"), "a|b|x|y");
-	assert_expands(LIST("a", "{}"), LIST("x", "y"), "a|x y");
+	assert_expands(LIST("a", "{}"), LIST("x", "y"), "a|x|y");
+	assert_expands(LIST("a", "{}{#}"), LIST("x", "y"), "a|x y7");
+	assert_expands(LIST("a", "{-1}", "{-2.}", "{-3}"), LIST("x.z", "y"),
+		       "a|y|x|");
+	assert_expands(LIST("p", "{//}", "{//}"), LIST("//x"), "p|/|/");
+	assert_expands(LIST("p", "{.}", "{/.}"), LIST("d/.profile"), "p|d/|");
 	assert_expands(LIST("{2}-{1}", "{#}"), LIST("x", "y"), "y-x|7");
-	assert_expands(LIST("a", "{#}"), LIST("x"), "a|7|x");
+	assert_expands(LIST("a", "{#}"), LIST("x"), "a|7");
 	assert_expands(LIST("p", "{.}", "{/}", "{//}", "{/.}"), LIST("d/e.f/g.h"),
 		       "p|d/e.f/g|g.h|d/e.f|g");
 	assert_expands(LIST("p", "{.}", "{//}", "{/.}"), LIST("d.e/f"),
@@ -124,18 +130,25 @@ static void test_halts(void **state)
 {
 	static const struct {
 		const char *text;
-		uint64_t succeeded, failed;
+		uint64_t succeeded, failed, total;
 		enum halt_when when;
 	} table[] = {
-		{ "never", 0, 1000, HALT_NEVER },
-		{ "now,fail=2", 9, 1, HALT_NEVER },
-		{ "now,fail=2", 0, 2, HALT_NOW },
-		{ "soon,success=1", 0, 9, HALT_NEVER },
-		{ "soon,success=1", 1, 0, HALT_SOON },
-		{ "soon,done=3", 1, 2, HALT_SOON },
-		{ "soon,fail=50%", 0, 2, HALT_NEVER },
-		{ "soon,fail=50%", 2, 1, HALT_NEVER },
-		{ "soon,fail=50%", 2, 2, HALT_SOON },
+		{ "never", 0, 1000, 1000, HALT_NEVER },
+		{ "now,fail=2", 9, 1, 0, HALT_NEVER },
+		{ "now,fail=2", 0, 2, 0, HALT_NOW },
+		{ "soon,success=1", 0, 9, 9, HALT_NEVER },
+		{ "soon,success=1", 1, 0, 9, HALT_SOON },
+		{ "soon,done=3", 1, 2, 9, HALT_SOON },
+		{ "soon,fail=50%", 0, 2, 5, HALT_NEVER },
+		{ "soon,fail=50%", 0, 3, 5, HALT_SOON },
+		{ "soon,fail=50%", 9, 9, 0, HALT_NEVER },
+		{ "0", 0, 9, 9, HALT_NEVER },
+		{ "1", 0, 1, 9, HALT_SOON },
+		{ "2", 0, 1, 9, HALT_NOW },
+		{ "-1", 1, 0, 9, HALT_SOON },
+		{ "-2", 1, 0, 9, HALT_NOW },
+		{ "10%", 1, 1, 10, HALT_SOON },
+		{ "10%", 1, 1, 11, HALT_NEVER },
 	};
 
 	(void)state;
@@ -144,8 +157,36 @@ static void test_halts(void **state)
 
 		assert_int_equal(halt_parse(&halt, table[i].text, NULL), 0);
 		assert_int_equal(halt_check(&halt, table[i].succeeded,
-					    table[i].failed), table[i].when);
+					    table[i].failed, table[i].total),
+				 table[i].when);
 	}
+}
+
+static void test_slots_are_those_of_parallel(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned procs, want;
+	} table[] = {
+		{ "3", 2, 3 }, { "0", 2, MAP_MOST_AT_A_TIME }, { "+2", 4, 6 },
+		{ "-1", 4, 3 }, { "-9", 4, 1 }, { "50%", 4, 2 }, { "1%", 4, 1 },
+		{ "150%", 2, 3 }, { "100%", 7, 7 },
+		{ "102400%", 1024, MAP_MOST_AT_A_TIME },
+	};
+	static const char *const bad[] = { "", "x", "+", "1.5", "1%%", "+1%",
+					   "1025", "-1%", "99999999999999999999" };
+	struct map_slots slots = { 0 };
+
+	(void)state;
+	assert_int_equal(map_slots_of(&slots, 5), 5);
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		assert_int_equal(map_slots_parse(&slots, table[i].text, NULL), 0);
+		assert_int_equal(map_slots_of(&slots, table[i].procs),
+				 table[i].want);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(map_slots_parse(&slots, bad[i], NULL),
+				 BIGM_EINVALID);
 }
 
 static void test_inputs_end_when_they_are_stopped(void **state)
@@ -170,12 +211,14 @@ static void test_inputs_end_when_they_are_stopped(void **state)
 
 static void test_totals_are_known_of_lists_and_ranges(void **state)
 {
+	static char *letters[] = { (char *)"a", (char *)"b", NULL };
+	static char *digits[] = { (char *)"1", (char *)"2", (char *)"3", NULL };
+	static char *nothing[] = { NULL };
 	struct map_input *lists = map_input_from_lists(
-		(char *const[]){ (char *)"a", (char *)"b", (char *)":::",
-				 (char *)"1", (char *)"2", (char *)"3", NULL });
+		(char **const[]){ letters, digits, NULL });
 	struct map_input *ranges = map_input_from_ranges("1-10:4,7", NULL);
 	struct map_input *none = map_input_from_lists(
-		(char *const[]){ (char *)"a", (char *)":::", NULL });
+		(char **const[]){ letters, nothing, NULL });
 	const char *const *inputs;
 
 	(void)state;
@@ -186,6 +229,27 @@ static void test_totals_are_known_of_lists_and_ranges(void **state)
 	map_input_free(lists);
 	map_input_free(ranges);
 	map_input_free(none);
+}
+
+static void test_files_are_counted_when_it_matters(void **state)
+{
+	const char *const *inputs;
+	struct map_input *input;
+	int ends[2], n = 0;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "a\n\nb", 4), 4);
+	close(ends[1]);
+	input = map_input_from_file(ends[0], '\n');
+	assert_int_equal(map_input_total(input), 0);
+	assert_int_equal(map_input_spool(input, NULL), 0);
+	assert_int_equal(map_input_total(input), 3);
+	while (map_input_next(input, &inputs, NULL) > 0)
+		assert_string_equal(inputs[0], n++ == 1 ? "" : n == 1 ? "a" : "b");
+	assert_int_equal(n, 3);
+	map_input_free(input);
+	close(ends[0]);
 }
 
 static int add_up(const void *bytes, size_t len, void *data,
@@ -330,6 +394,8 @@ int main(void)
 		cmocka_unit_test(test_templates_take_inputs),
 		cmocka_unit_test(test_templates_refuse_what_cannot_run),
 		cmocka_unit_test(test_halts),
+		cmocka_unit_test(test_slots_are_those_of_parallel),
+		cmocka_unit_test(test_files_are_counted_when_it_matters),
 		cmocka_unit_test(test_inputs_end_when_they_are_stopped),
 		cmocka_unit_test(test_totals_are_known_of_lists_and_ranges),
 		cmocka_unit_test(test_captures_keep_what_is_much_in_a_file),
