@@ -286,3 +286,32 @@ faketime() {
 other_times() {
 	[ "$("$BIGM" status --json | grep -o '"times":[^]]*')" != "$1" ]
 }
+
+# The link is slow until all has been seen that is to be seen; then it is not.
+@test "what is being sent is told: bytes, rate, and machines done; with run --cluster, too" {
+	local link="tc qdisc replace dev lo root tbf burst 128kb latency 1s rate" enter
+	enter="nsenter --preserve-credentials --user --net --target"
+	begin_net
+	command -v tc >/dev/null || skip "no tc"
+	printf '#!/bin/sh\nwc -c <data\n' >job
+	chmod +x job
+	head -c 5000000 /dev/urandom >data
+	bigm start -n 2 --name calm --keepalive-call 100s --keepalive-timeout 200s 3>&-
+	pid=$(of m1 'm["pid"]')
+	# shellcheck disable=SC2086 # several words
+	in_net $link 4mbit || skip "no tbf for us"
+	# shellcheck disable=SC2086 # several words
+	run python3 "$abs_top_srcdir/test/cli/terminal.py" $enter "$NET" "$BIGM" run --cluster calm --file data ./job <<-END
+		expect MB, 0.
+		expect MB/s, 0 of 2 done
+		run kill -STOP $pid
+		run $enter $NET $link 10gbit
+		expect MB/s, 1 of 2 done
+		run kill -CONT $pid
+		expect m0: 5000000
+	END
+	[ "$status" -eq 0 ]
+	grep -aE 'shipping: [0-9]+\.[0-9] of 10\.0 MB, 0\.[0-9] MB/s, 0 of 2 done' <<<"$output"
+	grep -aE 'shipping: [5-9]\.[0-9] of 10\.0 MB, [0-9.]+ MB/s, 1 of 2 done' <<<"$output"
+	[ "$(grep -acE 'm[01]: .*5000000' <<<"$output")" -eq 2 ]
+}

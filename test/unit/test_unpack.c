@@ -55,7 +55,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* An entry of a part: kind 'f'ile, 'l'ink, 'd'ir, 'h'ard link, 'c' device. */
+/* An entry of a part: kind 'f'ile, 'l'ink, 'd'ir, 'h'ard link, 'c'haracter or
+ * 'b'lock device, 'p'ipe. */
 struct entry {
 	char kind;
 	const char *name;
@@ -73,6 +74,8 @@ static void add(struct archive *a, const struct entry *e)
 	archive_entry_set_filetype(entry, e->kind == 'l' ? AE_IFLNK :
 					  e->kind == 'd' ? AE_IFDIR :
 					  e->kind == 'c' ? AE_IFCHR :
+					  e->kind == 'b' ? AE_IFBLK :
+					  e->kind == 'p' ? AE_IFIFO :
 							   AE_IFREG);
 	archive_entry_set_perm(entry, e->mode ? e->mode : 0644);
 	archive_entry_set_size(entry, file ? (int64_t)strlen(text) : 0);
@@ -166,12 +169,13 @@ static void files_links_and_folders_come_out(void **state)
 	const struct entry entries[] = {
 		{ 'f', "app", "hello", 06755 },
 		{ 'l', "d/back", "../app", 0 },
-		{ 'd', "d/empty", NULL, 0 },
+		{ 'd', "d/empty", NULL, 07777 },
 		{ 'f', "d/file", "hello", 0 },
 		{ 'l', "link", "d", 0 },
 		{ 0 },
 	};
 	AUTO_FREE char *program = xasprintf("%s/app", f->root), *text = NULL;
+	AUTO_FREE char *folder = xasprintf("%s/d/empty", f->root);
 	struct image *image;
 	struct stat st;
 
@@ -187,6 +191,8 @@ static void files_links_and_folders_come_out(void **state)
 	assert_true(image->named);
 	image_free(image);
 	assert_int_equal(stat(program, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(stat(folder, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	text = text_of(f, "link/back");
 	assert_string_equal(text, "hello");
@@ -226,6 +232,10 @@ static void bad_manifests_are_refused(void **state)
 		  "size" },
 		{ APP ",{\"path\":\"x\",\"size\":9000000000,\"digest\":\"" HELLO
 		      "\"}", "bytes" },
+		/* None is too large, but all together are. */
+		{ APP ",{\"path\":\"x\",\"size\":5000000000,\"digest\":\"" HELLO
+		      "\"},{\"path\":\"y\",\"size\":5000000000,\"digest\":\""
+		      HELLO "\"}", "y: with it the files have more" },
 		{ "7", "path is missing" },
 	};
 	struct fixture *f = *state;
@@ -236,6 +246,27 @@ static void bad_manifests_are_refused(void **state)
 
 		make_part(f, manifest, NULL);
 		assert_refused(f, cases[i].word);
+	}
+}
+
+/* A name of 256 bytes, and a path of 1025 with none that is too long. */
+static void paths_have_limits(void **state)
+{
+	struct fixture *f = *state;
+	char name[257], path[1026];
+
+	memset(name, 'n', 256);
+	name[256] = '\0';
+	for (int i = 0; i < 1025; i++)
+		path[i] = i % 100 == 99 ? '/' : 'p';
+	path[1025] = '\0';
+	for (int i = 0; i < 2; i++) {
+		AUTO_FREE char *manifest =
+			xasprintf(HEAD APP ",{\"path\":\"%s\","
+				  "\"folder\":true}]}", i == 0 ? name : path);
+		make_part(f, manifest, NULL);
+		assert_refused(f, i == 0 ? "longer than 255 bytes"
+					 : "a path of more than 1024 bytes");
 	}
 }
 
@@ -269,6 +300,8 @@ static void entries_have_to_be_as_the_manifest_says(void **state)
 		{ { { 'l', "app", "/bin/sh", 0 } }, "another kind" },
 		{ { { 'h', "app", "/bin/sh", 0 } }, "another kind" },
 		{ { { 'c', "app", NULL, 0 } }, "another kind" },
+		{ { { 'b', "app", NULL, 0 } }, "another kind" },
+		{ { { 'p', "app", NULL, 0 } }, "another kind" },
 		{ { { 'd', "app", NULL, 0 } }, "is where the manifest has" },
 		{ { { 0 } }, "is cut off" },
 		{ { { 'f', "app", "hello", 0 }, { 'f', "x", "y", 0 } },
@@ -279,6 +312,40 @@ static void entries_have_to_be_as_the_manifest_says(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		make_part(f, HEAD APP "]}", cases[i].entries);
 		assert_refused(f, cases[i].word);
+	}
+}
+
+/* Where the digest of the whole part is, those of files are not looked at; how
+ * much there is of them is. */
+static void sizes_count_without_digests(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} cases[] = { { "hello", true }, { "other", true }, { "hell", false },
+		      { "hello!", false } };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct entry entries[] = {
+			{ 'f', "app", cases[i].text, 0 }, { 0 },
+		};
+		struct bigm_error err = BIGM_ERROR_INIT;
+		struct intake_file file;
+		struct image *image;
+
+		make_part(f, HEAD APP "]}", entries);
+		assert_int_equal(intake_file_init(&file, f->fd, &err), 0);
+		file.source.checked = true;
+		image = bundle_intake.unpack(&file.source, f->root, NULL, &err);
+		free(file.piece);
+		assert_int_equal(image != NULL, cases[i].good);
+		if (image)
+			bundle_intake.discard(f->root);
+		else
+			assert_non_null(strstr(err.text, "is not what"));
+		image_free(image);
+		assert_int_equal(entries_of(f->dir), 0);
 	}
 }
 
@@ -415,8 +482,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(files_links_and_folders_come_out),
 		TEST(bad_manifests_are_refused),
+		TEST(paths_have_limits),
 		TEST(other_formats_and_no_manifests_are_refused),
 		TEST(entries_have_to_be_as_the_manifest_says),
+		TEST(sizes_count_without_digests),
 		TEST(nothing_is_written_through_a_link),
 		TEST(a_bomb_is_refused_before_it_is_unpacked),
 		TEST(too_many_files_are_refused),
