@@ -424,7 +424,7 @@ nothing_brought() {
 	kill -CONT "$machine"
 	"$BIGM" bundle "$abs_top_builddir/examples/bigpi" -o pi.bigm
 	eventually 20 "$BIGM" run --cluster calm --file file ./script
-	"$BIGM" run --cluster calm pi.bigm -- --samples 9000000000000000 3>&- &
+	"$BIGM" run --cluster calm pi.bigm -- --samples 1000000000000000 3>&- &
 	run=$!
 	eventually 20 brought driver/bigpi
 	kill -KILL "$run"
