@@ -1,0 +1,54 @@
+# shellcheck shell=bats disable=SC2016 # the quoted script is for another shell
+# What bigm-json(7) says is what commands print, and the other way round.
+bats_require_minimum_version 1.5.0
+load common
+
+clean_up() {
+	"$BIGM" shutdown --all 2>/dev/null
+	forget_jobs
+}
+
+# documents SECTION [COMMAND...]: what the command prints is as the section has it; the section's own command, if none.
+documents() {
+	local section=$1 words
+	shift
+	read -ra words <<<"${section#bigm }"
+	[ $# -gt 0 ] || set -- "$BIGM" "${words[@]}"
+	"$@" >printed
+	[ -s printed ]
+	python3 "${abs_top_srcdir:?}/test/cli/json_page.py" "$abs_top_srcdir/man/bigm-json.7" "$section" seen <printed
+}
+
+# A machine of the cluster is STOPPED.
+one_stopped() {
+	"$BIGM" status -c calm | grep -q STOPPED
+}
+
+@test "the page of JSON has what is printed, and what is printed is in the page" {
+	local bigpi=${abs_top_builddir:?}/examples/bigpi
+	"$BIGM" run -d --name night true
+	"$BIGM" wait night --for ended
+	"$BIGM" start -n 2 --name calm "$bigpi"
+	"$BIGM" call all PI.Sample '{"seed": 1, "begin": 0, "end": 10}' >sampled
+	documents "bigm status --json"
+	documents "bigm status --json" "$BIGM" status --all --json
+	documents "bigm pprof --json"
+	documents "bigm call all" cat sampled
+	documents "bigm call all" bash -c '"$BIGM" call all PI.Sample "{}" || :'
+	"$BIGM" exec m0 -- true
+	kill -KILL "$("$BIGM" status --json -c calm | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["machines"][1]["pid"])')"
+	eventually 20 one_stopped
+	documents "bigm status --json"
+	documents "bigm tail --json" "$BIGM" tail all --no-follow --json
+	"$BIGM" shutdown calm
+	"$BIGM" bundle -o app.bigm "$bigpi"
+	"$BIGM" start --ship --name calm app.bigm
+	documents "bigm status --json"
+	documents "bigm config --json"
+	documents "bigm bundle --list --json" "$BIGM" bundle --list --json app.bigm
+	# What only other systems have, or a moment, or a program of one's own.
+	python3 "$abs_top_srcdir/test/cli/json_page.py" "$abs_top_srcdir/man/bigm-json.7" --missing seen >missing
+	run grep -vE 'machines\[\]\.(phase|label|use\..*|notice\..*|instance|type|zone|market|usd_per_hour|ship\..*)$|\]\.(arch|cost\..*|error)$| (label|base64)$' missing
+	echo "$output"
+	[ "$status" -eq 1 ]
+}
