@@ -155,12 +155,15 @@ static void begin_background(struct detach *d, pid_t foreground,
 	detached_write(&d->record, d->facts, NULL);
 }
 
-void detach_ready(struct detach *d)
+void detach_ready(struct detach *d, const char *cluster)
 {
 	char byte = 0;
 
 	if (d->socket < 0)
 		return;
+	cJSON_DeleteItemFromObject(d->facts, "cluster_id");
+	cJSON_AddStringToObject(d->facts, "cluster_id", cluster);
+	detached_write(&d->record, d->facts, NULL);
 	/* Who does not answer has gone, which we hear as a signal. */
 	if (send(d->socket, &byte, 1, MSG_NOSIGNAL) != 1 ||
 	    recv(d->socket, &byte, 1, 0) != 1)

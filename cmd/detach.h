@@ -36,8 +36,9 @@ struct detach_order {
 int detach(struct detach *d, const struct invocation *in,
 	   const struct detach_order *order);
 
-/* Main thread of the other: the job has begun.  Also again. */
-void detach_ready(struct detach *d);
+/* Main thread of the other: the job has begun, on the cluster with that id.  Also
+ * again. */
+void detach_ready(struct detach *d, const char *cluster);
 
 /* It has ended, and nothing else is left of it. */
 void detach_end(struct detach *d, int status);

@@ -105,6 +105,35 @@ int detached_wait(const struct detached *d, int64_t timeout_ms,
 	return 0;
 }
 
+static cJSON *read_json(const char *path, struct bigm_error *err)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct buffer text = BUFFER_INIT(FACTS_MAX);
+	cJSON *facts = NULL;
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	while (n > 0) {
+		uint8_t *room = buffer_reserve(&text, 4096, err);
+
+		n = room == NULL ? 0 : read(fd, room, 4096);
+		if (n > 0)
+			buffer_commit(&text, (size_t)n);
+	}
+	if (n < 0)
+		error_set_errno(err, errno, "%s", path);
+	else
+		facts = json_parse(buffer_data(&text), text.len, err);
+	buffer_release(&text);
+	return facts;
+}
+
+static cJSON *read_facts(const struct detached *d, struct bigm_error *err)
+{
+	AUTO_FREE char *path = detached_path(d, "job.json");
+
+	return read_json(path, err);
+}
+
 /* ------------------------------------------------------------------ */
 /* Making and removing                                                 */
 
@@ -170,12 +199,27 @@ int detached_find(struct detached *d, const char *name, struct bigm_error *err)
 					    "there is no job %s", name);
 }
 
-static bool is_cluster(const char *name)
+static bool is_of(const cJSON *facts, const struct record *record)
 {
-	struct record *record = record_find(name, NULL);
+	AUTO_FREE char *path = xasprintf("%s/info.json", record->dir);
+	AUTO_JSON cJSON *info = read_json(path, NULL);
+	const char *ours, *theirs;
+
+	return bigm_json_get_string(facts, "cluster_id", &ours, NULL) == 0 &&
+	       bigm_json_get_string(info, "id", &theirs, NULL) == 0 &&
+	       strcmp(ours, theirs) == 0;
+}
+
+/* There is a cluster of its name that is not its own, which may outlive it by a
+ * moment. */
+static bool has_namesake(const struct detached *d)
+{
+	struct record *record = record_find(d->name, NULL);
+	AUTO_JSON cJSON *facts = record != NULL ? read_facts(d, NULL) : NULL;
+	bool other = record != NULL && !is_of(facts, record);
 
 	record_free(record);
-	return record != NULL;
+	return other;
 }
 
 int detached_meant(struct detached *d, const char *name, struct bigm_error *err)
@@ -189,7 +233,7 @@ int detached_meant(struct detached *d, const char *name, struct bigm_error *err)
 	code = name != NULL ? detached_find(d, name, err) : BIGM_ENOTFOUND;
 	record_free(only);
 	if (code == 0)
-		return detached_runs(d) || !is_cluster(d->name);
+		return detached_runs(d) || !has_namesake(d);
 	error_clear(err); /* whose name it is not */
 	return code == BIGM_ENOTFOUND || code == BIGM_EINVALID ? 0 : code;
 }
@@ -283,29 +327,6 @@ void detached_sweep(void)
 
 /* ------------------------------------------------------------------ */
 /* Facts                                                               */
-
-static cJSON *read_facts(const struct detached *d, struct bigm_error *err)
-{
-	AUTO_FREE char *path = detached_path(d, "job.json");
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct buffer text = BUFFER_INIT(FACTS_MAX);
-	cJSON *facts = NULL;
-	ssize_t n = fd < 0 ? -1 : 1;
-
-	while (n > 0) {
-		uint8_t *room = buffer_reserve(&text, 4096, err);
-
-		n = room == NULL ? 0 : read(fd, room, 4096);
-		if (n > 0)
-			buffer_commit(&text, (size_t)n);
-	}
-	if (n < 0)
-		error_set_errno(err, errno, "%s", path);
-	else
-		facts = json_parse(buffer_data(&text), text.len, err);
-	buffer_release(&text);
-	return facts;
-}
 
 cJSON *detached_facts(const struct detached *d, struct bigm_error *err)
 {

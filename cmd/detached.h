@@ -39,7 +39,7 @@ int detached_find(struct detached *d, const char *name, struct bigm_error *err);
 /*
  * What a command that was given a name (NULL: none, which is the only cluster's)
  * is about: 1, with *d, where that is a run that goes on, or has ended and there
- * is no cluster of the name; else 0, or a code.
+ * is no other cluster of the name; else 0, or a code.
  */
 int detached_meant(struct detached *d, const char *name, struct bigm_error *err);
 
@@ -55,7 +55,7 @@ bool detached_runs(const struct detached *d);
  * What is known of it:
  *	{"job": NAME, "cluster": NAME, "state": "running"|"ended"|"killed",
  *	 "argv": [WORD…], "directory": PATH, "pid": N, "started_ns": "NS",
- *	 "stdout": PATH, "stderr": PATH;
+ *	 "stdout": PATH, "stderr": PATH, "cluster_id": as Keeper.Info has it;
  *	 of one that has ended also "ended_ns": "NS", "status": N}
  * where "killed" is one of which nobody can say any more how it ended.  NULL with
  * *err set.

@@ -166,7 +166,7 @@ static void on_event(struct session *s, const struct event *event)
 	switch (news.kind) {
 	case SENTINEL_STARTED:
 		if (s->detach != NULL)
-			detach_ready(s->detach);
+			detach_ready(s->detach, cluster_info(s->cluster)->id);
 		break;
 	case SENTINEL_ENDED:
 		if (WIFSIGNALED(news.wait_status) && s->status < 0)

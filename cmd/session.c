@@ -197,7 +197,7 @@ static void on_event(struct session *s, const struct event *event)
 		session_finish(s, STATUS_BIGM);
 		break;
 	case EVENT_BEGUN:
-		detach_ready(s->detach);
+		detach_ready(s->detach, cluster_info(s->cluster)->id);
 		break;
 	case EVENT_NOTICE:
 		s->work->notice(s, event->value);
