@@ -164,7 +164,8 @@ int credentials_from_json(const cJSON *json,
 		r = time_of(json, names, &expires, err);
 	if (r < 0)
 		return r;
-	if (!key || !secret || (names->token_needed && !token))
+	if (!key || !secret ||
+	    (names->token_needed && (!token || !*token)))
 		return bigm_error_set(err, BIGM_EPROTOCOL, "there is no %s",
 				      !key	? names->access_key
 				      : !secret ? names->secret_key
