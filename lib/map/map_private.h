@@ -51,6 +51,7 @@ struct map_station {
 	bool over;	      /* and never will */
 	double seconds;	      /* that its jobs take */
 	uint64_t told;	      /* how many jobs it has told of */
+	bool prompt;	      /* it tells of each job at once */
 	bool filling;	      /* it gets jobs ahead, until it has enough */
 	struct buffer outgoing; /* frames that the feeder will send */
 	struct bigm_call *call; /* NULL: none is open */
@@ -91,6 +92,7 @@ struct map {
 	uint64_t read, succeeded, failed, before;
 	bool halted;	 /* as options.halt says, */
 	int halt_status; /* with that exit status */
+	bool prompt;	 /* so do all, since a machine has died */
 	bool incomplete; /* some job will not be run */
 	bool signalled;	 /* jobs fail because we want it */
 	struct bigm_error error; /* code 0: none */

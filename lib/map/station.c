@@ -224,6 +224,13 @@ static char *describe_order(const struct map_station *station, size_t slots)
 	return json_print(order);
 }
 
+/* Under the lock.  What the machine dies of shall be known. */
+static void be_prompt(struct map_station *station)
+{
+	map_send(station, 'p', "");
+	station->prompt = station->slots > 0;
+}
+
 /* Not when the map is over: nobody would end it. */
 static bool open_call(struct map_station *station)
 {
@@ -260,6 +267,9 @@ static int begin_call(struct map_station *station, struct bigm_error *err)
 		return code;
 	pthread_mutex_lock(&map->lock);
 	station->slots = slots;
+	station->prompt = false;
+	if (map->prompt)
+		be_prompt(station);
 	pthread_cond_signal(&map->changed);
 	pthread_mutex_unlock(&map->lock);
 	return 0;
@@ -296,8 +306,17 @@ static void set_aside(struct map *map, struct map_job *job, const char *machine)
 	map_tell(map, outcome);
 }
 
+/* Under the lock: a machine has died, and another may, of the same job. */
+static void make_all_prompt(struct map *map)
+{
+	for (size_t i = 0; i < map->nstations && !map->prompt; i++)
+		be_prompt(map->stations[i]);
+	map->prompt = true;
+}
+
 /* Its jobs are for others, but for those that have taken too many machines
- * with them: of a machine that died, the ones that ran, which are the first. */
+ * with them: of a machine that died, the ones that may have run, which are the
+ * first. */
 static void give_up_jobs(struct map_station *station, bool died)
 {
 	struct map *map = station->map;
@@ -307,8 +326,11 @@ static void give_up_jobs(struct map_station *station, bool died)
 
 	map_jobs_init(&aside);
 	pthread_mutex_lock(&map->lock);
-	running = died ? station->slots : 0;
+	running = !died ? 0
+		: station->slots + (station->prompt ? 0 : MAP_UNTOLD);
 	station->slots = 0;
+	if (died)
+		make_all_prompt(map);
 	station->bytes = 0;
 	buffer_consume(&station->outgoing, station->outgoing.len);
 	while ((job = map_jobs_take(&station->jobs)) != NULL) {

@@ -8,7 +8,7 @@
 
 #define NUMBER sizeof(uint64_t)
 
-static const char kinds[] = "sjdkoex";
+static const char kinds[] = "sjdkpoex";
 
 int map_frame_append(struct buffer *out, char kind, const void *data,
 		     size_t len, struct bigm_error *err)

@@ -14,6 +14,7 @@
  *		     a NUL behind each
  *	   'd'  nothing: jobs that have not begun are dropped
  *	   'k'  JSON number: a signal for all process groups
+ *	   'p'  nothing: from now on each job is told of at once
  *	   the stream's end: no more jobs come
  *   out   'o'  bytes from stdout, of the job whose 'x' follows
  *	   'e'  bytes from stderr, likewise
@@ -22,7 +23,8 @@
  *		     "dropped": true; with "late": true where timeout_ms
  *		     ended it}
  *
- * Jobs begin in the order of arrival, and end in whatever order.  What a job
+ * Jobs begin in the order of arrival, and end in whatever order.  While others
+ * wait, up to MAP_UNTOLD of them are told of together, soon.  What a job
  * prints is kept until it has ended: all of one job comes before
  * anything of the next.  The reply ends when the last job has been told of.
  * Each process has a group of its own, and reads /dev/null; BIGM_JOB and
@@ -37,6 +39,9 @@
 #define MAP_MOST_JOBS 4096
 /* Of those that have not begun, so many bytes of 'j' frames. */
 #define MAP_MOST_BYTES (8u << 20)
+/* So many that have ended may not have been told of yet, unless the caller does
+ * not read. */
+#define MAP_UNTOLD 64
 /* And so many jobs may run at a time. */
 #define MAP_MOST_SLOTS 1024
 

@@ -18,10 +18,9 @@
 /* Output is given to the request in pieces of about that size: many short
  * jobs are told of in one. */
 #define TELL_AT PIECE
-/* While there is more to do, short jobs are told of together: so many, that
+/* While there is more to do, short jobs are told of together: MAP_UNTOLD, that
  * much output, or what has ended in this time.  A caller is woken for each
  * telling, and a processor of this host may be his. */
-#define TELL_JOBS 64
 #define TELL_MS 2
 /* No job begins while so much output waits in memory for its caller. */
 #define HELD_MOST (4u << 20)
@@ -43,6 +42,7 @@ struct mapper {
 	size_t held, untold; /* output of those that have ended, in memory and in all */
 	struct loop_timer soon; /* runs: it is told later */
 	bool due;		/* that has run */
+	bool prompt;		/* nothing is told later */
 	size_t nrunning, slots; /* 0 slots: the first frame has not come */
 	struct buffer in, out;
 	struct bigm_error failure; /* code 0: none */
@@ -173,8 +173,8 @@ static void tell_now(struct loop_timer *timer)
 /* Who has more to do waits for more to tell. */
 static bool tells_later(struct mapper *mapper)
 {
-	if (mapper->due || !mapper->queued.first || mapper->out.len > 0 ||
-	    mapper->ended.n >= TELL_JOBS || mapper->untold >= TELL_AT)
+	if (mapper->due || mapper->prompt || !mapper->queued.first || mapper->out.len > 0 ||
+	    mapper->ended.n >= MAP_UNTOLD || mapper->untold >= TELL_AT)
 		return false;
 	if (mapper->ended.first && !loop_timer_active(&mapper->soon))
 		loop_timer_start(mapper->jobs->loop, &mapper->soon, TELL_MS,
@@ -297,6 +297,14 @@ static int take_signal(struct mapper *mapper, const uint8_t *data, size_t len,
 	return 0;
 }
 
+static int take_haste(struct mapper *mapper, const uint8_t *data, size_t len,
+		      struct bigm_error *err)
+{
+	(void)data, (void)len, (void)err;
+	mapper->prompt = true;
+	return 0;
+}
+
 static int take_frame(struct mapper *mapper, char kind, const uint8_t *data,
 		      size_t len, struct bigm_error *err)
 {
@@ -306,7 +314,7 @@ static int take_frame(struct mapper *mapper, char kind, const uint8_t *data,
 			    struct bigm_error *);
 	} kinds[] = {
 		{ 's', take_order }, { 'j', take_job }, { 'd', drop_queued },
-		{ 'k', take_signal },
+		{ 'k', take_signal }, { 'p', take_haste },
 	};
 	bool first = mapper->slots == 0;
 
