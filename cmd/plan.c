@@ -106,8 +106,8 @@ int plan_show(const struct run_order *order, const char *bundle, bool json)
 		ops = system_find(name, &err);
 	if (ops != NULL && ops->plan == NULL)
 		return command_fail(order->in, STATUS_USAGE,
-				    "--dry-run: machines of the system %s are "
-				    "processes, which cost nothing", name);
+				    "--dry-run: machines of the system %s cost "
+				    "nothing", name);
 	plan = ops != NULL ? ops->plan(&wish, &err) : NULL;
 	if (plan == NULL)
 		return command_fail(order->in, STATUS_FAILED, "%s", err.text);

@@ -101,6 +101,17 @@ void ssh_system_wake(struct system *s)
 /* ------------------------------------------------------------------ */
 /* The contract                                                        */
 
+/* What is queued is in s, or in a launch. */
+static bool is_busy(const struct system *s)
+{
+	const struct system_launch *l;
+
+	TAILQ_FOREACH(l, &s->launches, entry)
+		if (l->give_up.queued)
+			return true;
+	return s->turn.queued;
+}
+
 /* The loop does not run any more, and no machine is left but those whose end
  * nobody has waited for. */
 static void system_free(struct system *s)
@@ -108,6 +119,8 @@ static void system_free(struct system *s)
 	struct system_launch *l, *next;
 
 	s->freeing = true;
+	while (is_busy(s))
+		uv_run(loop_uv(s->keeper.loop), UV_RUN_NOWAIT);
 	for (l = TAILQ_FIRST(&s->launches); l; l = next) {
 		next = TAILQ_NEXT(l, entry);
 		ssh_login_free(l->login);
