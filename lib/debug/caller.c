@@ -97,9 +97,11 @@ int debug_caller_check(int fd, struct bigm_error *err)
 	if (compose(fd, &q) < 0 || ask(&q, &answer) < 0)
 		return error_set_errno(err, EPERM, "the kernel does not say "
 				       "whose the connection is");
-	/* What nobody has any more is said to be root's; it has no inode. */
-	if (answer.idiag_inode != 0 &&
-	    (answer.idiag_uid == geteuid() || answer.idiag_uid == 0))
+	/* The kernel says that it is root's; but it has no inode. */
+	if (answer.idiag_inode == 0)
+		return bigm_error_set(err, BIGM_EPERMISSION,
+				      "nobody has the caller's end any more");
+	if (answer.idiag_uid == geteuid() || answer.idiag_uid == 0)
 		return 0;
 	return bigm_error_set(err, BIGM_EPERMISSION,
 			      "the caller runs as user %u, we as %u",
