@@ -69,8 +69,12 @@ all" ]
 COMP_WORDS=(bigm run --as dr) COMP_CWORD=3
 _bigm
 echo "${COMPREPLY[@]}"
+COMP_WORDS=(bigm run --as "" -n) COMP_CWORD=3
+_bigm
+echo "${COMPREPLY[@]}"
 complete -p bigm'
 	[ "$output" = "driver
+auto driver job
 complete -F _bigm bigm" ]
 }
 
@@ -83,18 +87,35 @@ source <(bigm completion zsh)
 words=(bigm help shut) CURRENT=3
 _bigm
 echo and
+words=(bigm run --as "") CURRENT=4
+_bigm
+echo and
 words=(bigm run "") CURRENT=3
 _bigm'
 	[ "$output" = "_bigm bigm
 shutdown:End a cluster and all that belongs to it
+and
+auto
+driver
+job
 and
 files" ]
 }
 
 @test "fish completes" {
 	PATH=$(dirname "$BIGM"):$PATH
-	run fish --no-config -c 'bigm completion fish | source; complete -C "bigm run --as d"'
-	[ "$output" = driver ]
+	run fish --no-config -c 'bigm completion fish | source; complete -C "bigm run --as d"; complete -C "bigm run --as "'
+	[ "$output" = $'driver\nauto\ndriver\njob' ]
+}
+
+@test "detached runs are offered where one may be named" {
+	"$BIGM" run -d --name night true
+	"$BIGM" wait night --for ended
+	[ "$(candidates wait '')" = night ]
+	[ "$(candidates tail --cluster n)" = night ]
+	[ "$(candidates shutdown ni)" = night ]
+	[ -z "$(candidates exec --cluster n)" ]
+	"$BIGM" shutdown night
 }
 
 @test "an unknown shell is refused" {

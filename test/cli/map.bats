@@ -148,6 +148,31 @@ jobs_in() {
 	[ "$(wc -l <journal)" -eq 401 ]
 }
 
+@test "killed again and again, at any moment, a map runs no job again that its journal has" {
+	local pid
+	RANDOM=11
+	for ROUND in 1 2 3 4; do
+		"$BIGM" map -q -n 2 -j 2 -e ROUND=$ROUND --resume journal --array 1-300 -- sh -c 'echo $1 >>ran.$ROUND; sleep 0.01' _ 3>&- &
+		pid=$!
+		eventually 20 test -s ran.$ROUND
+		sleep 0.$((RANDOM % 30 + 10))
+		# The keeper first, now and then; a fast host may be through already.
+		((RANDOM % 2)) || pkill -KILL -P $pid || :
+		kill -KILL $pid || :
+		wait $pid || :
+		eventually 20 all_gone
+		sed '1d; /}$/!d; s/^{"job":\([0-9]*\),.*/\1/' journal | sort >ended.$ROUND
+		[ "$(wc -l <ended.$ROUND)" -lt 300 ] || break
+	done
+	"$BIGM" map -q -n 2 -e ROUND=5 --resume journal --array 1-300 -- sh -c 'echo $1 >>ran.$ROUND; sleep 0.01' _
+	[ "$(jobs_in journal)" -eq 300 ]
+	[ "$(sort -u ran.* | wc -l)" -eq 300 ]
+	touch ran.{1..5}
+	for ROUND in 1 2 3 4; do
+		[ ! -e ended.$ROUND ] || [ -z "$(sort $(seq -f 'ran.%g' $((ROUND + 1)) 5) | comm -12 - ended.$ROUND)" ]
+	done
+}
+
 @test "a journal is for one command and its inputs, and is not overwritten" {
 	script='test $1 != 2 || test -e good'
 	run_bigm map --journal j -- sh -c "$script" _ ::: 1 2 3
