@@ -15,7 +15,7 @@ bool mine_off;
 #define ROUND 16
 /* What samples may take of a thread's time: one part in so many.  Where it is
  * less than a quarter of that there can be twice as many. */
-#define SHARE 100
+#define SHARE 400
 
 static const double means[MINE_LINES] = {
 	[MINE_MUTEX] = MINE_MUTEX_NS,
@@ -112,21 +112,29 @@ static int64_t now_ns(clockid_t clock)
 	return t.tv_sec * NS + t.tv_nsec;
 }
 
+/* most: what the samples of a round may take. */
+static void adapt(int64_t most)
+{
+	const int64_t took = mine.heap_cost * ROUND;
+
+	if (took > most) {
+		mine.heap_mean *= took / 4 > most ? 4 : 2;
+		if (mine.heap_mean > MINE_HEAP_FEWEST)
+			mine.heap_mean = MINE_HEAP_FEWEST;
+	} else if (took < most / 4 && mine.heap_mean > MINE_HEAP_BYTES) {
+		mine.heap_mean /= 2;
+	}
+}
+
 void mine_heap_begin(void)
 {
-	int64_t now, past;
+	int64_t now;
 
 	if (++mine.heap_round < ROUND)
 		return;
 	now = now_ns(CLOCK_THREAD_CPUTIME_ID);
-	past = now - mine.heap_round_began;
+	adapt((now - mine.heap_round_began) / SHARE);
 	mine.heap_round_began = now;
-	if (mine.heap_cost * ROUND > past / SHARE &&
-	    mine.heap_mean < MINE_HEAP_FEWEST)
-		mine.heap_mean *= 2;
-	else if (mine.heap_cost * ROUND < past / SHARE / 4 &&
-		 mine.heap_mean > MINE_HEAP_BYTES)
-		mine.heap_mean /= 2;
 	mine.heap_began = now_ns(CLOCK_MONOTONIC);
 }
 

@@ -7,7 +7,7 @@
  *
  * A thread that does hardly anything but allocate would spend a tenth of its
  * time on samples of its bytes.  So they become fewer, and count for more each,
- * until they take less than a hundredth.
+ * until they take less than a four-hundredth.
  */
 #ifndef SAMPLER_MINE_H
 #define SAMPLER_MINE_H
@@ -19,7 +19,7 @@
 enum mine_line { MINE_MUTEX, MINE_BLOCK, MINE_LINES };
 
 #define MINE_HEAP_BYTES (512 << 10) /* of a thread that has time */
-#define MINE_HEAP_FEWEST (16 << 20)
+#define MINE_HEAP_FEWEST (64 << 20)
 #define MINE_MUTEX_NS 10000000
 #define MINE_BLOCK_NS 100000000
 

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,10 +161,10 @@ static void check_heap(void)
 	set_thread_clock(REAL);
 }
 
-/* 12 GB, of which 700 samples are taken when only one of 16 MB is: a hurried
+/* 48 GB, of which 700 samples are taken when only one of 64 MB is: a hurried
  * thread pays for few, and they still say how much it was. */
-#define HURRIED_BLOCKS 1200000
-#define HURRIED_SAMPLES (12e9 / (16 << 20))
+#define HURRIED_BLOCKS 4800000
+#define HURRIED_SAMPLES (48e9 / (64 << 20))
 
 SEEN void *allocate_only(void *samples);
 SEEN void *allocate_only(void *samples)
@@ -219,7 +220,8 @@ static void check_blocks(void)
 }
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static bool go_on;
 static _Atomic int waiting;
 
 static double now(void)
@@ -245,26 +247,69 @@ SEEN void *wait_for_lock(void *waited_ns)
 /* A thousand samples in half a second take a hundred threads and less. */
 #define THREADS 40
 
-SEEN void wait_on_cond(double *waited_ns);
-SEEN void wait_on_cond(double *waited_ns)
+/* One thread waits on a condition variable, and another for its end. */
+struct pair {
+	pthread_t waiter, joiner;
+	double waited_ns, joined_ns;
+};
+
+SEEN void *wait_on_cond(void *pair);
+SEEN void *wait_on_cond(void *pair)
 {
-	struct timespec until;
 	double begin = now();
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += 300000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&lock);
-	pthread_cond_timedwait(&never, &lock, &until);
+	while (!go_on)
+		pthread_cond_wait(&changed, &lock);
 	pthread_mutex_unlock(&lock);
-	*waited_ns = now() - begin;
+	((struct pair *)pair)->waited_ns = now() - begin;
+	return NULL;
+}
+
+SEEN void *wait_for_thread(void *pair);
+SEEN void *wait_for_thread(void *pair)
+{
+	struct pair *mine = pair;
+	double begin = now();
+
+	pthread_join(mine->waiter, NULL);
+	mine->joined_ns = now() - begin;
+	return NULL;
+}
+
+/* Four hundred samples of each. */
+static void check_blocks_of_threads(void)
+{
+	const struct timespec pause = { .tv_sec = 1 };
+	struct pair pairs[THREADS];
+	double waited = 0, joined = 0;
+	struct profile *p;
+
+	for (int i = 0; i < THREADS; i++) {
+		pthread_create(&pairs[i].waiter, NULL, wait_on_cond, &pairs[i]);
+		pthread_create(&pairs[i].joiner, NULL, wait_for_thread,
+			       &pairs[i]);
+	}
+	nanosleep(&pause, NULL);
+	pthread_mutex_lock(&lock);
+	go_on = true;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(pairs[i].joiner, NULL);
+		waited += pairs[i].waited_ns;
+		joined += pairs[i].joined_ns;
+	}
+	p = take("block");
+	verdict("conditions", waited, sum(p, (void *)wait_on_cond, 1));
+	verdict("joins", joined, sum(p, (void *)wait_for_thread, 1));
+	profile_free(p);
 }
 
 static void check_waits(void)
 {
 	pthread_t threads[THREADS];
-	double waited[THREADS], all = 0, one;
+	double waited[THREADS], all = 0;
 	const struct timespec pause = { .tv_nsec = 400000000 };
 	struct profile *p;
 
@@ -281,11 +326,6 @@ static void check_waits(void)
 	}
 	p = take("mutex");
 	verdict("locks", all, sum(p, (void *)wait_for_lock, 1));
-	profile_free(p);
-	wait_on_cond(&one);
-	p = take("block");
-	/* One wait, of few samples: it is only there, or not. */
-	printf("ok %-16s is %.4g\n", "block", sum(p, (void *)wait_on_cond, 1));
 	profile_free(p);
 }
 
@@ -353,6 +393,7 @@ SEEN int main(int argc, char **argv)
 	check_threads();
 	check_cpu();
 	check_waits();
+	check_blocks_of_threads();
 	check_heap();
 	check_hurry();
 	check_blocks();
