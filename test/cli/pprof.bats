@@ -143,6 +143,21 @@ computing() {
 	grep -q '^    start_thread' text
 }
 
+@test "on a terminal it tells how far the sampling is, and leaves nothing of that" {
+	"$BIGM" start -n 2 "$BIGPI" 3>&-
+	run python3 "$abs_top_srcdir/test/cli/terminal.py" "$BIGM" pprof profile --seconds 1 -o some.pb.gz <<<'expect bigm pprof: 2 machines, '
+	cat -v <<<"$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *" of 1 s, "*" done"* ]]
+	# The last that is written of it clears the line.
+	[[ ${output##* done} == *$'\r\e[K'* ]]
+	# Who asks for quiet, or has no terminal there, gets none.
+	run python3 "$abs_top_srcdir/test/cli/terminal.py" "$BIGM" pprof profile --quiet --seconds 0.5 -o some.pb.gz </dev/null
+	[ "$status" -eq 0 ]
+	[[ $output != *" of "* ]]
+	[ -z "$("$BIGM" pprof profile --seconds 0.5 -o some.pb.gz 2>&1)" ]
+}
+
 @test "go tool pprof has the same numbers as the table" {
 	need_go
 	"$BIGM" start -n 2 "$BIGPI" 3>&-

@@ -87,6 +87,23 @@ all_names() {
 	[ "$(head -c 2 third | od -An -tx1)" = " 1f 8b" ]
 }
 
+@test "no thread has a timer but while a CPU profile is taken" {
+	[ -r /proc/self/timers ] || skip "this kernel does not tell of timers"
+	"$BIGM" start -n 1 "$bigpi" 3>&-
+	pid=$("$BIGM" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["machines"][0]["pid"])')
+	has_timers() {
+		[ -n "$(cat "/proc/$pid/timers")" ]
+	}
+	has_none() {
+		! has_timers
+	}
+	has_none
+	"$BIGM" call m0 Supervisor.CPUProfile '{"duration_s": 600}' >/dev/null 2>&1 3>&- &
+	eventually 20 has_timers
+	kill $!
+	eventually 20 has_none
+}
+
 @test "as text, with every thread" {
 	"$BIGM" start -n 1 "$bigpi" 3>&-
 	# A thread may be just somewhere else.
