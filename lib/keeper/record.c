@@ -124,11 +124,14 @@ static int open_lock(const struct record *r)
 	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* Also where the lock is there and cannot be looked at, for want of
+ * descriptors: what lives must not be taken for dead. */
 static bool is_locked(const struct record *r)
 {
 	AUTO_CLOSE int fd = open_lock(r);
 
-	return fd >= 0 && lock_is_taken(fd);
+	return fd >= 0 ? lock_is_taken(fd) :
+			 errno == EMFILE || errno == ENFILE || errno == ENOMEM;
 }
 
 /* ------------------------------------------------------------------ */
