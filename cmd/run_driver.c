@@ -15,6 +15,7 @@
 #include "cmd/run_unpacked.h"
 #include "cmd/sentinel.h"
 #include "cmd/session.h"
+#include "keeper/record.h"
 #include "loop/process.h"
 #include "supervisor/image.h"
 
@@ -267,6 +268,9 @@ int run_driver(const struct run_order *order)
 	status = session_run(&session);
 	stop(&session);
 	process_kill_descendants(ORPHANS_MS);
+	/* A keeper that never told its name, and was just ending, was among
+	 * them. */
+	json_strings_free(record_list(NULL));
 	if (session.borrow && driver.files != NULL)
 		bundle_intake.discard(driver.files);
 	free(driver.files);
