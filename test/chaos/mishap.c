@@ -212,33 +212,19 @@ static bool is_libuv(const void *caller)
 	       strstr(info.dli_fname, "/libuv.so");
 }
 
-/* A pipe that the process itself reads cannot be broken. */
-static bool is_own_pipe(const struct stat *st)
-{
-	struct stat other;
-
-	if (!S_ISFIFO(st->st_mode))
-		return false;
-	for (int fd = 0; fd < 256; fd++)
-		if (fstat(fd, &other) == 0 && other.st_ino == st->st_ino &&
-		    other.st_dev == st->st_dev &&
-		    (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
-			return true;
-	return false;
-}
-
 /* Sets errno to what that kind of descriptor says when it cannot take any more.
- * An event counter (of no kind) always can. */
+ * A socket is broken for both ends then, as it is by a network.  A pipe breaks
+ * only with its reader, and an event counter (of no kind) never. */
 static bool write_fails(int fd)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) != 0 || !(st.st_mode & S_IFMT) ||
-	    is_own_pipe(&st) || !fails(WRITE))
+	    S_ISFIFO(st.st_mode) || !fails(WRITE))
 		return false;
-	errno = S_ISREG(st.st_mode)  ? ENOSPC :
-		S_ISSOCK(st.st_mode) ? ECONNRESET :
-				       EPIPE;
+	if (S_ISSOCK(st.st_mode))
+		shutdown(fd, SHUT_RDWR);
+	errno = S_ISSOCK(st.st_mode) ? ECONNRESET : ENOSPC;
 	return true;
 }
 
@@ -269,14 +255,16 @@ ssize_t pwrite(int fd, const void *buf, size_t len, off_t offset)
 ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
 	NEXT(send);
-	FAIL(WRITE, ECONNRESET, -1);
+	if (write_fails(fd))
+		return -1;
 	return next(fd, buf, len, flags);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	NEXT(sendmsg);
-	FAIL(WRITE, ECONNRESET, -1);
+	if (write_fails(fd))
+		return -1;
 	return next(fd, message, flags);
 }
 

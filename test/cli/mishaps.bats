@@ -7,6 +7,10 @@ setup_file() {
 	${CC:?} -shared -fPIC -Wall "$abs_top_srcdir/test/chaos/mishap.c" -o "$MISHAP_LIBRARY"
 }
 
+clean_up() {
+	"$BIGM" shutdown --all 2>/dev/null
+}
+
 @test "a session in which one allocation or call fails goes well or says why not, and leaves nothing" {
 	run "$abs_top_srcdir/test/chaos/mishaps.py" --rounds 20 --seed check --verbose
 	echo "$output"
@@ -22,4 +26,20 @@ setup_file() {
 		run_bigm run -n 1 "$abs_top_builddir/examples/bigpi"
 	[ "$status" -eq 1 ]
 	[[ $output == *"m0: Supervisor.Register: cannot connect to 127.0.0.1:"*"connection refused"* ]]
+}
+
+@test "a cluster that cannot be looked at is not taken for one that has ended" {
+	local record="$DIR/record" opened n
+	"$BIGM" start --name calm >/dev/null
+	# All files of the command, one after the other.
+	for ((n = 1, opened = 1; n <= opened; n++)); do
+		head -c 1024 /dev/zero >"$record"
+		LD_PRELOAD="$MISHAP_LIBRARY" MISHAP=open:$n MISHAP_FILE="$record" MISHAP_BELOW="$abs_top_builddir" \
+			run_bigm status --cluster calm
+		# calls[OPEN], of mishap.c
+		opened=$(od -An -t u8 -j 40 -N 8 "$record")
+		echo "$n of $opened: $status $output"
+		[ "$status" -eq 0 ] || [[ $output == *"oo many open files"* ]]
+	done
+	[ "$opened" -gt 5 ]
 }
