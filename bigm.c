@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
 	&command_map,
 	&command_pprof,
 	&command_run,
+	&command_scale,
 	&command_shutdown,
 	&command_start,
 	&command_status,

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/nearest.h"
+#include "machine/machine.h"
 
 /* Somebody who mistyped a cluster's name wants to know how it is written. */
 static void add_nearest(const char *name, struct bigm_error *err)
@@ -87,6 +88,23 @@ int attach_machines(struct attachment *a, const char *which,
 	return attach_choose(a->cluster, which, machines, err);
 }
 
+static bool is_past(const struct bigm_machine *m)
+{
+	return machine_has_left(m) ||
+	       (machine_is_replaced(m) &&
+		bigm_machine_state(m) == BIGM_STOPPED);
+}
+
+static size_t leave_out_past(struct bigm_machine **machines, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_past(machines[i]))
+			machines[kept++] = machines[i];
+	return kept;
+}
+
 int attach_choose(struct cluster *cluster, const char *which,
 		  struct bigm_machine ***machines, struct bigm_error *err)
 {
@@ -105,6 +123,7 @@ int attach_choose(struct cluster *cluster, const char *which,
 		return 1;
 	}
 	n = cluster_machines(cluster, machines);
+	n = leave_out_past(*machines, n);
 	if (n > 0)
 		return (int)n;
 	free(*machines);

@@ -24,7 +24,8 @@ struct cluster *attach_on(struct loop *loop, const char *name,
 			  struct bigm_error *err);
 
 /* Blocks until the cluster's machines are known.  `which` is an index, a name,
- * an address, or "all".  *machines is malloc'ed; the machines are the
+ * an address, or "all", which are those without what the cluster does without:
+ * machines that leave, or have, and dead ones that are replaced.  *machines is malloc'ed; the machines are the
  * cluster's.  Returns their number (≥ 1) or a code. */
 int attach_machines(struct attachment *a, const char *which,
 		    struct bigm_machine ***machines, struct bigm_error *err);

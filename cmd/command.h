@@ -60,6 +60,7 @@ extern const struct command command_help;
 extern const struct command command_map;
 extern const struct command command_pprof;
 extern const struct command command_run;
+extern const struct command command_scale;
 extern const struct command command_shutdown;
 extern const struct command command_start;
 extern const struct command command_status;

@@ -41,6 +41,8 @@ struct run_options {
 	bool keep_going; /* when one of many fails */
 	bool detach; /* of run: go on without the terminal */
 	uint64_t timeout_ms; /* 0: none */
+	bool replace;		  /* machines that die */
+	uint64_t idle_timeout_ms; /* the cluster ends; 0: it does not */
 	struct keepalive keepalive; /* of the new cluster; 0: not said */
 	struct option_list set; /* settings of systems: "ec2-type=m5.large" */
 };

@@ -101,6 +101,7 @@ static int spawn(struct session *s, struct bigm_error *err)
 		.no_http = s->options->no_http,
 		.http_any_user = s->options->http_any_user,
 		.events = s->options->events,
+		.idle_timeout_ms = s->options->idle_timeout_ms,
 		.ship = s->options->ship,
 		.set = (char *const *)s->options->set.items,
 		.keepalive = s->options->keepalive,

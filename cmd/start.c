@@ -33,6 +33,11 @@ static const struct option_spec table[] = {
 	{ .name = "min", .kind = OPTION_NUMBER, .value = "N", .min = 1,
 	  .max = RUN_MOST_MACHINES, .help = "be content with N machines (all)",
 	  .offset = RUN(min) },
+	{ .name = "replace", .help = "replace machines that die",
+	  .offset = RUN(replace) },
+	{ .name = "idle-timeout", .kind = OPTION_DURATION, .value = "TIME",
+	  .help = "end the cluster when nobody has used it for TIME (never)",
+	  .offset = RUN(idle_timeout_ms) },
 	{ .name = "service", .letter = 's', .kind = OPTION_LIST,
 	  .value = "NAME[=TYPE][:JSON]",
 	  .help = "a service, instead of one of each type; again: another",
@@ -169,6 +174,7 @@ static int launch(struct session *session, struct bigm_error *err)
 		.dir = s->order->dir,
 		.procs = o->procs,
 		.services = s->services,
+		.replace = o->replace,
 		.all_services = s->order->argv[0] != NULL && s->services == NULL,
 	};
 
@@ -317,6 +323,16 @@ static int check_program(struct starting *s, struct run_order *order,
 	return program_is_driver(order->path) ? 0 : refuse_plain(order, err);
 }
 
+/* Of those that are for clusters which stay. */
+static void add_settings(struct run_order *order)
+{
+	struct run_options *o = &order->options;
+
+	o->replace = o->replace || order->settings.replace;
+	if (o->idle_timeout_ms == 0)
+		o->idle_timeout_ms = order->settings.idle_timeout_ms;
+}
+
 static int run(const struct invocation *in)
 {
 	const struct start_options *options = in->options;
@@ -339,6 +355,7 @@ static int run(const struct invocation *in)
 	} else {
 		if (order.options.machines == 0)
 			order.options.machines = 1;
+		add_settings(&order);
 		status = options->dry_run ? plan_show(&order, s.bundle, options->json)
 					  : start(&s);
 	}

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/text.h"
 #include "cmd/stale.h"
 #include "cmd/status_columns.h"
@@ -67,6 +68,35 @@ static const char *colour_of(const char *state, bool failed)
 	return failed ? TABLE_RED : NULL;
 }
 
+/* One that the cluster did without, and that is gone, is nobody's concern. */
+static bool has_left(const cJSON *machine)
+{
+	const char *state = "";
+
+	bigm_json_get_string(machine, "state", &state, NULL);
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(machine,
+							     "leaving")) &&
+	       strcmp(state, "STOPPED") == 0 &&
+	       !cJSON_HasObjectItem(machine, "reason");
+}
+
+/* Why it ended, and what comes in its place. */
+static void add_reason(struct table *t, const cJSON *machine)
+{
+	const cJSON *by = cJSON_GetObjectItemCaseSensitive(machine,
+							   "replaced_by");
+	const cJSON *reason = cJSON_GetObjectItemCaseSensitive(machine, "reason");
+	char message[512], heir[32];
+
+	text_of(reason, "message", message, sizeof(message));
+	text_of(machine, "replaced_by", heir, sizeof(heir));
+	if (by != NULL && *heir == '\0')
+		snprintf(heir, sizeof(heir), "another one");
+	table_add(t, "%s%s%s%s", message, by != NULL && *message != '\0' ? "; "
+								      : "",
+		  heir, by != NULL ? " takes its place" : "");
+}
+
 static void add_machine(struct table *t, const cJSON *machine,
 			const struct status_view *view, bool colour)
 {
@@ -96,7 +126,7 @@ static void add_machine(struct table *t, const cJSON *machine,
 	for (size_t i = 0; i < sizeof(bought) / sizeof(*bought); i++)
 		table_add(t, "%s", text_of(machine, bought[i], buf, sizeof(buf)));
 	table_add(t, "%s", text_of(notice, "text", buf, sizeof(buf)));
-	table_add(t, "%s", text_of(reason, "message", buf, sizeof(buf)));
+	add_reason(t, machine);
 }
 
 /* What those that are there cost together, and what all have cost; "" where
@@ -114,22 +144,57 @@ static const char *cost_of(const cJSON *cluster, char *buf, size_t len)
 	return buf;
 }
 
+static int count_there(const cJSON *cluster)
+{
+	const cJSON *machine;
+	int n = 0;
+
+	cJSON_ArrayForEach(machine, cJSON_GetObjectItemCaseSensitive(cluster,
+								     "machines"))
+		n += !has_left(machine);
+	return n;
+}
+
+/* What becomes of it by itself: machines are replaced, or are no more; it ends
+ * when nobody uses it.  malloc'ed. */
+static char *fate_of(const cJSON *cluster)
+{
+	const cJSON *replaced = cJSON_GetObjectItemCaseSensitive(cluster,
+								 "replaced");
+	const cJSON *idle = cJSON_GetObjectItemCaseSensitive(cluster, "idle");
+	char time[DURATION_TEXT], left[DURATION_TEXT];
+	double timeout = 0, ends_in = 0;
+	AUTO_FREE char *idling = NULL;
+	uint64_t n = 0;
+
+	if (bigm_json_get_double(idle, "timeout", &timeout, NULL) == 0 &&
+	    bigm_json_get_double(idle, "ends_in", &ends_in, NULL) == 0)
+		idling = xasprintf(", ends when unused for %s (in %s at the "
+				   "earliest)",
+				   duration_text((uint64_t)(timeout * 1000), time),
+				   duration_text((uint64_t)ends_in * 1000, left));
+	bigm_json_get_uint64(replaced, "machines", &n, NULL);
+	if (n == 0)
+		return xstrdup(idling != NULL ? idling : "");
+	return xasprintf(", %llu replaced%s", (unsigned long long)n,
+			 idling != NULL ? idling : "");
+}
+
 /* On a screen it is cut as well. */
 static int print_title(const cJSON *cluster, size_t width, FILE *out)
 {
-	const cJSON *machines = cJSON_GetObjectItemCaseSensitive(cluster, "machines");
 	char name[64], system[64], cost[96], url[256];
-	int n = cJSON_GetArraySize(machines);
-	AUTO_FREE char *title = NULL;
+	AUTO_FREE char *title = NULL, *fate = fate_of(cluster);
+	int n = count_there(cluster);
 
 	text_of(cluster, "http", url, sizeof(url));
 	title = xasprintf(
-		"cluster %s: %d machine%s, %s%s%s%s%s",
+		"cluster %s: %d machine%s, %s%s%s%s%s%s",
 		text_of(cluster, "cluster", name, sizeof(name)), n,
 		n == 1 ? "" : "s", text_of(cluster, "system", system, sizeof(system)),
 		cost_of(cluster, cost, sizeof(cost)),
 		cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(cluster, "used"))
-			? ", in use" : "",
+			? ", in use" : "", fate,
 		*url != '\0' ? ", " : "", url);
 	fprintf(out, "%.*s\n", width == 0 ? -1 : (int)width, title);
 	return n;
@@ -164,15 +229,21 @@ static void print_cluster(const cJSON *cluster, const struct status_view *view,
 {
 	const cJSON *machines = cJSON_GetObjectItemCaseSensitive(cluster, "machines");
 	AUTO_FREE const cJSON **sorted = status_sort(machines, view);
+	char ended[512];
 	struct table t;
 
 	if (print_title(cluster, view != NULL ? width : 0, out) == 0)
 		return;
 	begin_table(&t, view);
 	for (size_t i = 0; sorted[i] != NULL; i++)
-		add_machine(&t, sorted[i], view, colour);
+		if (!has_left(sorted[i]))
+			add_machine(&t, sorted[i], view, colour);
 	table_print(&t, width, out);
 	table_release(&t);
+	text_of(cJSON_GetObjectItemCaseSensitive(cluster, "replaced"), "ended",
+		ended, sizeof(ended));
+	if (*ended != '\0')
+		fprintf(out, "%s\n", ended);
 }
 
 /* The program and its arguments, as one would type them; malloc'ed. */

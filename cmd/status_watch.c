@@ -81,6 +81,9 @@ static char *essence(const struct watch *w)
 		cJSON_DeleteItemFromObjectCaseSensitive(
 			cJSON_GetObjectItemCaseSensitive(cluster, "cost"),
 			"usd");
+		cJSON_DeleteItemFromObjectCaseSensitive(
+			cJSON_GetObjectItemCaseSensitive(cluster, "idle"),
+			"ends_in");
 		cJSON_ArrayForEach(machine, cJSON_GetObjectItemCaseSensitive(
 							cluster, "machines"))
 			cJSON_DeleteItemFromObjectCaseSensitive(machine,

@@ -431,15 +431,17 @@ BIGM_API void bigm_machine_cancel(struct bigm_machine *m);
  */
 enum bigm_notice_kind {
 	BIGM_NOTICE_REBALANCE = 1, /* it may be taken back soon */
-	BIGM_NOTICE_INTERRUPTION,  /* it will be */
+	BIGM_NOTICE_SCALE_DOWN,	   /* the cluster shall have fewer machines: it
+				    * ends once no call to it is under way */
+	BIGM_NOTICE_INTERRUPTION,  /* it will be taken back */
 };
 
 struct bigm_notice {
 	size_t size; /* sizeof(struct bigm_notice) of the library */
 	enum bigm_notice_kind kind;
-	uint64_t at_ns; /* when it will be; of a rebalance, when that was
-			 * recommended: ns since 1970, by the other side's
-			 * clock; 0: not said */
+	uint64_t at_ns; /* when it will be, or, of a scale-down, at the latest;
+			 * of a rebalance, when that was recommended: ns since
+			 * 1970, by the other side's clock; 0: not said */
 	char text[256]; /* which host, who says so, and what; one line */
 };
 

@@ -83,6 +83,7 @@ static int method_start(struct bigm_request *req, const cJSON *arg,
 
 	if (!request)
 		return BIGM_EINVALID;
+	idle_touch(&k->idle);
 	if (request->use) {
 		rc = loan_start(&k->loan, request->use, request, &taken, err);
 		if (rc == 0)
@@ -320,6 +321,15 @@ static int method_events(struct bigm_request *req, const cJSON *arg,
 	return rc;
 }
 
+static int method_scale(struct bigm_request *req, const cJSON *arg,
+			cJSON **reply, struct bigm_error *err)
+{
+	struct scale_request what;
+	int rc = scale_request_parse(arg, &what, err);
+
+	return rc < 0 ? rc : scale_start(keeper_of(req), req, &what, err);
+}
+
 static int method_ship(struct bigm_request *req, const cJSON *arg,
 		       cJSON **reply, struct bigm_error *err)
 {
@@ -348,6 +358,7 @@ static const struct bigm_method methods[] = {
 	{ "Use", method_use, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Return", method_return, BIGM_INLINE },
 	{ "Ship", method_ship, BIGM_INLINE },
+	{ "Scale", method_scale, BIGM_INLINE },
 	{ "Events", method_events, BIGM_INLINE },
 	{ "Tail", method_tail, BIGM_INLINE | BIGM_STREAM_REPLY },
 	{ "Cancel", method_cancel, BIGM_INLINE },

@@ -17,8 +17,10 @@
 
 #include "keeper/authority.h"
 #include "keeper/boots.h"
+#include "keeper/crew.h"
 #include "keeper/delivery.h"
 #include "keeper/events.h"
+#include "keeper/idle.h"
 #include "keeper/journal.h"
 #include "keeper/leavings.h"
 #include "keeper/loan.h"
@@ -26,6 +28,7 @@
 #include "keeper/record.h"
 #include "keeper/reporter.h"
 #include "keeper/request.h"
+#include "keeper/scale.h"
 #include "keeper/ship.h"
 #include "keeper/tail.h"
 #include "keeper/watch.h"
@@ -41,6 +44,7 @@ struct keeper_options {
 	const char *name, *system, *log_dir, *events; /* NULL: not given */
 	const char *version, *wire;	     /* the client's */
 	struct keepalive keepalive;	     /* 0: the system's */
+	uint64_t idle_timeout_ms;	     /* 0: it stays, see idle.h */
 	const char *http, *http_prefix;	     /* of the debug pages; NULL */
 	bool no_http;			     /* there are none */
 	bool http_any_user; /* every user of this host may read them */
@@ -92,6 +96,9 @@ struct keeper {
 			      const char *stamp);
 	struct live *live;
 	struct loan loan; /* to bigm run --cluster */
+	struct crew crew;
+	struct scale_list scales;
+	struct idle idle;
 	struct watch_list farewells; /* see farewell.h */
 	bool parting; /* a Shutdown waits for them */
 	struct lifeline *lifeline; /* NULL: its life hangs on nothing else */
@@ -160,6 +167,11 @@ void keeper_report(const struct keeper_options *options,
  * k->members[*first]. */
 int keeper_start(struct keeper *k, struct start_request *request,
 		 size_t *first, struct bigm_error *err);
+
+/* Whether this host can hold n more; and begins them, of an order of the
+ * keeper's: what goes wrong is told by their states. */
+int keeper_allow(const struct keeper *k, int n, struct bigm_error *err);
+void keeper_launch(struct keeper *k, const struct start_request *order, int n);
 
 /* What is sent to the order's machines is known before one is begun. */
 int keeper_find_cargo(struct keeper *k, struct start_request *request,

@@ -56,6 +56,11 @@ enum event_kind {
 	  { "at_ns", EVENT_NS }, { "text", EVENT_TEXT })                       \
 	X(MACHINE_TAKEN, "bigm:machineTaken", { "program", EVENT_TEXT })       \
 	X(MACHINE_RETURNED, "bigm:machineReturned", { NULL, EVENT_TEXT })      \
+	X(MACHINE_REPLACE, "bigm:machineReplace", { "by", EVENT_TEXT },        \
+	  { "reason", EVENT_TEXT })                                            \
+	X(REPLACE_END, "bigm:replaceEnd", { "reason", EVENT_TEXT })            \
+	X(CLUSTER_SCALE, "bigm:clusterScale", { "from", EVENT_NUMBER },        \
+	  { "to", EVENT_NUMBER })                                              \
 	X(MACHINE_ERROR, "bigm:machineError", { "code", EVENT_TEXT },          \
 	  { "message", EVENT_TEXT }, { "retriable", EVENT_FLAG })              \
 	X(MACHINE_STOP, "bigm:machineStop", { "code", EVENT_TEXT },            \

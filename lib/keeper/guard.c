@@ -73,7 +73,7 @@ static int take_option(struct keeper_options *o, int c,
 	uint64_t *const times[] = {
 		&o->keepalive.period_ms, &o->keepalive.timeout_ms,
 		&o->keepalive.call_ms,	 &o->keepalive.lease_ms,
-		&o->keepalive.first_ms,
+		&o->keepalive.first_ms,	 &o->idle_timeout_ms,
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -127,6 +127,8 @@ static int parse_options(int argc, char **argv, struct keeper_options *o,
 	for (int i = 0; i < 5; i++)
 		options[n++] = (struct option){ times[i], required_argument,
 						NULL, FIRST_TIME + i };
+	options[n] = (struct option){ "idle-timeout", required_argument, NULL,
+				      FIRST_TIME + 5 };
 	args[0] = (char *)"bigm";
 	for (int i = 0; i < argc; i++)
 		args[i + 1] = argv[i];

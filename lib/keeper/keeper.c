@@ -1,7 +1,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -16,7 +15,6 @@
 #include "keeper/core.h"
 #include "keeper/farewell.h"
 #include "keeper/lifeline.h"
-#include "keeper/limits.h"
 #include "keeper/live.h"
 #include "keeper/member.h"
 #include "keeper/pages.h"
@@ -35,10 +33,6 @@
  * waits for it. */
 #define CLOSE_MS 300
 #define CLOSE_AWAITED_MS 2000
-
-/* What the keeper has besides machines, with some for clients and for
- * spawning. */
-#define FDS_BESIDES 80
 
 /* ------------------------------------------------------------------ */
 /* Keys                                                                */
@@ -101,6 +95,7 @@ void keeper_member_changed(struct keeper *k, const struct member *m)
 	if (facts)
 		watch_send_all(&k->watches, facts);
 	loan_member_changed(&k->loan, m);
+	crew_changed(k);
 	log_debug("%s: %s", m->name, bigm_state_name(m->state));
 }
 
@@ -127,140 +122,8 @@ void keeper_warn(void *keeper, const char *text)
  * before the turn's end. */
 void keeper_member_over(struct keeper *k)
 {
+	crew_changed(k); /* how it booted has been counted */
 	loop_defer(k->loop, &k->advance);
-}
-
-static uint64_t living_after(const struct keeper *k, int n)
-{
-	uint64_t living = (uint64_t)n;
-
-	for (size_t i = 0; i < k->nmembers; i++)
-		living += !member_is_over(k->members[i]);
-	return living;
-}
-
-static int allow(const struct keeper *k, int n, struct bigm_error *err)
-{
-	const struct limits_order order = {
-		.machines = n,
-		/* One more for its connection. */
-		.files = FDS_BESIDES +
-			 living_after(k, n) * (1 + k->ops->host_files),
-		.processes = (uint64_t)n * k->ops->host_processes,
-		.memory = (uint64_t)n * k->ops->host_memory,
-	};
-
-	return limits_allow(&order, err);
-}
-
-int keeper_find_cargo(struct keeper *k, struct start_request *request,
-		      struct bigm_error *err)
-{
-	const char *arch = k->ops->arch ? k->ops->arch(k->system) : NULL;
-
-	/* Elsewhere nobody has the program's libraries. */
-	if (!request->bundle && !(arch && request->program))
-		return 0;
-	if (!k->find_cargo)
-		return bigm_error_set(err, BIGM_EUNSUPPORTED,
-				      "%s: this keeper cannot ship bundles",
-				      request->bundle ? request->bundle
-						      : request->program);
-	return k->find_cargo(request->program, request->bundle, arch,
-			     k->record->dir, &request->cargo, err);
-}
-
-/* As many as this host can hold, from min to n. */
-static int allow_some(const struct keeper *k, int min, int n,
-		      struct bigm_error *err)
-{
-	struct bigm_error why = BIGM_ERROR_INIT;
-	int most = n;
-
-	if (allow(k, n, &why) == 0)
-		return n;
-	/* What would hold more is not known, but what would not. */
-	for (int least = min; least < most;) {
-		int middle = least + (most - least) / 2;
-
-		if (allow(k, middle, NULL) == 0)
-			least = middle + 1;
-		else
-			most = middle;
-	}
-	if (most <= min)
-		return error_copy(err, &why);
-	log_info("%d of %d machines: %s", most - 1, n, why.text);
-	return most - 1;
-}
-
-/* Some could not even begin.  When that is too many, none is wanted. */
-static int check_begun(struct keeper *k, const struct start_request *request,
-		       size_t first, struct bigm_error *err)
-{
-	struct bigm_error why = BIGM_ERROR_INIT;
-	const struct member *failed = NULL;
-	int begun = 0;
-
-	for (size_t i = first; i < k->nmembers; i++)
-		if (k->members[i]->state != BIGM_STOPPED)
-			begun++;
-		else if (!failed)
-			failed = k->members[i];
-	if (begun >= request->min || !failed)
-		return 0;
-	error_copy(err, &failed->reason);
-	error_prefix(err, "%d of %d machines could begin, %d are needed", begun,
-		     request->n, request->min);
-	bigm_error_set(&why, BIGM_ECANCELED, "given up, for there are too few");
-	for (size_t i = first; i < k->nmembers; i++)
-		member_fail(k->members[i], &why, 0);
-	return failed->reason.code;
-}
-
-static void launch_all(struct keeper *k, const struct start_request *request)
-{
-	k->members = xrealloc(k->members,
-			      (k->nmembers + (size_t)request->n) *
-				      sizeof(*k->members));
-	for (int i = 0; i < request->n; i++) {
-		struct member *m = member_new(k, (int)k->nmembers, request);
-
-		k->members[k->nmembers++] = m;
-		member_launch(m);
-	}
-}
-
-int keeper_start(struct keeper *k, struct start_request *request,
-		 size_t *first, struct bigm_error *err)
-{
-	int min = request->min > 0 ? request->min : request->n;
-	int rc = k->phase == KEEPER_UP ?
-			 allow_some(k, min, request->n, err) :
-			 bigm_error_set(err, BIGM_EUNAVAILABLE,
-					"cluster %s: is shutting down",
-					k->record->name);
-
-	int n = rc;
-
-	if (rc > 0)
-		rc = keeper_find_cargo(k, request, err);
-	if (rc < 0) {
-		start_request_free(request);
-		return rc;
-	}
-	keepalive_fill(&k->keepalive, &k->ops->keepalive);
-	request->n = n;
-	/* As it is now; a machine that is given back gets it again. */
-	if (request->program)
-		request->program_fd = open(request->program,
-					   O_RDONLY | O_CLOEXEC);
-	k->orders = xrealloc(k->orders,
-			     (k->norders + 1) * sizeof(*k->orders));
-	k->orders[k->norders++] = request;
-	*first = k->nmembers;
-	launch_all(k, request);
-	return check_begun(k, request, *first, err);
 }
 
 struct member *keeper_member(const struct keeper *k, const char *name)
@@ -400,6 +263,7 @@ static void drain(struct keeper *k)
 	watch_end_all(&k->watches);
 	watch_end_all(&k->farewells);
 	reporter_end_all(&k->reporters);
+	scale_end_all(&k->scales);
 	loan_end(&k->loan);
 	k->drained = k->tails.sent;
 	loop_timer_start(k->loop, &k->timer, DRAIN_MS, on_drain_timer);
@@ -475,6 +339,8 @@ void keeper_release(struct keeper *k)
 	k->held = false;
 	if (k->lifeline)
 		lifeline_release(k->lifeline);
+	idle_touch(&k->idle);
+	crew_changed(k);
 }
 
 /* ------------------------------------------------------------------ */
@@ -528,6 +394,7 @@ int keeper_init(struct keeper *k, const char *journal, struct bigm_error *err)
 	k->started_ns = clock_wall_ns();
 	k->advance.fn = on_advance;
 	loan_init(&k->loan, k);
+	crew_init(&k->crew, k);
 	ship_list_init(&k->shipments, k->loop);
 	k->leavings.loop = k->loop;
 	farewell_init(k);
@@ -558,6 +425,8 @@ static void tell_end(struct keeper *k)
 void keeper_dispose(struct keeper *k)
 {
 	pages_end(k);
+	idle_end(&k->idle);
+	scale_end_all(&k->scales);
 	delivery_free_all(&k->deliveries);
 	for (size_t i = 0; i < k->nmembers; i++)
 		member_free(k->members[i]);

@@ -68,6 +68,8 @@ cJSON *keeper_status(const struct keeper *k, const char *use)
 	if (k->ops->describe_all)
 		k->ops->describe_all(k->system, status);
 	cJSON_AddBoolToObject(status, "used", *k->loan.token != '\0');
+	crew_add_facts(k, status);
+	idle_add_facts(&k->idle, status);
 	return status;
 }
 

@@ -34,6 +34,7 @@ void member_forget_loan(struct member *m)
 	m->image = m->order;
 	m->hop = false;
 	error_clear(&m->loan_reason);
+	member_leave_on(m);
 }
 
 void member_cancel(struct member *m, const struct bigm_error *why)

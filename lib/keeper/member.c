@@ -75,6 +75,8 @@ void member_free(struct member *m)
 	health_release(&m->health);
 	event_source_free(m->source);
 	loop_timer_stop(m->keeper->loop, &m->end_timer);
+	loop_timer_stop(m->keeper->loop, &m->heir_timer);
+	member_leave_over(m);
 	certify_free(m->certify);
 	ship_free(m->ship);
 	ship_stock_free(m->stock);
@@ -142,6 +144,7 @@ static void stopped(struct member *m)
 
 	pulse_stop(&m->pulse);
 	health_release(&m->health);
+	member_leave_over(m);
 	event_source_free(m->source);
 	m->source = NULL;
 	certify_free(m->certify);

@@ -84,6 +84,19 @@ struct member {
 	bool alive, registered;
 	struct loop_timer end_timer;
 	struct bigm_error lost; /* why it is waited for with that */
+
+	/* The cluster shall do without it, see member_leave(). */
+	bool leaving;
+	struct bigm_call *parting; /* waits until it is idle; NULL: not */
+	struct loop_timer leave_timer;
+	uint64_t leave_by_ns; /* when that is up; monotonic; 0: never */
+
+	/* See crew.h. */
+	const struct member *heir;     /* replaces it; NULL: none does */
+	const struct member *forebear; /* whom it replaces; NULL: nobody */
+	unsigned misfortunes; /* of its line, in a row */
+	bool abandoned;	      /* it is replaced no more */
+	struct loop_timer heir_timer;
 };
 
 /* UNSTARTED.  order must outlive it. */
@@ -127,6 +140,18 @@ const char *member_phase(const struct member *m);
 /* It may be in another phase now: notes when that began, and tells who
  * watches. */
 void member_note_phase(struct member *m);
+
+/*
+ * The cluster shall do without it.  One that runs is draining from then on
+ * (BIGM_NOTICE_SCALE_DOWN): nothing new begins there, and it ends in good order
+ * once no call of others than the keeper is under way and no borrower has it;
+ * after timeout_ms at the latest (0: however long that takes), or, with `now`,
+ * without waiting for any.  One that does not run yet ends at once.  Again:
+ * only sooner.
+ */
+void member_leave(struct member *m, uint64_t timeout_ms, bool now);
+/* It may be free to go now. */
+void member_leave_on(struct member *m);
 
 /* As the borrower sees it. */
 cJSON *member_loan_facts(const struct member *m);

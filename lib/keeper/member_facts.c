@@ -60,6 +60,19 @@ static void add_use(cJSON *facts, const struct member *m)
 						      : m->borrower->bundle);
 }
 
+/* Of a machine that is replaced, and by which; null while that is to come. */
+static void add_line(cJSON *facts, const struct member *m)
+{
+	if (m->leaving)
+		cJSON_AddBoolToObject(facts, "leaving", true);
+	if (m->heir)
+		cJSON_AddStringToObject(facts, "replaced_by", m->heir->name);
+	else if (crew_awaits_heir(m))
+		cJSON_AddNullToObject(facts, "replaced_by");
+	if (m->forebear)
+		cJSON_AddStringToObject(facts, "replaces", m->forebear->name);
+}
+
 cJSON *member_facts(const struct member *m)
 {
 	cJSON *facts = cJSON_CreateObject();
@@ -89,6 +102,7 @@ cJSON *member_facts(const struct member *m)
 		cJSON_AddItemToObject(facts, "notice", notice_facts(&m->notice));
 	if (m->reason.code)
 		member_add_reason(facts, &m->reason);
+	add_line(facts, m);
 	return facts;
 }
 

@@ -1,7 +1,7 @@
 /*
  * member_private: what member.c (a machine's life), member_image.c (what it is
- * sent), member_end.c (how its end is put), member_facts.c and member_events.c
- * (what is told of it) call of each other.
+ * sent), member_end.c (how its end is put), member_leave.c (how it leaves),
+ * member_facts.c and member_events.c (what is told of it) call of each other.
  */
 #ifndef KEEPER_MEMBER_PRIVATE_H
 #define KEEPER_MEMBER_PRIVATE_H
@@ -31,6 +31,9 @@ void member_quote(const struct member *m, struct bigm_error *why);
  * guessed. */
 void member_explain(const struct member *m, const struct bigm_error *how,
 		    struct bigm_error *why);
+
+/* It is STOPPED, or is to be freed: nothing of its leaving is waited for. */
+void member_leave_over(struct member *m);
 
 /* Sends it what its image is, where it was `before`.  An upload may take longer
  * than the first lease: it is kept alive meanwhile. */

@@ -209,6 +209,7 @@ static int begin(struct keeper *k, int guard_fd, struct bigm_error *err)
 	if (!k->loop || keeper_init(k, output, err) < 0 ||
 	    make_system(k, err) < 0 || open_events(k, err) < 0)
 		return BIGM_EFAILED;
+	idle_begin(&k->idle, k, k->options->idle_timeout_ms);
 	debug_pages_add(k->pages, pprof_routes, k);
 	if (pages_serve(k, err) < 0 || write_record(k, err) < 0)
 		return BIGM_EFAILED;

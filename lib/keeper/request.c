@@ -178,6 +178,7 @@ struct start_request *start_request_parse(const cJSON *arg,
 	    get_path(arg, "program", &r->program, err) < 0 ||
 	    get_path(arg, "bundle", &r->bundle, err) < 0 ||
 	    json_opt_bool(arg, "exec", &r->exec, err) < 0 ||
+	    json_opt_bool(arg, "replace", &r->replace, err) < 0 ||
 	    get_path(arg, "dir", &r->dir, err) < 0 ||
 	    get_argv(arg, r, err) < 0 || get_strings(arg, "env", &r->env, err) < 0 ||
 	    get_strings(arg, "wanted_env", &r->wanted_env, err) < 0 ||
@@ -298,4 +299,26 @@ int shutdown_request_parse(const cJSON *arg, bool *now,
 	if (check_object(arg, true, err) < 0)
 		return BIGM_EINVALID;
 	return cJSON_IsObject(arg) ? json_opt_bool(arg, "now", now, err) : 0;
+}
+
+int scale_request_parse(const cJSON *arg, struct scale_request *r,
+			struct bigm_error *err)
+{
+	int64_t n;
+
+	*r = (struct scale_request){ 0 };
+	if (check_object(arg, false, err) < 0 ||
+	    bigm_json_get_int64(arg, "n", &n, err) < 0 ||
+	    get_count(arg, "n", 0, REQUEST_MAX_MACHINES, &r->n, err) < 0 ||
+	    json_opt_bool(arg, "now", &r->now, err) < 0)
+		return BIGM_EINVALID;
+	if (!has(arg, "timeout_ms"))
+		return 0;
+	if (bigm_json_get_uint64(arg, "timeout_ms", &r->timeout_ms, err) < 0)
+		return BIGM_EINVALID;
+	if (r->timeout_ms > REQUEST_MAX_MS)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "timeout_ms is more than %llu",
+				      (unsigned long long)REQUEST_MAX_MS);
+	return 0;
 }

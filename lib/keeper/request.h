@@ -13,6 +13,7 @@
 
 #define REQUEST_MAX_MACHINES 4096 /* of one Start */
 #define REQUEST_MAX_PROCS 65536
+#define REQUEST_MAX_MS (366ull * 24 * 3600 * 1000)
 
 /* Keeper.Start. */
 struct start_request {
@@ -29,6 +30,7 @@ struct start_request {
 			    * what they have; NULL: nothing */
 	char *dir;     /* absolute; NULL: the keeper's own */
 	int procs;     /* 0: the system's default */
+	bool replace;  /* a machine that dies gets an heir, see crew.h */
 	char *label;   /* as output_is_label(); NULL: none */
 	char *use;     /* the token of a loan; NULL: machines of its own */
 	int program_fd; /* the keeper's, of the program as it was; -1: none */
@@ -76,6 +78,16 @@ int read_request_parse(const cJSON *arg, struct read_request *request,
 /* Keeper.Ship: an order that has nothing but the bundle. */
 struct start_request *ship_request_parse(const cJSON *arg,
 					 struct bigm_error *err);
+
+/* Keeper.Scale. */
+struct scale_request {
+	int n;		     /* machines; may be 0 */
+	uint64_t timeout_ms; /* for those that leave; 0: none */
+	bool now;	     /* they do not wait */
+};
+
+int scale_request_parse(const cJSON *arg, struct scale_request *request,
+			struct bigm_error *err);
 
 /* Keeper.Shutdown. */
 int shutdown_request_parse(const cJSON *arg, bool *now,

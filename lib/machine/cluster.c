@@ -282,6 +282,7 @@ static int hold_open(struct hold *h, struct bigm_error *err)
 struct keeper_times {
 	char options[5][32];
 	char texts[5][DURATION_TEXT];
+	char idle[DURATION_TEXT];
 };
 
 static int add_times(const char **argv, struct keeper_times *times,
@@ -344,6 +345,10 @@ static const char **keeper_argv(const struct cluster_options *o,
 	n += add_times(argv + n, times, &o->keepalive);
 	if (o->http_any_user)
 		argv[n++] = "--http-any-user";
+	if (o->idle_timeout_ms > 0) {
+		argv[n++] = "--idle-timeout";
+		argv[n++] = duration_text(o->idle_timeout_ms, times->idle);
+	}
 	if (o->no_http)
 		argv[n++] = "--no-http";
 	if (o->ship)

@@ -50,6 +50,8 @@ struct cluster_options {
 			      * later of one name winning; ends with NULL; NULL:
 			      * none */
 	struct keepalive keepalive; /* 0: the system's defaults */
+	uint64_t idle_timeout_ms; /* it ends when nobody has used it for so
+				   * long; 0: it stays */
 	bool ship;	     /* machines begin as the bare worker, whatever the
 			      * system */
 	bool debug;	     /* the keeper logs debug lines */
@@ -147,6 +149,7 @@ struct cluster_order {
 	const struct bigm_service *services; /* NULL: none */
 	bool all_services;     /* instead: one of each of the program's types */
 	const char *label;     /* NULL: none */
+	bool replace;	       /* a machine that dies is replaced */
 };
 
 /* Blocks until the keeper has taken the order, not until the machines run.
@@ -168,6 +171,12 @@ int cluster_watch(struct cluster *cluster, struct bigm_error *err);
 void cluster_on_machine(struct cluster *cluster,
 			void (*fn)(struct bigm_machine *machine, void *data),
 			void *data);
+
+/* Runs fn whenever there may be another machine, or one that is there has
+ * changed in any way, leaving and being replaced among them: for who looks at
+ * all of them then.  On the loop's thread; set it any time, from any other. */
+void cluster_on_crew(struct cluster *cluster, void (*fn)(void *data),
+		     void *data);
 
 /* As bigm_on_notice(): any thread but the loop's, any time. */
 void cluster_on_notice(struct cluster *cluster, bigm_notice_fn *fn,

@@ -42,6 +42,8 @@ struct cluster {
 	bool ended; /* the keeper ended the stream: it goes in good order */
 	void (*on_machine)(struct bigm_machine *machine, void *data);
 	void *on_machine_data;
+	void (*on_crew)(void *data);
+	void *on_crew_data;
 	bigm_notice_fn *on_notice;
 	void *on_notice_data;
 

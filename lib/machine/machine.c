@@ -37,6 +37,7 @@ struct bigm_machine {
 	struct bigm_keepalive_info keepalive;
 	uint64_t keepalive_ns; /* when the next was due */
 	uint64_t shipped, ship_size;
+	bool left, replaced; /* see machine_has_left() */
 	char phase[MACHINE_PHASE_SIZE];
 };
 
@@ -184,8 +185,11 @@ int machine_facts_read(const cJSON *json, struct machine_facts *facts,
 	    (r = json_opt_string(json, "address", &facts->address, err)) < 0 ||
 	    (r = json_opt_string(json, "phase", &facts->phase, err)) < 0 ||
 	    (r = json_opt_int64(json, "procs", &procs, err)) < 0 ||
-	    (r = json_opt_int64(json, "pid", &facts->pid, err)) < 0)
+	    (r = json_opt_int64(json, "pid", &facts->pid, err)) < 0 ||
+	    (r = json_opt_bool(json, "leaving", &facts->left, err)) < 0)
 		return r;
+	/* A name, or null as long as there is none. */
+	facts->replaced = cJSON_HasObjectItem(json, "replaced_by");
 	while (i < NSTATES && strcmp(state, state_names[i]) != 0)
 		i++;
 	if (i == NSTATES)
@@ -325,6 +329,33 @@ bool machine_note(struct bigm_machine *m, const struct bigm_notice *notice)
 	bool news = notice_take(&m->notice, notice);
 	pthread_mutex_unlock(&m->lock);
 	return news;
+}
+
+bool machine_take_line(struct bigm_machine *m,
+		       const struct machine_facts *facts)
+{
+	pthread_mutex_lock(&m->lock);
+	bool news = m->left != facts->left || m->replaced != facts->replaced;
+	m->left = facts->left;
+	m->replaced = facts->replaced;
+	pthread_mutex_unlock(&m->lock);
+	return news;
+}
+
+bool machine_has_left(const struct bigm_machine *m)
+{
+	pthread_mutex_lock(lock_of(m));
+	bool left = m->left;
+	pthread_mutex_unlock(lock_of(m));
+	return left;
+}
+
+bool machine_is_replaced(const struct bigm_machine *m)
+{
+	pthread_mutex_lock(lock_of(m));
+	bool replaced = m->replaced;
+	pthread_mutex_unlock(lock_of(m));
+	return replaced;
 }
 
 bool machine_notice(const struct bigm_machine *m, struct bigm_notice *notice)

@@ -63,6 +63,8 @@ struct machine_facts {
 	struct bigm_notice notice; /* kind 0: none */
 	const cJSON *keepalive;	  /* as in member_facts(); NULL: not told */
 	const char *phase; /* while STARTING: how far it is */
+	bool left;	/* the cluster shall do without it, or does */
+	bool replaced;	/* by another, which may still have to come */
 	uint64_t shipped, ship_size; /* bytes that are there, of those that are
 				      * sent to it just now; 0: nothing is */
 };
@@ -100,6 +102,16 @@ bool machine_note(struct bigm_machine *m, const struct bigm_notice *notice);
 
 /* Any thread.  The machine's notice; false when there is none. */
 bool machine_notice(const struct bigm_machine *m, struct bigm_notice *notice);
+
+/* Any thread.  The cluster shall do without it (bigm scale): it is draining, or
+ * STOPPED and no loss.  It has died, or will, and another one of the cluster
+ * takes its place, or will. */
+bool machine_has_left(const struct bigm_machine *m);
+bool machine_is_replaced(const struct bigm_machine *m);
+
+/* Any thread.  Takes what it says of these; whether it is news. */
+bool machine_take_line(struct bigm_machine *m,
+		       const struct machine_facts *facts);
 
 /* Any thread.  → STOPPED with *why, unless it is already. */
 bool machine_stop(struct bigm_machine *m, const struct bigm_error *why);

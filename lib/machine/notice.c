@@ -9,6 +9,7 @@
 
 static const char *const names[] = {
 	[BIGM_NOTICE_REBALANCE] = "rebalance",
+	[BIGM_NOTICE_SCALE_DOWN] = "scale-down",
 	[BIGM_NOTICE_INTERRUPTION] = "spot-interruption",
 };
 #define NNAMES (sizeof(names) / sizeof(*names))

@@ -12,7 +12,7 @@
 
 #include "base/json.h"
 
-/* "rebalance", "spot-interruption"; NULL: none of ours. */
+/* "rebalance", "scale-down", "spot-interruption"; NULL: none of ours. */
 const char *notice_kind_name(enum bigm_notice_kind kind);
 
 /* Makes *notice (kind 0: none yet) what `news` says, if that is news.  Returns

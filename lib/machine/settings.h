@@ -16,7 +16,7 @@
 
 #include "machine/keepalive.h"
 
-#define SETTINGS_MAX 24
+#define SETTINGS_MAX 32
 
 struct settings {
 	int64_t n;     /* machines; 0: the program's default */
@@ -39,6 +39,10 @@ struct settings {
 			* program's do not change */
 	char *given;   /* "K,L": variables that bigm's -e has set */
 	bool ship;     /* machines begin as the bare worker */
+	/* For bigm start: */
+	bool replace;  /* machines that die are replaced */
+	uint64_t idle_timeout_ms; /* a cluster that nobody uses for so long ends;
+				   * 0: it does not */
 	char **set;    /* of systems, as they were said: "ec2-type=m5.large", or
 			* "ec2-on-demand"; NULL-terminated; NULL: none */
 	size_t nset;

@@ -179,12 +179,17 @@ static int take_facts(struct cluster *c, const cJSON *json,
 	    (r = machine_facts_read(json, &facts, err)) < 0)
 		return r;
 	struct bigm_machine *m = obtain(c, name);
+	/* Before its state: who sees that it is STOPPED sees whether that is a
+	 * loss. */
+	bool moved = machine_take_line(m, &facts);
 	bool changed = machine_update(m, &facts, c->tls, c->id);
 	bool noticed = machine_note(m, &facts.notice);
 	if (changed || noticed)
 		report(c, m);
 	if (noticed && c->on_notice)
 		c->on_notice(m, &facts.notice, c->on_notice_data);
+	if ((changed || noticed || moved) && c->on_crew)
+		c->on_crew(c->on_crew_data);
 	return 0;
 }
 
@@ -393,58 +398,6 @@ int cluster_watch(struct cluster *c, struct bigm_error *err)
 	return t.r < 0 ? error_prefix(err, "Keeper.Status") : 0;
 }
 
-struct on_machine {
-	struct cluster *cluster;
-	void (*fn)(struct bigm_machine *machine, void *data);
-	void *data;
-};
-
-static void set_on_machine(void *data)
-{
-	struct on_machine *on = data;
-
-	on->cluster->on_machine = on->fn;
-	on->cluster->on_machine_data = on->data;
-}
-
-void cluster_on_machine(struct cluster *c,
-			void (*fn)(struct bigm_machine *machine, void *data),
-			void *data)
-{
-	struct on_machine on = { c, fn, data };
-
-	loop_call(c->loop, set_on_machine, &on);
-}
-
-struct on_notice {
-	struct cluster *cluster;
-	bigm_notice_fn *fn;
-	void *data;
-};
-
-static void set_on_notice(void *data)
-{
-	struct on_notice *on = data;
-	struct cluster *c = on->cluster;
-	struct bigm_machine **machines;
-	size_t n = cluster_machines(c, &machines);
-	struct bigm_notice notice;
-
-	c->on_notice = on->fn;
-	c->on_notice_data = on->data;
-	for (size_t i = 0; i < n && c->on_notice; i++)
-		if (machine_notice(machines[i], &notice))
-			c->on_notice(machines[i], &notice, c->on_notice_data);
-	free(machines);
-}
-
-void cluster_on_notice(struct cluster *c, bigm_notice_fn *fn, void *data)
-{
-	struct on_notice on = { c, fn, data };
-
-	loop_call(c->loop, set_on_notice, &on);
-}
-
 /* ------------------------------------------------------------------ */
 /* Starting                                                            */
 
@@ -503,6 +456,8 @@ static cJSON *order_json(const struct cluster_order *o, struct bigm_error *err)
 		cJSON_AddNumberToObject(json, "procs", o->procs);
 	if (o->label)
 		cJSON_AddStringToObject(json, "label", o->label);
+	if (o->replace)
+		cJSON_AddBoolToObject(json, "replace", true);
 	if (o->all_services) {
 		cJSON_AddStringToObject(json, "services", "all");
 		return json;

@@ -20,6 +20,8 @@ struct http2_stream *request_open(void *owner)
 	req->server = caller->server;
 	req->caller = caller;
 	caller->requests++;
+	req->others = caller->peer.role != ROLE_KEEPER;
+	req->server->others.calls += req->others;
 	req->refs = 1;
 	req->status = WIRE_OK;
 	req->error = (struct bigm_error)BIGM_ERROR_INIT;

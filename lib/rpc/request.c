@@ -7,12 +7,25 @@
 #include "base/error.h"
 #include "rpc/request.h"
 
+/* It is nobody's any more. */
+static void note_gone(const struct bigm_request *req)
+{
+	struct rpc_server *server = req->server;
+
+	if (!req->others || --server->others.calls > 0)
+		return;
+	server->others.since_ns = loop_now_ns();
+	if (server->on_idle)
+		server->on_idle(server->idle_data);
+}
+
 void request_unref(struct bigm_request *req)
 {
 	struct caller *caller = req->caller;
 
 	if (--req->refs)
 		return;
+	note_gone(req);
 	TAILQ_REMOVE(&req->server->requests, req, link);
 	buffer_release(&req->arg);
 	wire_head_release(&req->stream.head);

@@ -73,6 +73,7 @@ struct bigm_request {
 	bool running;  /* its method, or whoever deferred it, has it */
 	bool deferred;
 	bool answered;
+	bool others;   /* than the keeper's: it counts as activity */
 	enum fault fault; /* what is to go wrong with it */
 	char *body; /* what is sent, JSON text */
 	char *trailer;
@@ -123,6 +124,9 @@ struct rpc_server {
 	bool shutting;
 	bool grace_over;
 	bool is_down; /* done is under way, or has run */
+	struct rpc_activity others; /* see server.h */
+	void (*on_idle)(void *data);
+	void *idle_data;
 	struct loop_timer grace;
 	struct loop_task done_task;
 	void (*done)(void *data);

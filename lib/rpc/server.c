@@ -346,6 +346,7 @@ struct rpc_server *rpc_server_new(struct loop *loop,
 
 	server->loop = loop;
 	server->options = *options;
+	server->others.since_ns = loop_now_ns();
 	if (!server->options.max_workers)
 		server->options.max_workers = MAX_WORKERS;
 	if (!server->options.max_buffered)
@@ -447,6 +448,18 @@ bool rpc_server_is_down(const struct rpc_server *server)
 bool rpc_server_busy(struct rpc_server *server)
 {
 	return atomic_load(&server->at_work) > 0;
+}
+
+const struct rpc_activity *rpc_server_activity(const struct rpc_server *server)
+{
+	return &server->others;
+}
+
+void rpc_server_on_idle(struct rpc_server *server, void (*fn)(void *data),
+			void *data)
+{
+	server->on_idle = fn;
+	server->idle_data = data;
 }
 
 static void release_services(struct rpc_server *server)

@@ -98,6 +98,21 @@ bool rpc_server_busy(struct rpc_server *server);
 /* After shutdown's done.  Releases the services in reverse order. */
 void rpc_server_free(struct rpc_server *server);
 
+/*
+ * How busy it is for others than the keeper, whose calls keep a machine going
+ * and are nobody's work: how many of theirs are under way, open streams too,
+ * and, when there is none, since when (loop_now_ns(); since it was made, when
+ * there has been none).
+ */
+struct rpc_activity {
+	size_t calls;
+	uint64_t since_ns;
+};
+const struct rpc_activity *rpc_server_activity(const struct rpc_server *server);
+/* fn runs each time that the last one has ended; NULL: nothing does. */
+void rpc_server_on_idle(struct rpc_server *server, void (*fn)(void *data),
+			void *data);
+
 /* Who calls. */
 const struct peer *rpc_request_peer(const struct bigm_request *req);
 

@@ -359,6 +359,11 @@ static void shutdown_delayed(struct loop_timer *timer)
 	stop_when_told(loop_container(timer, struct worker, delay));
 }
 
+void supervisor_stop(void *data)
+{
+	stop_when_told(data);
+}
+
 static void shutdown_answered(void *data)
 {
 	struct worker *worker = data;
@@ -426,6 +431,8 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 	X("Profiles", profiles_list, 0, DRIVER)                                \
 	X("Run", run, BIGM_INLINE | STREAMS, DRIVER)                           \
 	X("Map", map, BIGM_INLINE | STREAMS, DRIVER)                           \
+	X("Activity", leave_activity, BIGM_INLINE, KEEPER)                     \
+	X("Leave", leave_when_idle, BIGM_INLINE, KEEPER)                       \
 	X("Shutdown", shut_down, BIGM_INLINE, DRIVER)
 
 #define AS_METHOD(name, fn, flags, roles) { name, fn, flags },

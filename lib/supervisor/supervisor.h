@@ -43,6 +43,8 @@
  *              threads
  * Profiles     [{"name", "count"}…]: what Profile has: stacks, or threads
  * Run          stream both ways, see supervisor/run.h
+ * Activity, Leave   the end of a machine that has nothing to do, see
+ *              supervisor/leave.h (inline)
  * Shutdown     {"delay_ms", "message"}: releases the services, ends the log
  *              with the marker, exits 0
  */

@@ -226,6 +226,8 @@ static int serve(struct worker *worker, struct bigm_error *err)
 	int fd = fcntl(worker->boot->listen_fd, F_DUPFD_CLOEXEC, 3);
 
 	worker->server = rpc_server_new(worker->loop, &options);
+	leave_init(&worker->leave, worker->loop, worker->server, supervisor_stop,
+		   worker);
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot listen");
 	if (rpc_server_add(worker->server, &service, err) < 0 ||

@@ -22,6 +22,7 @@
 #include "supervisor/boot.h"
 #include "supervisor/job.h"
 #include "supervisor/lease.h"
+#include "supervisor/leave.h"
 #include "supervisor/parcel.h"
 #include "supervisor/registry.h"
 #include "supervisor/tell.h"
@@ -50,6 +51,7 @@ struct worker {
 	struct debug_pages *pages;
 	struct debug_server *http; /* shows them; NULL: nobody does */
 	struct lease lease;
+	struct leave leave;
 	atomic_bool shown_alive; /* BOOT_ALIVE_ENV's file has been made */
 	struct job_list jobs;
 	struct registry registry;

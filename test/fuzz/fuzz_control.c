@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	AUTO_JSON cJSON *json = json_parse(data, size, &err);
 	struct start_request *start;
 	struct read_request file;
+	struct scale_request scale;
 	struct tail_request tail;
 	bool now;
 
@@ -39,6 +40,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	tail_request_release(&tail);
 	shutdown_request_parse(json, &now, &err);
+	if (scale_request_parse(json, &scale, &err) == 0 &&
+	    (scale.n < 0 || scale.n > REQUEST_MAX_MACHINES ||
+	     scale.timeout_ms > REQUEST_MAX_MS))
+		abort();
 	if (read_request_parse(json, &file, &err) == 0 &&
 	    (file.path[0] != '/' || file.limit > REQUEST_MAX_FILE))
 		abort();

@@ -262,6 +262,7 @@ static int setup(void **state)
 	k->record = &f->record;
 	k->options = &f->options;
 	k->loop = loop_new(NULL);
+	crew_init(&k->crew, k);
 	k->authority = authority_new(NULL, NULL);
 	k->identity = authority_issue(k->authority, ROLE_KEEPER, "keeper",
 				      NULL, NULL);

@@ -161,6 +161,32 @@ static void test_shutdown(void **state)
 			 BIGM_EINVALID);
 }
 
+static void test_scale(void **state)
+{
+	static const char *const wrong[] = {
+		"null", "{}", "[]", "{\"n\":-1}", "{\"n\":4097}", "{\"n\":\"x\"}",
+		"{\"n\":1.5}", "{\"n\":1,\"now\":1}",
+		"{\"n\":1,\"timeout_ms\":-1}", "{\"n\":1,\"timeout_ms\":\"soon\"}",
+		"{\"n\":1,\"timeout_ms\":\"18446744073709551615\"}",
+	};
+	AUTO_JSON cJSON *none = parse("{\"n\":0}");
+	AUTO_JSON cJSON *all = parse("{\"n\":4096,\"now\":true,"
+				     "\"timeout_ms\":\"1500\"}");
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct scale_request r;
+
+	assert_int_equal(scale_request_parse(none, &r, &err), 0);
+	assert_true(r.n == 0 && r.timeout_ms == 0 && !r.now);
+	assert_int_equal(scale_request_parse(all, &r, &err), 0);
+	assert_true(r.n == 4096 && r.timeout_ms == 1500 && r.now);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		AUTO_JSON cJSON *json = parse(wrong[i]);
+
+		assert_int_equal(scale_request_parse(json, &r, &err),
+				 BIGM_EINVALID);
+	}
+}
+
 static void test_read(void **state)
 {
 	static const char *const wrong[] = {
@@ -207,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_shutdown),
+		cmocka_unit_test(test_scale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

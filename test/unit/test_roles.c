@@ -65,6 +65,8 @@ static const struct {
 	{ "Run", NULL, D, true, true },
 	{ "Map", NULL, D, true, true },
 	{ "Shutdown", "{\"delay_ms\": -1}", D, false, false },
+	{ "Activity", "null", K, false, false },
+	{ "Leave", "1", K, false, false },
 	{ "Keepalive", "null", K, false, false },
 	{ "Events", "null", K, false, true },
 };
