@@ -12,11 +12,12 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "machine/machine.h"
 
 /* What an ended map may take for its last threads. */
 #define IDLE_MS 1000
 
-enum { EVENT_OVER };
+enum { EVENT_OVER, EVENT_CREW };
 
 static void on_over(void *data)
 {
@@ -40,10 +41,56 @@ static void on_lost(struct bigm_machine *machine, const struct bigm_error *why,
 	struct mapping *m = data;
 	const char *name = bigm_machine_name(machine);
 
-	if (!m->session.attach && bigm_machine_state(machine) == BIGM_STOPPED)
+	if ((!m->session.attach &&
+	     bigm_machine_state(machine) == BIGM_STOPPED) ||
+	    machine_has_left(machine))
 		return;
 	map_bar_wipe(&m->bar);
 	command_fail(m->session.in, 0, "%s is of no more use: %s", name, why->text);
+}
+
+/* Loop thread. */
+static void on_crew(void *data)
+{
+	struct mapping *m = data;
+
+	events_post(&m->session.events, EVENT_CREW, 0);
+}
+
+static bool may_come(void *data)
+{
+	struct mapping *m = data;
+
+	return m->session.attach &&
+	       map_crew_may_come(&m->crew, m->session.cluster);
+}
+
+/* The program, for a machine that has come later than the others. */
+static int prepare(struct bigm_machine *machine, void *data,
+		   struct bigm_error *err)
+{
+	struct mapping *m = data;
+	AUTO_JSON cJSON *arg = NULL;
+
+	if (!m->session.attach || m->order.bundle.path == NULL ||
+	    !map_crew_is_late(&m->crew, machine))
+		return 0;
+	arg = cJSON_CreateObject();
+	cJSON_AddStringToObject(arg, "bundle", m->order.bundle.path);
+	return cluster_call(m->session.cluster, "Ship", arg, NULL, err);
+}
+
+/* Machines of a cluster that is there may come and go. */
+static void look(struct mapping *m)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	if (m->map == NULL)
+		return;
+	map_crew_add(&m->crew, m->session.cluster, m->map, &err);
+	if (err.code != 0 && err.code != BIGM_ECANCELED)
+		command_fail(m->session.in, 0, "%s", err.text);
+	map_look(m->map);
 }
 
 static void on_ready(void *data)
@@ -68,6 +115,7 @@ static int launch(struct session *s, struct bigm_error *err)
 						       : UINT_MAX,
 		.timeout_ms = c->run.timeout_ms, .halt = m->halt,
 		.keep_order = c->keep_order,
+		.prepare = prepare, .may_come = may_come,
 		.on_ready = on_ready, .on_result = on_result,
 		.on_lost = on_lost, .on_over = on_over, .data = m,
 	};
@@ -77,8 +125,13 @@ static int launch(struct session *s, struct bigm_error *err)
 	m->map = map_new(&options);
 	for (int i = 0; i < n && err->code == 0; i++)
 		map_add(m->map, machines[i], err);
-	if (err->code == 0)
-		map_begin(m->map, err);
+	if (err->code != 0 || !m->session.attach)
+		return err->code != 0 ? err->code : map_begin(m->map, err);
+	map_crew_know(&m->crew, m->session.cluster);
+	if (map_begin(m->map, err) == 0) {
+		cluster_on_crew(m->session.cluster, on_crew, m);
+		on_crew(m);
+	}
 	return err->code;
 }
 
@@ -134,6 +187,8 @@ static void on_event(struct session *s, const struct event *event)
 {
 	if (event->kind == EVENT_OVER)
 		on_end(s);
+	else if (event->kind == EVENT_CREW)
+		look(s->data);
 	else
 		draw(s->data);
 }
@@ -194,6 +249,8 @@ int map_work_run(struct mapping *m)
 	struct session *s = &m->session;
 	int status;
 
+	map_crew_init(&m->crew);
+	m->order.for_more = true;
 	session_options.timeout_ms = 0; /* it is a job's, not the session's */
 	m->env = run_expand_env(&o->env);
 	*s = (struct session){
@@ -209,6 +266,9 @@ int map_work_run(struct mapping *m)
 	status = session_run(s);
 	if (s->fd >= 0)
 		close(s->fd);
+	if (s->attach)
+		run_unpack(&m->order);
+	map_crew_release(&m->crew);
 	return status;
 }
 

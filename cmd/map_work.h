@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "cmd/map_crew.h"
 #include "cmd/map_output.h"
 #include "cmd/session.h"
 #include "map/map.h"
@@ -40,6 +41,7 @@ struct mapping {
 	struct map_output output;
 	struct session session;
 	struct map *map;
+	struct map_crew crew;
 	atomic_bool ready; /* a machine runs: the bar takes the screen */
 	char **env;
 };

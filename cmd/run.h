@@ -162,6 +162,8 @@ struct run_order {
 	struct bundle bundle; /* or it is that, by its whole path; path NULL:
 			       * it is none; or run_pack() has made it */
 	bool packed; /* that, and it is nobody else's */
+	bool for_more; /* machines that come later get it, too, from who calls
+			* run_unpack() himself */
 	char **env;  /* whole, for machines */
 	char **wanted_env; /* what of it those of other hosts get */
 	char *dir;   /* of the program */

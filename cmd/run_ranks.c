@@ -89,7 +89,8 @@ static int bring(struct session *s, struct run_order *run, struct bigm_error *er
 
 	if (code == 0)
 		code = deliver(s, run->bundle.path, err);
-	run_unpack(run);
+	if (!run->for_more)
+		run_unpack(run);
 	return code;
 }
 

@@ -37,7 +37,7 @@ struct bigm_machine {
 	struct bigm_keepalive_info keepalive;
 	uint64_t keepalive_ns; /* when the next was due */
 	uint64_t shipped, ship_size;
-	bool left, replaced; /* see machine_has_left() */
+	bool left, replaced, awaits_heir; /* see machine_has_left() */
 	char phase[MACHINE_PHASE_SIZE];
 };
 
@@ -190,6 +190,8 @@ int machine_facts_read(const cJSON *json, struct machine_facts *facts,
 		return r;
 	/* A name, or null as long as there is none. */
 	facts->replaced = cJSON_HasObjectItem(json, "replaced_by");
+	facts->awaits_heir = cJSON_IsNull(
+		cJSON_GetObjectItemCaseSensitive(json, "replaced_by"));
 	while (i < NSTATES && strcmp(state, state_names[i]) != 0)
 		i++;
 	if (i == NSTATES)
@@ -335,11 +337,22 @@ bool machine_take_line(struct bigm_machine *m,
 		       const struct machine_facts *facts)
 {
 	pthread_mutex_lock(&m->lock);
-	bool news = m->left != facts->left || m->replaced != facts->replaced;
+	bool news = m->left != facts->left ||
+		    m->replaced != facts->replaced ||
+		    m->awaits_heir != facts->awaits_heir;
 	m->left = facts->left;
 	m->replaced = facts->replaced;
+	m->awaits_heir = facts->awaits_heir;
 	pthread_mutex_unlock(&m->lock);
 	return news;
+}
+
+bool machine_awaits_heir(const struct bigm_machine *m)
+{
+	pthread_mutex_lock(lock_of(m));
+	bool awaits = m->awaits_heir;
+	pthread_mutex_unlock(lock_of(m));
+	return awaits;
 }
 
 bool machine_has_left(const struct bigm_machine *m)

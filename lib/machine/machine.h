@@ -64,7 +64,8 @@ struct machine_facts {
 	const cJSON *keepalive;	  /* as in member_facts(); NULL: not told */
 	const char *phase; /* while STARTING: how far it is */
 	bool left;	/* the cluster shall do without it, or does */
-	bool replaced;	/* by another, which may still have to come */
+	bool replaced;	/* by another, which may still have to come: */
+	bool awaits_heir;
 	uint64_t shipped, ship_size; /* bytes that are there, of those that are
 				      * sent to it just now; 0: nothing is */
 };
@@ -108,6 +109,8 @@ bool machine_notice(const struct bigm_machine *m, struct bigm_notice *notice);
  * takes its place, or will. */
 bool machine_has_left(const struct bigm_machine *m);
 bool machine_is_replaced(const struct bigm_machine *m);
+/* The same, as long as that is not there yet. */
+bool machine_awaits_heir(const struct bigm_machine *m);
 
 /* Any thread.  Takes what it says of these; whether it is news. */
 bool machine_take_line(struct bigm_machine *m,

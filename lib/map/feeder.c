@@ -164,6 +164,27 @@ static void end_calls(struct map *map)
 	}
 }
 
+/* It has done all that it will get. */
+static bool is_done_with(const struct map_station *station)
+{
+	return station->slots > 0 && !station->leaving &&
+	       station->jobs.n == 0 && station->outgoing.len == 0 &&
+	       bigm_machine_draining(station->machine);
+}
+
+/* Whoever drains machines waits until nobody has a call there. */
+static void let_go(struct map *map)
+{
+	for (size_t i = 0; map->draining && i < map->nstations; i++) {
+		struct map_station *station = map->stations[i];
+
+		if (!is_done_with(station))
+			continue;
+		station->leaving = true;
+		bigm_call_end(station->call, NULL);
+	}
+}
+
 void *map_feeder_main(void *data)
 {
 	struct map *map = data;
@@ -179,6 +200,7 @@ void *map_feeder_main(void *data)
 		if (give_job(map) && ++unsent < FLUSH_AT)
 			continue;
 		unsent = 0;
+		let_go(map);
 		if (!flush_all(map) && !map_is_done(map))
 			pthread_cond_wait(&map->changed, &map->lock);
 	}

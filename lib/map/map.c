@@ -143,7 +143,7 @@ struct map *map_new(const struct map_options *options)
 	struct map *map = xcalloc(1, sizeof(*map));
 
 	map->options = *options;
-	map->error = (struct bigm_error)BIGM_ERROR_INIT;
+	map->error = map->lost = (struct bigm_error)BIGM_ERROR_INIT;
 	map->threads = 1;
 	map->loft = (struct loft)LOFT_INIT;
 	pthread_mutex_init(&map->lock, NULL);
@@ -199,7 +199,10 @@ int map_add(struct map *map, struct bigm_machine *machine,
 	pthread_mutex_lock(&map->lock);
 	map->stations = xrealloc(map->stations, (map->nstations + 1) *
 						sizeof(struct map_station *));
-	code = start_thread(map, &station->thread, map_station_main, station, err);
+	code = map->threads == 0
+		       ? bigm_error_set(err, BIGM_ECANCELED, "the map is over")
+		       : start_thread(map, &station->thread, map_station_main,
+				      station, err);
 	if (code == 0)
 		map->stations[map->nstations++] = station;
 	pthread_mutex_unlock(&map->lock);
@@ -230,6 +233,36 @@ void map_send(struct map_station *station, char kind, const char *text)
 	if (station->slots > 0)
 		map_frame_append(&station->outgoing, kind, text, strlen(text),
 				 NULL);
+}
+
+void map_check_machines(struct map *map)
+{
+	const struct map_options *o = &map->options;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	bool none = true;
+
+	/* Asked first: what comes after that is added, or tells map_look(). */
+	if (o->may_come != NULL && o->may_come(o->data))
+		return;
+	pthread_mutex_lock(&map->lock);
+	for (size_t i = 0; i < map->nstations; i++)
+		none = none && map->stations[i]->over;
+	none = none && !map->over && map->lost.code != 0;
+	if (none)
+		bigm_error_set(&err, map->lost.code, "no machine is left: %s",
+			       map->lost.text);
+	pthread_mutex_unlock(&map->lock);
+	if (none)
+		map_fail(map, &err);
+}
+
+void map_look(struct map *map)
+{
+	pthread_mutex_lock(&map->lock);
+	map->draining = true;
+	pthread_cond_signal(&map->changed);
+	pthread_mutex_unlock(&map->lock);
+	map_check_machines(map);
 }
 
 void map_signal(struct map *map, int signal)

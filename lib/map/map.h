@@ -9,8 +9,10 @@
  * A machine has as many jobs at a time as it has slots, and a few more to go
  * on with, as many as it is about to do in the next 20 ms, so that short jobs do
  * not wait for the wire and long ones do not wait behind each other.  One that
- * is draining gets no more.  Jobs of a machine that is lost run elsewhere; one
- * that ran on three such is set aside, and counts as failed.
+ * is draining gets no more, and is let go when it has done those that it has.
+ * Jobs of a machine that is lost run elsewhere; one that ran on three such is set
+ * aside, and counts as failed.  A map whose machines have all gone waits for
+ * others, as long as some may come, and fails otherwise.
  *
  *	map_new → map_add… → map_begin → on_over → map_join → map_free
  */
@@ -44,6 +46,12 @@ struct map_options {
 	struct halt halt;
 	bool keep_order; /* results in the order of the inputs */
 
+	/* Any thread; may block.  What the machine needs before its first job
+	 * comes to it, once it runs.  NULL: nothing. */
+	int (*prepare)(struct bigm_machine *machine, void *data,
+		       struct bigm_error *err);
+	/* Any thread: another machine may still be added.  NULL: none. */
+	bool (*may_come)(void *data);
 	/* Any thread, one at a time: a job has ended for good.  A code ends the
 	 * map, with that error. */
 	int (*on_result)(const struct map_result *result, void *data,
@@ -73,11 +81,15 @@ struct map_figures {
 struct map *map_new(const struct map_options *options);
 
 /* Begins to use the machine, once it is RUNNING, which may take its time.
- * Before or after map_begin(). */
+ * Before or after map_begin(); BIGM_ECANCELED when the map is over. */
 int map_add(struct map *map, struct bigm_machine *machine,
 	    struct bigm_error *err);
 
 int map_begin(struct map *map, struct bigm_error *err);
+
+/* Any thread but the loop's: machines are draining, or more or fewer may come,
+ * than when it was called last. */
+void map_look(struct map *map);
 
 /* Any thread.  HALT_SOON: no job begins any more; HALT_NOW: those that run
  * are killed, too. */

@@ -55,6 +55,7 @@ struct map_station {
 	bool filling;	      /* it gets jobs ahead, until it has enough */
 	struct buffer outgoing; /* frames that the feeder will send */
 	struct bigm_call *call; /* NULL: none is open */
+	bool leaving;		/* the call ends, for it gets no more jobs */
 	bool writing;		/* the feeder uses the call */
 	pthread_cond_t written; /* it does not any more */
 };
@@ -93,6 +94,8 @@ struct map {
 	bool halted;	 /* as options.halt says, */
 	int halt_status; /* with that exit status */
 	bool prompt;	 /* so do all, since a machine has died */
+	bool draining;	 /* some machine is, as far as anybody has said */
+	struct bigm_error lost; /* why the last machine of all is of no use */
 	bool incomplete; /* some job will not be run */
 	bool signalled;	 /* jobs fail because we want it */
 	struct bigm_error error; /* code 0: none */
@@ -146,6 +149,9 @@ struct map_outcome *map_outcome_new(struct map_job *job);
 void map_outcome_free(struct map *map, struct map_outcome *outcome);
 /* When nothing runs any more: those that wait for a turn that never comes. */
 void map_tell_rest(struct map *map);
+
+/* Not under the lock: fails when there is no machine, and none may come. */
+void map_check_machines(struct map *map);
 
 /* A thread ends; the last one calls on_over. */
 void map_thread_done(struct map *map);

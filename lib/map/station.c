@@ -347,6 +347,16 @@ static void give_up_jobs(struct map_station *station, bool died)
 		set_aside(map, job, bigm_machine_name(station->machine));
 }
 
+static bool is_let_go(struct map_station *station)
+{
+	bool leaving;
+
+	pthread_mutex_lock(&station->map->lock);
+	leaving = station->leaving;
+	pthread_mutex_unlock(&station->map->lock);
+	return leaving;
+}
+
 /* Serves until the map is over, or the machine of no more use: why. */
 static int serve(struct map_station *station, struct bigm_error *err)
 {
@@ -360,7 +370,7 @@ static int serve(struct map_station *station, struct bigm_error *err)
 		code = begin_call(station, err);
 		if (code == 0)
 			code = listen_to(station, err);
-		if (is_over(map))
+		if (is_over(map) || (code == 0 && is_let_go(station)))
 			code = 0;
 		else if (code == 0)
 			code = bigm_error_set(err, BIGM_EPROTOCOL,
@@ -399,20 +409,33 @@ static void tell_ready(struct map *map)
 	pthread_mutex_unlock(&map->output_lock);
 }
 
-/* Jobs that nobody is left to run. */
-static void check_rest(struct map *map, const struct bigm_error *why)
+/* It serves no more, for that reason; code 0: it was let go. */
+static void leave(struct map_station *station, const struct bigm_error *why)
 {
-	struct bigm_error err = BIGM_ERROR_INIT;
-	bool none = true;
+	struct map *map = station->map;
+	struct bigm_error gone = BIGM_ERROR_INIT;
 
+	if (why->code == 0)
+		bigm_error_set(&gone, BIGM_EUNAVAILABLE,
+			       "%s is draining, and gets no more jobs",
+			       bigm_machine_name(station->machine));
 	pthread_mutex_lock(&map->lock);
-	for (size_t i = 0; i < map->nstations; i++)
-		none = none && map->stations[i]->over;
+	error_copy(&map->lost, why->code != 0 ? why : &gone);
+	station->over = true;
 	pthread_mutex_unlock(&map->lock);
-	if (!none)
+	if (is_over(map))
 		return;
-	bigm_error_set(&err, why->code, "no machine is left: %s", why->text);
-	map_fail(map, &err);
+	if (why->code != 0 && map->options.on_lost != NULL)
+		map->options.on_lost(station->machine, why, map->options.data);
+	map_check_machines(map);
+}
+
+static int prepare(struct map_station *station, struct bigm_error *err)
+{
+	const struct map_options *o = &station->map->options;
+
+	return o->prepare == NULL || is_over(station->map)
+		       ? 0 : o->prepare(station->machine, o->data, err);
 }
 
 void *map_station_main(void *data)
@@ -422,19 +445,15 @@ void *map_station_main(void *data)
 	struct bigm_error err = BIGM_ERROR_INIT;
 	int code = wait_for_machine(station, &err);
 
+	if (code == 0)
+		code = prepare(station, &err);
 	if (code == 0 && !is_over(map)) {
 		tell_ready(map);
 		code = serve(station, &err);
 	}
-	pthread_mutex_lock(&map->lock);
-	station->over = true;
-	pthread_mutex_unlock(&map->lock);
-	if (code != 0 && !is_over(map)) {
-		if (map->options.on_lost != NULL)
-			map->options.on_lost(station->machine, &err,
-					     map->options.data);
-		check_rest(map, &err);
-	}
+	if (code == 0)
+		error_clear(&err);
+	leave(station, &err);
 	map_thread_done(map);
 	return NULL;
 }

@@ -297,3 +297,44 @@ begun_or_gone() {
 	"$BIGM" wait calm --for gone --timeout 60
 	grep -q "\"bigm:clusterStop\".*\"reason\":\"nobody has used it for $idle (--idle-timeout)\"" events
 }
+
+@test "bigm map uses machines that come, and lets go of those that leave or die" {
+	local leaving staying
+	"$BIGM" start -n 1 --name calm --replace >/dev/null
+	# Each job waits until its machine, or all, may go on.
+	seq 40 | "$BIGM" map -c calm -- sh -c "touch $DIR/ran.\$BIGM_MACHINE
+		while [ ! -e $DIR/release ] && [ ! -e $DIR/go.\$BIGM_MACHINE ]; do sleep 0.05; done
+		echo \$1" _ >"$DIR/out" 2>"$DIR/err" 3>&- &
+	eventually 20 test -e "$DIR/ran.m0"
+	run_bigm scale -n 2
+	[ "$status" -eq 0 ]
+	eventually 20 test -e "$DIR/ran.m1"
+	run_bigm scale -n 1 --no-wait
+	eventually 20 is_draining "m[01]"
+	leaving=$("$BIGM" status | grep -oP '^m[01](?= +RUNNING, draining)')
+	staying=$(machines RUNNING | tr -d ' ' | sed "s/$leaving//")
+	touch "$DIR/go.$leaving"
+	# The map is not over: the other one's job waits.
+	eventually 20 are STOPPED "$leaving "
+	[ ! -s "$DIR/err" ]
+	kill -KILL "$(pid_of "$staying")"
+	eventually 20 test -e "$DIR/ran.m2"
+	release
+	wait $!
+	[ "$(sort -n "$DIR/out")" = "$(seq 40)" ]
+	[ "$(cat "$DIR/err")" = "bigm map: $staying is of no more use: $staying: Supervisor.Map: killed by signal 9 (Killed)" ]
+}
+
+@test "a map with no machine left fails when none may come" {
+	"$BIGM" start -n 1 --name calm >/dev/null
+	hold m0
+	# There is no end of jobs, so this is how it ends.
+	yes | "$BIGM" map -c calm -- sh -c "touch $DIR/ran" 2>"$DIR/err" 3>&- &
+	eventually 20 test -e "$DIR/ran"
+	run_bigm scale -n 0 --no-wait
+	run wait $!
+	[ "$status" -ne 0 ]
+	grep -q "no machine is left: m0 is draining, and gets no more jobs" "$DIR/err"
+	release
+	await_held
+}
