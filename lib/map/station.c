@@ -96,7 +96,9 @@ static bool put_back(struct map_station *station, struct map_job *job,
 		map_job_free(job);
 	}
 	map->out--;
-	if (map_needs_feeder(station))
+	/* One that is draining may be let go of. */
+	if (map_needs_feeder(station) ||
+	    (map->draining && station->jobs.n == 0))
 		pthread_cond_signal(&map->changed);
 	pthread_mutex_unlock(&map->lock);
 	return again || dropped;

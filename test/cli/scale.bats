@@ -67,6 +67,11 @@ await_held() {
 	done
 }
 
+# fails PID: that child ends, with a failure.
+fails() {
+	! wait "$1"
+}
+
 is_draining() {
 	"$BIGM" status | grep -qE "^$1 +RUNNING, draining "
 }
@@ -197,7 +202,7 @@ begun_or_gone() {
 	eventually 20 starting 2
 	kill -KILL "$("$BIGM" status --json | grep -oP '"wire":1,"pid":\K[0-9]+')"
 	open_gate
-	run ! wait $!
+	fails $!
 	"$BIGM" wait calm --for gone --timeout 20
 }
 
@@ -208,7 +213,7 @@ begun_or_gone() {
 	eventually 20 starting 2
 	run_bigm scale -n 1
 	[ "$status" -eq 0 ]
-	run ! wait $!
+	fails $!
 	grep -qE '^bigm scale: m[12]: the cluster was scaled down meanwhile \(0 of 2 new machines came up\)$' "$DIR/err"
 	are RUNNING "m0 "
 }
@@ -332,8 +337,7 @@ begun_or_gone() {
 	yes | "$BIGM" map -c calm -- sh -c "touch $DIR/ran" 2>"$DIR/err" 3>&- &
 	eventually 20 test -e "$DIR/ran"
 	run_bigm scale -n 0 --no-wait
-	run wait $!
-	[ "$status" -ne 0 ]
+	fails $!
 	grep -q "no machine is left: m0 is draining, and gets no more jobs" "$DIR/err"
 	release
 	await_held
