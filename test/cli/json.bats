@@ -19,16 +19,16 @@ documents() {
 	python3 "${abs_top_srcdir:?}/test/cli/json_page.py" "$abs_top_srcdir/man/bigm-json.7" "$section" seen <printed
 }
 
-# A machine of the cluster is STOPPED.
-one_stopped() {
-	"$BIGM" status -c calm | grep -q STOPPED
+# A machine of the cluster is STOPPED, and another one takes its place.
+one_replaced() {
+	"$BIGM" status -c calm | grep -qE 'STOPPED.* m2 takes its place'
 }
 
 @test "the page of JSON has what is printed, and what is printed is in the page" {
 	local bigpi=${abs_top_builddir:?}/examples/bigpi
 	"$BIGM" run -d --name night true
 	"$BIGM" wait night --for ended
-	"$BIGM" start -n 2 --name calm "$bigpi"
+	"$BIGM" start -n 2 --name calm --replace --idle-timeout 1h "$bigpi"
 	"$BIGM" call all PI.Sample '{"seed": 1, "begin": 0, "end": 10}' >sampled
 	documents "bigm status --json"
 	documents "bigm status --json" "$BIGM" status --all --json
@@ -37,7 +37,8 @@ one_stopped() {
 	documents "bigm call all" bash -c '"$BIGM" call all PI.Sample "{}" || :'
 	"$BIGM" exec m0 -- true
 	kill -KILL "$("$BIGM" status --json -c calm | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["machines"][1]["pid"])')"
-	eventually 20 one_stopped
+	eventually 20 one_replaced
+	"$BIGM" scale calm -n 1
 	documents "bigm status --json"
 	documents "bigm tail --json" "$BIGM" tail all --no-follow --json
 	"$BIGM" shutdown calm
@@ -48,7 +49,7 @@ one_stopped() {
 	documents "bigm bundle --list --json" "$BIGM" bundle --list --json app.bigm
 	# What only other systems have, or a moment, or a program of one's own.
 	python3 "$abs_top_srcdir/test/cli/json_page.py" "$abs_top_srcdir/man/bigm-json.7" --missing seen >missing
-	run grep -vE 'machines\[\]\.(phase|label|use\..*|notice\..*|instance|type|zone|market|usd_per_hour|ship\..*)$|\]\.(arch|cost\..*|error)$| (label|base64)$' missing
+	run grep -vE 'machines\[\]\.(phase|label|use\..*|notice\..*|instance|type|zone|market|usd_per_hour|ship\..*)$|\]\.(arch|cost\..*|replaced\.ended|error)$| (label|base64)$' missing
 	echo "$output"
 	[ "$status" -eq 1 ]
 }
