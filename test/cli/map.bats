@@ -214,11 +214,6 @@ jobs_in() {
 	[ "$status" -eq 1 ]
 	[[ $output == *"job 3 (3) on m"*": set aside: 3 machines were lost while it ran"* ]]
 	[[ $output == *"6 jobs in "*": 5 succeeded, 1 failed"* ]]
-	# It is found among those that had ended just before.
-	run_bigm map -n 4 -j 1 --array 1-90 -- sh -c 'test $1 != 70 || kill -9 $PPID' _
-	[ "$status" -eq 1 ]
-	[[ $output == *"job 70 (70) on m"*": set aside: 3 machines were lost while it ran"* ]]
-	[[ $output == *"90 jobs in "*": 89 succeeded, 1 failed"* ]]
 	run_bigm map -n 2 -- sh -c 'kill -9 $PPID; sleep 10' _ ::: 1 2
 	[ "$status" -eq 125 ]
 	[[ $output == *"no machine is left"* ]]
