@@ -267,7 +267,7 @@ static struct boot *wait_for_keeper(const struct options *o,
 	struct boot *boot = NULL;
 
 	if (o->guest) {
-		parent_fd = id ? guest_begin(o->guest, err) : -1;
+		parent_fd = id ? guest_begin(o->guest, o->dir, err) : -1;
 		if (parent_fd < 0)
 			guest_remove(o->guest);
 	}

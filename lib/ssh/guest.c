@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "loop/process.h"
+#include "supervisor/half.h"
 
 #define NAME "machine-guard" /* not ec2boot: who kills that leaves us */
 #define KILL_MS 5000
@@ -31,7 +32,7 @@
 
 /* One of the two. */
 struct guard {
-	const char *folder;
+	const char *folder, *dir;
 	pid_t child;	  /* the inner guard, or the machine */
 	uint64_t patience_ms; /* for the child, once there is a reason to end */
 	int words;	  /* our end of the machine's socket; -1: none */
@@ -74,6 +75,7 @@ static _Noreturn void end(const struct guard *g, int status)
 	if (g->words >= 0)
 		pass_words(g->words);
 	process_kill_descendants(KILL_MS);
+	half_sweep(g->dir);
 	guest_remove(g->folder);
 	_exit(process_shell_status(status));
 }
@@ -153,9 +155,9 @@ static int be_the_machine(const sigset_t *before, int words,
 	return words;
 }
 
-int guest_begin(const char *folder, struct bigm_error *err)
+int guest_begin(const char *folder, const char *dir, struct bigm_error *err)
 {
-	struct guard g = { .folder = folder, .words = -1,
+	struct guard g = { .folder = folder, .dir = dir, .words = -1,
 			   .patience_ms = INNER_MS };
 	sigset_t signals, before;
 	int ends[2];

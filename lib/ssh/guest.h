@@ -21,9 +21,10 @@
  * end of the socket, or a code; standard input is still the guards', which the
  * machine should not read.  The guards exit as the machine did, with what it
  * told of its end on standard error.
- * `folder` is a path without "." and "..".
+ * `folder` is a path without "." and ".."; dir, in it, is the machine's own.
+ * What that has half copied elsewhere goes as well.
  */
-int guest_begin(const char *folder, struct bigm_error *err);
+int guest_begin(const char *folder, const char *dir, struct bigm_error *err);
 
 /* Removes it where there are no guards yet. */
 void guest_remove(const char *folder);

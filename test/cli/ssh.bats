@@ -321,6 +321,21 @@ ours() {
 	done
 }
 
+@test "what a machine that is killed has half copied there goes with it" {
+	begin_hosts 1
+	bigm start --host h1 >/dev/null
+	mkdir "$TMPDIR/1/elsewhere"
+	head -c 50000000 /dev/urandom >large
+	# Four megabits a second: it takes more than a minute.
+	in_hub tc qdisc add dev to1 root tbf rate 4mbit burst 32kbit latency 400ms
+	in_hub "$BIGM" cp large "m0:$TMPDIR/1/elsewhere/" 2>/dev/null &
+	eventually 20 eval '[ -n "$(ls -A "$TMPDIR/1/elsewhere")" ]'
+	kill -KILL "$(of_host 1 | tail -1)"
+	eventually 20 host_is_clean 1
+	[ -z "$(ls -A "$TMPDIR/1/elsewhere")" ]
+	wait $! || :
+}
+
 @test "without a network the lease ends a machine, and what it had; one that comes back in time is not lost" {
 	begin_hosts 2
 	bigm start --host h1,h2 --keepalive-period 1 --keepalive-call 500ms --keepalive-timeout 60 --lease 90 >/dev/null
