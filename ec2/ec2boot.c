@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "bundle/bare.h"
+#include "ec2/privileges.h"
 #include "rpc/crypto.h"
 #include "ssh/guest.h"
 #include "supervisor/bootstrap.h"
@@ -256,6 +257,7 @@ static struct boot *wait_with(const struct options *o, struct identity *id,
 		error_set_errno(err, errno, "cannot make %s", o->dir);
 		return NULL;
 	}
+	privileges_drop();
 	return bootstrap_receive(&options, err);
 }
 
@@ -295,8 +297,10 @@ int main(int argc, char **argv)
 	struct boot *boot;
 
 	find_names_by_ourselves();
-	if (boot_wanted())
+	if (boot_wanted()) {
+		privileges_drop();
 		bare_main(argc, argv);
+	}
 	if (parse_options(argc, argv, &o, &err) < 0) {
 		log_error("%s", err.text);
 		return USAGE_STATUS;
