@@ -117,7 +117,7 @@ static int ask(struct aws_search *s, const char *endpoint,
 		set(json, needed[i],
 		    cJSON_GetObjectItemCaseSensitive(kept->json, needed[i])
 			    ->valuestring);
-	body = json_print(json);
+	body = json_print_secret(json);
 	request.body = body;
 	request.body_len = strlen(body);
 	return source_request(s, &request, false, answer, err);
@@ -198,7 +198,7 @@ static int renew(struct aws_search *s, const struct sso *sso,
 
 static void save(const char *path, const struct kept *kept)
 {
-	AUTO_SECRET char *text = json_print(kept->json);
+	AUTO_SECRET char *text = json_print_secret(kept->json);
 	struct bigm_error why = BIGM_ERROR_INIT;
 
 	if (files_replace(path, text, strlen(text), &why) < 0)

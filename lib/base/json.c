@@ -16,6 +16,10 @@
 /* Beyond this not every integer is a double. */
 #define EXACT_MAX 9007199254740992.0
 
+/* What json_print_secret() begins with, and what is no secret any more. */
+#define SECRET_ROOM 4096
+#define SECRET_MAX (16u << 20)
+
 static int bad_text(struct bigm_error *err, const char *text, const char *at,
 		    const char *what)
 {
@@ -163,6 +167,21 @@ char *json_print(const cJSON *json)
 	copy = xstrdup(text);
 	cJSON_free(text);
 	return copy;
+}
+
+char *json_print_secret(const cJSON *json)
+{
+	for (size_t size = SECRET_ROOM;; size *= 2) {
+		char *text = xmalloc(size);
+
+		if (cJSON_PrintPreallocated((cJSON *)json, text, (int)size,
+					    false))
+			return text;
+		explicit_bzero(text, size);
+		free(text);
+		if (size > SECRET_MAX)
+			alloc_failed();
+	}
 }
 
 void json_add_uint64(cJSON *object, const char *name, uint64_t value)

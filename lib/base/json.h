@@ -22,6 +22,11 @@ cJSON *json_parse(const void *text, size_t len, struct bigm_error *err);
  * malloc'ed; NULL is "null". */
 char *json_print(const cJSON *json);
 
+/* The same for what nobody else may read: leaves no other copy in memory that
+ * has been freed.  The text is the caller's to wipe; numbers are not made
+ * exact. */
+char *json_print_secret(const cJSON *json);
+
 /* Adds an integer exactly: a number up to 2^53, a decimal string beyond. */
 void json_add_uint64(cJSON *object, const char *name, uint64_t value);
 

@@ -390,6 +390,14 @@ static int become_companion(const struct keeper_options *o, int argc,
 	return rc;
 }
 
+/* The authority's key, machines' bootstrap identities, AWS credentials: no core
+ * file has them, and nobody's debugger but root's.  Programs that are started
+ * from here are what they would be otherwise: it ends with exec. */
+static void keep_secrets(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 int keeper_main(int argc, char **argv)
 {
 	struct keeper_options options = {
@@ -400,6 +408,7 @@ int keeper_main(int argc, char **argv)
 	int rc = 1;
 
 	signal(SIGPIPE, SIG_IGN);
+	keep_secrets();
 	if (parse_options(argc, argv, &options, &why) == 0 &&
 	    check_client(&options, &why) == 0 &&
 	    become_companion(&options, argc, argv, &why) == 0) {

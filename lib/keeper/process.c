@@ -34,7 +34,9 @@ static int write_driver(struct keeper *k, struct bigm_error *err)
 	int rc = keeper_issue_driver(k, &key, &certificate, err);
 
 	if (rc == 0) {
-		both = xasprintf("%s%s", key, certificate);
+		/* xasprintf() would leave halves of it where it grew. */
+		both = xmalloc(strlen(key) + strlen(certificate) + 1);
+		stpcpy(stpcpy(both, key), certificate);
 		rc = record_write(k->record, "driver.pem", both, strlen(both),
 				  err);
 	}

@@ -33,6 +33,10 @@ void crypto_init_lean(void);
  * all their decoders anew, without which it takes a quarter of the time.  And
  * a user's program may do with the default context what it likes.
  *
+ * From then on OpenSSL keeps private keys, its own of each handshake as well, in
+ * a place of 1 MB that is in no core file, nor in swap space where the limits
+ * of the process allow to lock it (CRYPTO_secure_malloc(3)).
+ *
  * Any thread; made by the first call, and the process's from then on.  NULL,
  * which is the default context, when it cannot be made.
  */

@@ -7,6 +7,9 @@
 
 #include "rpc/crypto.h"
 
+/* Of two numbers of P-256 for each handshake that is under way, thousands. */
+#define KEYS_ROOM (1u << 20)
+#define KEYS_LEAST 32
 #define NAMES_MAX 4
 #define CHOSEN_MAX 16 /* of EC's decoders OpenSSL 3.0 has 7, with PEM's */
 
@@ -133,8 +136,35 @@ error:
 	OSSL_LIB_CTX_free(whole);
 }
 
+/* Of a program that looks for leaks.  OpenSSL's random numbers have what else
+ * they need in the place of the keys, where nobody would look for pointers. */
+extern void __lsan_register_root_region(const void *begin, size_t size)
+	__attribute__((weak, visibility("default")));
+
+static void make_place_of_keys(void)
+{
+	void *all;
+
+	/* A program may have one already.  Where it cannot be locked it is out
+	 * of core files all the same. */
+	if (CRYPTO_secure_malloc_initialized() ||
+	    !CRYPTO_secure_malloc_init(KEYS_ROOM, KEYS_LEAST) ||
+	    !__lsan_register_root_region)
+		return;
+	all = OPENSSL_secure_malloc(KEYS_ROOM);
+	if (all)
+		__lsan_register_root_region(all, KEYS_ROOM);
+	OPENSSL_secure_free(all);
+}
+
+static void make_once(void)
+{
+	make_place_of_keys();
+	make_context();
+}
+
 OSSL_LIB_CTX *crypto_context(void)
 {
-	pthread_once(&lean.once, make_context);
+	pthread_once(&lean.once, make_once);
 	return lean.context;
 }

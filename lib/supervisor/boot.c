@@ -346,7 +346,7 @@ int boot_leave(const struct boot *boot, const struct image *next,
 
 	if (!json)
 		return BIGM_EFAILED;
-	text = json_print(json);
+	text = json_print_secret(json);
 	signing_free(json);
 	fd = boot_leave_text(text, err);
 	OPENSSL_cleanse(text, strlen(text));

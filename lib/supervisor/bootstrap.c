@@ -37,7 +37,7 @@ char *bootstrap_text(const struct identity *id, struct bigm_error *err)
 	char *text = NULL;
 
 	if (signing_add_identity(json, id, err) == 0)
-		text = json_print(json);
+		text = json_print_secret(json);
 	signing_free(json);
 	return text;
 }
