@@ -285,6 +285,30 @@ static void test_an_unsigned_identity_has_no_certificate(void **state)
 	identity_free(id);
 }
 
+/* Where no core file has them, made or read. */
+static void test_keys_are_in_their_place(void **state)
+{
+	size_t before, made;
+	struct identity *id;
+	EVP_PKEY *read;
+	char *pem;
+
+	crypto_context();
+	assert_true(CRYPTO_secure_malloc_initialized());
+	before = CRYPTO_secure_used();
+	id = identity_new(NULL);
+	made = CRYPTO_secure_used();
+	assert_true(made >= before + 32);
+	pem = identity_key_pem(id, NULL);
+	read = crypto_key(pem, "a key", NULL);
+	assert_non_null(read);
+	assert_true(CRYPTO_secure_used() >= made + 32);
+	EVP_PKEY_free(read);
+	identity_free(id);
+	OPENSSL_cleanse(pem, strlen(pem));
+	free(pem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_another_kind_of_key_is_refused),
 		cmocka_unit_test(test_our_context_knows_no_other_kind),
 		cmocka_unit_test(test_an_unsigned_identity_has_no_certificate),
+		cmocka_unit_test(test_keys_are_in_their_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
