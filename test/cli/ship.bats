@@ -238,7 +238,7 @@ make_plain() {
 	ec2boot=$(ec2boot)
 	"$ec2boot" --help | grep -q 'usage: ec2boot --identity FILE'
 	[ "$("$ec2boot" --version)" = "ec2boot $("$BIGM" version | grep -oE '[0-9.]+' | head -1)" ]
-	for options in '' '--identity x' '--what' '--identity x --dir d word' '--identity x --dir d --port 0' \
+	for options in '' '--identity x' '--what' '--identity x --dir d word' '--identity x --dir d --port 65536' \
 		'--identity x --dir d --within soon' '--identity x --dir d --listen-fd 1x'; do
 		# shellcheck disable=SC2086 # words
 		run --separate-stderr "$ec2boot" $options
