@@ -22,6 +22,16 @@
 
 static char *env[] = { (char *)"JOB_VALUE=7", NULL };
 
+static struct sentinel_event next(struct sentinel *job)
+{
+	struct pollfd pollfd = { .fd = sentinel_fd(job), .events = POLLIN };
+	struct sentinel_event event;
+
+	assert_int_equal(poll(&pollfd, 1, PATIENCE_MS), 1);
+	sentinel_next(job, &event);
+	return event;
+}
+
 /* A job of a shell script, started. */
 static struct sentinel *begin(const char *script)
 {
@@ -31,17 +41,8 @@ static struct sentinel *begin(const char *script)
 
 	assert_non_null(job);
 	assert_int_equal(sentinel_start(job, env, &err), 0);
+	assert_int_equal(next(job).kind, SENTINEL_STARTED);
 	return job;
-}
-
-static struct sentinel_event next(struct sentinel *job)
-{
-	struct pollfd pollfd = { .fd = sentinel_fd(job), .events = POLLIN };
-	struct sentinel_event event;
-
-	assert_int_equal(poll(&pollfd, 1, PATIENCE_MS), 1);
-	sentinel_next(job, &event);
-	return event;
 }
 
 static void assert_ends(struct sentinel *job, int status)
