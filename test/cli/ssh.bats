@@ -321,6 +321,10 @@ ours() {
 	done
 }
 
+has_files() {
+	[ -n "$(ls -A "$1")" ]
+}
+
 @test "what a machine that is killed has half copied there goes with it" {
 	begin_hosts 1
 	bigm start --host h1 >/dev/null
@@ -329,7 +333,7 @@ ours() {
 	# Four megabits a second: it takes more than a minute.
 	in_hub tc qdisc add dev to1 root tbf rate 4mbit burst 32kbit latency 400ms
 	in_hub "$BIGM" cp large "m0:$TMPDIR/1/elsewhere/" 2>/dev/null &
-	eventually 20 eval '[ -n "$(ls -A "$TMPDIR/1/elsewhere")" ]'
+	eventually 20 has_files "$TMPDIR/1/elsewhere"
 	kill -KILL "$(of_host 1 | tail -1)"
 	eventually 20 host_is_clean 1
 	[ -z "$(ls -A "$TMPDIR/1/elsewhere")" ]
