@@ -58,6 +58,18 @@ jobs_in() {
 	[ "$(head -c 3000000 big | tr -d a | wc -c)" -eq 0 ]
 }
 
+@test "jobs begin, and their outputs come, while inputs are still to come" {
+	mkfifo in
+	"$BIGM" map -- echo got {} <in >out 3>&- &
+	exec 9>in
+	echo 1 >&9
+	eventually 20 grep -qx 'got 1' out
+	echo 2 >&9
+	eventually 20 grep -qx 'got 2' out
+	exec 9>&-
+	wait $!
+}
+
 @test "with keep-order the slowest comes first when it is the first" {
 	# The first ends when it sees that all others have.
 	"$BIGM" map -k -j 4 -- sh -c '
