@@ -10,6 +10,9 @@
 #include "base/nearest.h"
 #include "machine/machine.h"
 
+/* Between a keeper's last call and the end of its record. */
+#define GOING_MS 2000
+
 /* Somebody who mistyped a cluster's name wants to know how it is written. */
 static void add_nearest(const char *name, struct bigm_error *err)
 {
@@ -68,6 +71,16 @@ int attach(struct attachment *a, const char *name, struct bigm_error *err)
 		return err->code;
 	a->cluster = connect_to(a->loop, a->record, err);
 	return a->cluster == NULL ? err->code : 0;
+}
+
+int attach_explain(const struct attachment *a, struct bigm_error *err)
+{
+	if (a->record == NULL ||
+	    (err->code != BIGM_EUNAVAILABLE && err->code != BIGM_ECANCELED) ||
+	    record_wait_gone(a->record, GOING_MS, NULL) != 0)
+		return err->code;
+	return bigm_error_set(err, BIGM_ENOTFOUND, "cluster %s: has just ended",
+			      a->record->name);
 }
 
 void attachment_release(struct attachment *a)

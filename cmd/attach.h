@@ -19,14 +19,20 @@ struct attachment {
 int attach(struct attachment *a, const char *name, struct bigm_error *err);
 void attachment_release(struct attachment *a);
 
+/* After an error of the cluster's: a keeper that ends takes no more calls, and
+ * its record goes a moment later, for which this waits.  Returns the error's
+ * code, which is BIGM_ENOTFOUND, and the error says so, when it has gone. */
+int attach_explain(const struct attachment *a, struct bigm_error *err);
+
 /* As attach(), on a loop that is there; NULL with *err set. */
 struct cluster *attach_on(struct loop *loop, const char *name,
 			  struct bigm_error *err);
 
 /* Blocks until the cluster's machines are known.  `which` is an index, a name,
  * an address, or "all", which are those without what the cluster does without:
- * machines that leave, or have, and dead ones that are replaced.  *machines is malloc'ed; the machines are the
- * cluster's.  Returns their number (≥ 1) or a code. */
+ * machines that leave, or have, and dead ones that are replaced.  *machines is
+ * malloc'ed; the machines are the cluster's.  Returns their number (≥ 1) or a
+ * code. */
 int attach_machines(struct attachment *a, const char *which,
 		    struct bigm_machine ***machines, struct bigm_error *err);
 

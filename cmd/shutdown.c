@@ -62,6 +62,8 @@ static int shut_down_cluster(const struct invocation *in, const char *name,
 		code = cluster_shutdown(a.cluster, options->now, err);
 	if (code == 0)
 		code = record_wait_gone(a.record, GONE_MS, err);
+	if (code != 0)
+		code = attach_explain(&a, err);
 	attachment_release(&a);
 	return code;
 }

@@ -46,9 +46,11 @@ static int fetch_one(const char *name, bool figures, cJSON *list,
 
 	if (code == 0)
 		code = cluster_call(a.cluster, "Status", arg, &reply, err);
-	attachment_release(&a);
 	if (code == 0)
 		cJSON_AddItemToArray(list, reply);
+	else
+		code = attach_explain(&a, err);
+	attachment_release(&a);
 	if (code != BIGM_ENOTFOUND || name != NULL)
 		return code;
 	error_clear(err);

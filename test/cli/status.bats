@@ -328,3 +328,17 @@ watch_on_terminal() {
 	[ "$output" = "bigm status: standard output: No space left on device" ]
 	"$BIGM" shutdown
 }
+
+@test "a cluster that ends while it is asked is told as gone, not as broken" {
+	local i client
+	for i in {1..10}; do
+		"$BIGM" run true 3>&- &
+		client=$!
+		while kill -0 "$client" 2>/dev/null; do
+			run_bigm status
+			echo "$i: $output"
+			[ "$status" -eq 0 ]
+		done
+		wait "$client"
+	done
+}
