@@ -9,7 +9,7 @@
  * kill -9 leaves anything running.  (Kill the guard, and the keeper notices
  * and tears down by itself.)
  *
- * How it is started (lib/machine/cluster.c does):
+ * How it is started (lib/machine/hold.c does):
  *
  *	bigm --keeper --version V --wire N [--name NAME] [--system NAME]
  *	     [--log-dir DIR] [--events FILE] [--http ADDR]

@@ -1,21 +1,14 @@
 #include "machine/cluster.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/duration.h"
 #include "base/error.h"
 #include "base/wait.h"
-#include "keeper/keeper.h"
-#include "loop/process.h"
 #include "machine/cluster_private.h"
+#include "machine/hold.h"
 #include "rpc/wire.h"
 
 #define ANSWER_MS 15000 /* for a keeper to come up and say who it is */
@@ -23,27 +16,6 @@
 
 /* ------------------------------------------------------------------ */
 /* The keeper's end                                                    */
-
-/* What the keeper wrote on the status pipe, if anything: why it could not
- * start, or ended against its will. */
-static bool read_status(struct cluster *c, struct bigm_error *why)
-{
-	char text[4096];
-	const char *code, *message;
-	ssize_t len;
-
-	if (c->status_fd < 0)
-		return false;
-	len = read(c->status_fd, text, sizeof(text));
-	AUTO_JSON cJSON *json = len > 0 ? json_parse(text, len, NULL) : NULL;
-	if (!json || bigm_json_get_string(json, "code", &code, NULL) < 0 ||
-	    bigm_json_get_string(json, "message", &message, NULL) < 0)
-		return false;
-	c->told = true;
-	bigm_error_set(why, error_code_from_name(code), "%s", message);
-	json_opt_bool(json, "retriable", &why->retriable, NULL);
-	return true;
-}
 
 /* Nobody's ill will: we asked for it, or Watch came to its end first.  Before
  * that is under way (it may be asked for while the keeper ends), a keeper of
@@ -56,8 +28,10 @@ static bool in_good_order(const struct cluster *c)
 static void explain_loss(struct cluster *c, const struct bigm_error *why,
 			 struct bigm_error *reason)
 {
-	if (read_status(c, reason))
+	if (hold_read_status(c->status_fd, reason)) {
+		c->told = true;
 		return;
+	}
 	if (!c->info.name && why->code == BIGM_EEXHAUSTED)
 		error_copy(reason, why); /* nothing of the keeper's */
 	else if (!c->info.name && c->status_fd < 0)
@@ -242,171 +216,6 @@ static int greet(struct cluster *c, struct bigm_error *err)
 	return take_info(c, err);
 }
 
-/* The two descriptors that client and keeper share. */
-struct hold {
-	int ours, theirs;
-	int status, status_theirs;
-};
-
-static void hold_close(struct hold *h)
-{
-	int *fds[] = { &h->ours, &h->theirs, &h->status, &h->status_theirs };
-
-	for (size_t i = 0; i < 4; i++) {
-		if (*fds[i] >= 0)
-			close(*fds[i]);
-		*fds[i] = -1;
-	}
-}
-
-static int hold_open(struct hold *h, struct bigm_error *err)
-{
-	int pair[2], ends[2];
-
-	*h = (struct hold){ -1, -1, -1, -1 };
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_set_errno(err, errno, "a socket for the keeper");
-	h->ours = pair[0];
-	h->theirs = pair[1];
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-		error_set_errno(err, errno, "a pipe for the keeper");
-		hold_close(h);
-		return BIGM_EIO;
-	}
-	h->status = ends[0];
-	h->status_theirs = ends[1];
-	return 0;
-}
-
-/* Room for what argv points to. */
-struct keeper_times {
-	char options[5][32];
-	char texts[5][DURATION_TEXT];
-	char idle[DURATION_TEXT];
-};
-
-static int add_times(const char **argv, struct keeper_times *times,
-		     const struct keepalive *k)
-{
-	static const char *const names[] = { KEEPALIVE_NAMES };
-	const uint64_t all[] = { k->period_ms, k->timeout_ms, k->call_ms,
-				 k->lease_ms, k->first_ms };
-	int n = 0;
-
-	for (int i = 0; i < 5; i++) {
-		if (all[i] == 0)
-			continue;
-		snprintf(times->options[i], sizeof(times->options[i]), "--%s",
-			 names[i]);
-		argv[n++] = times->options[i];
-		argv[n++] = duration_text(all[i], times->texts[i]);
-	}
-	return n;
-}
-
-static int add_texts(const char **argv, const struct cluster_options *o)
-{
-	const char *const texts[][2] = {
-		{ "--name", o->name },
-		{ "--system", o->system },
-		{ "--log-dir", o->log_dir },
-		{ "--events", o->events },
-		{ "--http", o->http },
-		{ "--http-prefix", o->http_prefix },
-	};
-	int n = 0;
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		if (!texts[i][1])
-			continue;
-		argv[n++] = texts[i][0];
-		argv[n++] = texts[i][1];
-	}
-	return n;
-}
-
-/* The keeper's arguments, malloc'ed; they point to the options and times. */
-static const char **keeper_argv(const struct cluster_options *o,
-				struct keeper_times *times)
-{
-	size_t nset = 0;
-	int n = 0;
-
-	while (o->set && o->set[nset])
-		nset++;
-	const char **argv = xcalloc(40 + 2 * nset, sizeof(*argv));
-	argv[n++] = "bigm";
-	argv[n++] = KEEPER_ROLE;
-	argv[n++] = "--version";
-	argv[n++] = bigm_version();
-	argv[n++] = "--wire";
-	argv[n++] = WIRE_VERSION_TEXT;
-	n += add_texts(argv + n, o);
-	n += add_times(argv + n, times, &o->keepalive);
-	if (o->http_any_user)
-		argv[n++] = "--http-any-user";
-	if (o->idle_timeout_ms > 0) {
-		argv[n++] = "--idle-timeout";
-		argv[n++] = duration_text(o->idle_timeout_ms, times->idle);
-	}
-	if (o->no_http)
-		argv[n++] = "--no-http";
-	if (o->ship)
-		argv[n++] = "--ship";
-	if (o->debug)
-		argv[n++] = "--debug";
-	for (size_t i = 0; i < nset; i++) {
-		argv[n++] = "--set";
-		argv[n++] = o->set[i];
-	}
-	return argv;
-}
-
-static pid_t spawn(const char *program, const struct cluster_options *o,
-		   const struct hold *h, struct bigm_error *err)
-{
-	const struct process_fd fds[] = {
-		{ h->theirs, KEEPER_HOLD_FD },
-		{ h->status_theirs, KEEPER_STATUS_FD },
-	};
-	struct keeper_times times;
-	const char **argv = keeper_argv(o, &times);
-	const struct process_options options = {
-		.program = program,
-		.argv = (char *const *)argv,
-		.fds = fds,
-		.nfds = sizeof(fds) / sizeof(*fds),
-		.session = true,
-	};
-	pid_t pid = process_spawn(&options, err);
-	free(argv);
-	return pid;
-}
-
-/*
- * The spawned process ends as soon as it has detached.  Where `bigm` is
- * something else, it may do anything: then it is killed.  A program that
- * ignores SIGCHLD, or waits for any child, may have reaped it before us.
- */
-static void reap(pid_t pid, bool failed, const char *program,
-		 struct bigm_error *err)
-{
-	char text[80];
-	int status = 0;
-	pid_t r;
-
-	if (failed && waitpid(pid, &status, WNOHANG) == 0)
-		kill(pid, SIGKILL);
-	do
-		r = waitpid(pid, &status, 0);
-	while (r < 0 && errno == EINTR);
-	if (!failed)
-		return;
-	process_describe_status(status, text, sizeof(text));
-	error_prefix(err, "%s, started as the keeper, ended with %s", program,
-		     text);
-}
-
 /* False when the keeper is still there after that time. */
 static bool wait_lost(struct cluster *c, int64_t timeout_ms)
 {
@@ -427,26 +236,18 @@ static int spawn_and_greet(struct cluster *c, const char *program,
 {
 	struct rpc_target target = { .fd = -1 };
 	struct hold hold;
-	pid_t pid;
-	int r;
+	int r = hold_begin(&hold, program, options, err);
 
-	if ((r = hold_open(&hold, err)) < 0)
+	if (r < 0)
 		return r;
-	pid = spawn(program, options, &hold, err);
-	if (pid < 0) {
-		hold_close(&hold);
-		return pid;
-	}
 	c->status_fd = hold.status;
-	target.fd = hold.ours;
-	hold.status = hold.ours = -1;
-	hold_close(&hold);
+	target.fd = hold.socket;
 	if ((r = rpc_client_open(c->keeper, &target, err)) == 0)
 		r = greet(c, err);
 	/* Its own words are better than those of a broken connection. */
 	if (r == BIGM_EUNAVAILABLE && wait_lost(c, END_MS))
 		r = error_copy(err, &c->why);
-	reap(pid, r < 0 && !c->told, program, err);
+	hold_reap(&hold, r < 0 && !c->told, program, err);
 	return r;
 }
 
