@@ -512,26 +512,31 @@ int process_shell_status(int wait_status)
 /* ------------------------------------------------------------------ */
 /* Leaving nothing behind                                              */
 
-/* The parent of a process, by /proc; -1 when it is gone. */
-static pid_t parent_of(const char *pid)
+/* What /proc tells of a process; false when it is gone. */
+static bool read_stat(pid_t pid, char *state, pid_t *parent)
 {
 	char path[64], text[512];
 	const char *after_name;
 	AUTO_CLOSE int fd = -1;
-	int parent;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (n <= 0)
-		return -1;
+		return false;
 	text[n] = '\0';
 	/* "PID (NAME) STATE PARENT …", and a name may hold anything. */
 	after_name = strrchr(text, ')');
-	if (!after_name || sscanf(after_name, ") %*c %d", &parent) != 1)
-		return -1;
-	return parent;
+	return after_name && sscanf(after_name, ") %c %d", state, parent) == 2;
+}
+
+char process_state(pid_t pid)
+{
+	pid_t parent;
+	char state;
+
+	return read_stat(pid, &state, &parent) ? state : 0;
 }
 
 /*
@@ -541,16 +546,19 @@ static pid_t parent_of(const char *pid)
  */
 static void kill_children(void)
 {
-	pid_t self = getpid();
+	pid_t self = getpid(), pid, parent;
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
+	char state;
 
 	if (!proc)
 		return;
-	while ((entry = readdir(proc)) != NULL)
-		if (isdigit((unsigned char)entry->d_name[0]) &&
-		    parent_of(entry->d_name) == self)
-			kill(atoi(entry->d_name), SIGKILL);
+	while ((entry = readdir(proc)) != NULL) {
+		pid = isdigit((unsigned char)entry->d_name[0])
+			      ? atoi(entry->d_name) : 0;
+		if (pid > 0 && read_stat(pid, &state, &parent) && parent == self)
+			kill(pid, SIGKILL);
+	}
 	closedir(proc);
 }
 

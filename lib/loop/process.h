@@ -74,6 +74,10 @@ const char *process_describe_status(int wait_status, char *buf, size_t len);
 /* The exit status as a shell would say it: status, or 128 + signal. */
 int process_shell_status(int wait_status);
 
+/* The letter that the kernel has for a process's state, as ps(1) shows it; 0 when
+ * there is none of that id. */
+char process_state(pid_t pid);
+
 /*
  * Kills every descendant of this process, those that are reparented to it
  * while it does so (it must be a subreaper) too, and reaps them.  Blocks until

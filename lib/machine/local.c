@@ -533,26 +533,10 @@ static void local_read_file(struct system *system, const char *machine,
 	host_file_read(system->keeper.loop, path, limit, done, data);
 }
 
-/* The letter that the kernel has for a process's state; 0: not known. */
-static char state_of(pid_t pid)
-{
-	AUTO_FREE char *path = xasprintf("/proc/%d/stat", (int)pid);
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char text[512];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	const char *name_end;
-
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	name_end = strrchr(text, ')');
-	return name_end && name_end[1] == ' ' ? name_end[2] : 0;
-}
-
 static void local_keepalive_failed(struct system_launch *l,
 				   struct bigm_error *why)
 {
-	char state = l->pid > 0 ? state_of(l->pid) : 0;
+	char state = l->pid > 0 ? process_state(l->pid) : 0;
 	char text[sizeof(why->text)];
 
 	memcpy(text, why->text, sizeof(text));
