@@ -44,10 +44,10 @@ static void say_price(struct writer *w, const struct ec2_plan *plan)
 	if (plan->most <= 0)
 		say(w, "price", "not known");
 	else if (plan->least < plan->most)
-		say(w, "price", "from %.2f to %.2f USD an hour for all, and "
-		    "volumes", plan->least, plan->most);
+		say(w, "price", "from %.2f to %.2f USD an hour for all, "
+		    "without volumes", plan->least, plan->most);
 	else
-		say(w, "price", "%.2f USD an hour for all, and volumes",
+		say(w, "price", "%.2f USD an hour for all, without volumes",
 		    plan->most);
 	if (plan->facts->settings->max_cost > 0)
 		say(w, "max-cost", "%g USD an hour",
