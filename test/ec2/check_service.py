@@ -1,5 +1,6 @@
 """The EC2 service: who may ask what, how it is asked, what goes wrong when a test says so."""
 import http.client
+import json
 import threading
 import time
 
@@ -130,6 +131,55 @@ def test_the_first_spot_instance_needs_a_role(service):
     with refused("AuthFailure.ServiceLinkedRoleCreationNotPermitted"):
         service.run(InstanceMarketOptions={"MarketType": "spot"})
     service.run()
+
+
+def test_a_user_of_iam_may_do_what_its_policies_say(service):
+    iam = service.client("iam")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Resource": "*", "Action": ["ec2:DescribeVpcs"]}]})
+    policy = {"UserName": "somebody", "PolicyName": "look"}
+    with refused("NoSuchEntity"):
+        iam.put_user_policy(PolicyDocument=document, **policy)
+    user = iam.create_user(UserName="somebody")["User"]["Arn"]
+    with refused("EntityAlreadyExists"):
+        iam.create_user(UserName="somebody")
+    with refused("MalformedPolicyDocument"):
+        iam.put_user_policy(PolicyDocument="{}", **policy)
+    key = iam.create_access_key(UserName="somebody")["AccessKey"]
+    keys = {"key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
+    assert service.client("sts", **keys).get_caller_identity()["Arn"] == user
+    with refused("UnauthorizedOperation"):
+        service.client(**keys).describe_vpcs()
+    with refused("AccessDenied"):
+        service.client("iam", **keys).create_user(UserName="another")
+    iam.put_user_policy(PolicyDocument=document, **policy)
+    service.client(**keys).describe_vpcs()
+    with refused("UnauthorizedOperation"):
+        service.client(**keys).describe_subnets()
+    iam.delete_user_policy(**policy)
+    with refused("UnauthorizedOperation"):
+        service.client(**keys).describe_vpcs()
+
+
+def test_an_administrator_makes_the_role_of_spot_instances_once(service):
+    service.control("policy", {"allowed": ["ec2:*", "iam:*"], "service_linked_role": False})
+    service.client("iam").create_service_linked_role(AWSServiceName="spot.amazonaws.com")
+    service.control("policy", {"allowed": ["ec2:*"]})
+    service.run(InstanceMarketOptions={"MarketType": "spot"})
+    service.control("policy", {"allowed": ["iam:*"]})
+    with refused("InvalidInput", "has been taken"):
+        service.client("iam").create_service_linked_role(AWSServiceName="spot.amazonaws.com")
+
+
+def test_quotas_can_be_asked_for(service):
+    service.control("settings", {"spot_vcpu_limit": 5})
+    quotas = service.client("service-quotas")
+    assert quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-34B43A08")["Quota"]["Value"] == 5
+    with refused("NoSuchResourceException"):
+        quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-0")
+    service.control("policy", {"allowed": ["ec2:*"]})
+    with refused("AccessDeniedException"):
+        quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-34B43A08")
 
 
 def test_requests_are_throttled(service):

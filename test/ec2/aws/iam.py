@@ -32,6 +32,8 @@ class Iam:
         # The instance profiles that exist.
         self.profiles = ["bigm-test", "worker"]
         self.service_linked_role = True
+        # By account.py.
+        self.users = {}
         self.principals = {}
         self.add(Principal(f"arn:aws:iam::{ACCOUNT}:user/test", ACCESS_KEY, SECRET_KEY))
 

@@ -1,16 +1,17 @@
-"""A request of the Query API, from its signature to its answer: EC2's actions and those of STS."""
+"""A request of the Query API, from its signature to its answer: EC2's actions, and those of STS and IAM."""
 import secrets
 import time
 import urllib.parse
 import uuid
 
-from . import model, signature, sts
+from . import account, model, signature, sts
 from .actions import ACTIONS, Call
 from .actions import fleet, groups, images, instances, launch, network, spot, tags, templates, types, volumes
 from .errors import ApiError, auth_failure
 
 MODULES = (fleet, groups, images, instances, launch, network, spot, tags, templates, types, volumes)
-VERSIONS = {"2016-11-15": "ec2", "2011-06-15": "sts"}
+VERSIONS = {"2016-11-15": "ec2", "2011-06-15": "sts", "2010-05-08": "iam"}
+OTHERS = {"sts": sts.ACTIONS, "iam": account.ACTIONS}
 
 
 class Answer:
@@ -110,8 +111,14 @@ def carry_out(world, service, request, pairs, wire, entry, request_id):
         result = ec2_action(world, scope.region, operation, params, principal, entry)
     else:
         with world.lock:
-            result = sts.ACTIONS[operation.name](world, params, principal)
+            result = other_action(service.model.service_name, operation.name)(world, params, principal)
     return Answer(200, model.serialise(service, operation, result, request_id), headers={"x-amzn-RequestId": request_id})
+
+
+def other_action(service_name, name):
+    if name not in OTHERS[service_name]:
+        raise ApiError("InvalidAction", f"The EC2 service for tests does not know {name}.")
+    return OTHERS[service_name][name]
 
 
 def ec2_action(world, region_name, operation, params, principal, entry):

@@ -6,7 +6,7 @@ import sys
 import threading
 import traceback
 
-from . import control, federation, metadata, query
+from . import control, federation, metadata, query, quotas
 from .query import Answer, Request
 
 BODY_LIMIT = 4 << 20
@@ -82,7 +82,7 @@ def respond(world, request):
                 return answer
     if request.path != "/":
         return Answer(404, json.dumps({"error": "nothing here"}).encode(), "application/json")
-    return query.answer(world, request)
+    return quotas.answer(world, request) or query.answer(world, request)
 
 
 def checkip(world, request):
