@@ -1,6 +1,7 @@
 # bigm on EC2, end to end: instances that really boot (test/ec2/cloud), and nothing of bigm's that knows it.
 load common
 load ../ec2/cloud
+load tutorial
 
 setup_file() {
     need_bigm_there
@@ -77,6 +78,19 @@ policy_of_the_manual() {
     sed -n '/^{$/,/^}$/p' "$abs_top_srcdir/man/bigm-ec2.5" | python3 -c "import json, sys
 statement, = json.load(sys.stdin)['Statement']
 print(json.dumps({'allowed': statement['Action']}))"
+}
+
+# The section before this one, of which test/cli/tutorials.bats sees to the commands, has made a user with that policy.
+@test "the tutorial's first machines do what it shows, with the permissions that it gives" {
+    [ -x /usr/bin/aws ] || skip "awscli is not installed"
+    cloud up
+    cloud control policy "$(policy_of_the_manual)"
+    aws_there
+    prepare "EC2: the first machines"
+    cloud run -- bash commands >printed 2>log || { cat log; return 1; }
+    diff expected printed || { cat log; return 1; }
+    nothing_is_left
+    ! grep -h Unauthorized "$DIR/cloud/requests.jsonl" || false
 }
 
 # has_printed TEXT: by way of journald and SSH.
