@@ -34,9 +34,9 @@ def members(body):
 
 
 def structures(text):
-    for found in re.finditer(r"^struct (\w+) \{(.*?)^\};", text, flags=re.S | re.M):
+    for found in re.finditer(r"^struct (\w+) \{(.*?)\};", text, flags=re.S | re.M):
         yield "struct " + found.group(1), list(members(found.group(2)))
-    for found in re.finditer(r"^enum (\w+) \{(.*?)^\};", text, flags=re.S | re.M):
+    for found in re.finditer(r"^enum (\w+) \{(.*?)\};", text, flags=re.S | re.M):
         yield "enum " + found.group(1), re.findall(r"\bBIGM_\w+", found.group(2))
 
 
