@@ -23,9 +23,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,86 +43,11 @@
 #include "machine/system.h"
 #include "rpc/server.h"
 #include "test/bench/fleet_map.h"
+#include "test/bench/fleet_packet.h"
 
 #define FLEET_ROLE "--fleet"
 #define FLEET_FD 3
-#define PACKET_MAX 16384
 #define STEP 1000 /* machines that start together */
-
-/* ------------------------------------------------------------------ */
-/* Packets between the system and the fleet                            */
-
-/* Blocks, as only a test's system may, although libuv made the socket
- * non-blocking. */
-static void send_packet(int socket, const cJSON *json, int fd)
-{
-	struct pollfd room = { .fd = socket, .events = POLLOUT };
-	AUTO_FREE char *text = json_print(json);
-	struct iovec iov = { text, strlen(text) };
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { { 0 } };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-		*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
-				       .cmsg_level = SOL_SOCKET,
-				       .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
-	while (sendmsg(socket, &msg, MSG_NOSIGNAL) < 0 &&
-	       (errno == EINTR || errno == EAGAIN))
-		poll(&room, 1, -1);
-}
-
-/* NULL when there is none now, or no more at all (*over). */
-static cJSON *receive_packet(int socket, int *fd, bool *over)
-{
-	AUTO_FREE char *text = xmalloc(PACKET_MAX);
-	struct iovec iov = { text, PACKET_MAX };
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-			      .msg_control = control.bytes,
-			      .msg_controllen = sizeof(control.bytes) };
-	ssize_t n = recvmsg(socket, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-
-	*fd = -1;
-	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
-	*over = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-	return n > 0 ? json_parse(text, (size_t)n, NULL) : NULL;
-}
-
-static const char *member(const cJSON *json, const char *name)
-{
-	const char *text = "";
-
-	bigm_json_get_string(json, name, &text, NULL);
-	return text;
-}
-
-static size_t index_of(const cJSON *json)
-{
-	uint64_t index = SIZE_MAX;
-
-	bigm_json_get_uint64(json, "index", &index, NULL);
-	return (size_t)index;
-}
-
-static void add(cJSON *json, const char *name, const char *value)
-{
-	if (!cJSON_AddStringToObject(json, name, value))
-		alloc_failed();
-}
 
 /* ------------------------------------------------------------------ */
 /* The fleet                                                           */
@@ -153,9 +76,9 @@ static void tell(const struct machine *m, const char *text, bool over)
 	AUTO_JSON cJSON *json = cJSON_CreateObject();
 
 	json_add_uint64(json, "index", m->index);
-	add(json, "text", text);
+	packet_add(json, "text", text);
 	cJSON_AddBoolToObject(json, "over", over);
-	send_packet(m->fleet->socket, json, -1);
+	packet_send(m->fleet->socket, json, -1);
 }
 
 static int keepalive(struct bigm_request *req, const cJSON *arg, cJSON **reply,
@@ -248,11 +171,11 @@ static void serve(struct fleet *f, const cJSON *order, int fd)
 	struct machine *m = xcalloc(1, sizeof(*m));
 
 	m->fleet = f;
-	m->index = index_of(order);
-	m->marker = xasprintf("%s\n", member(order, "marker"));
-	m->identity = identity_from_pem(member(order, "key"),
-					member(order, "certificate"),
-					member(order, "authority"), &err);
+	m->index = packet_index(order);
+	m->marker = xasprintf("%s\n", packet_text(order, "marker"));
+	m->identity = identity_from_pem(packet_text(order, "key"),
+					packet_text(order, "certificate"),
+					packet_text(order, "authority"), &err);
 	m->tls = m->identity ? tls_context_new(m->identity, &err) : NULL;
 	const struct rpc_server_options options = { .tls = m->tls };
 	const struct rpc_service services[] = {
@@ -279,7 +202,7 @@ static void on_order(uv_poll_t *poll, int status, int events)
 	int fd;
 
 	while (!over) {
-		AUTO_JSON cJSON *order = receive_packet(f->socket, &fd, &over);
+		AUTO_JSON cJSON *order = packet_receive(f->socket, &fd, &over);
 
 		if (!order)
 			break;
@@ -350,12 +273,12 @@ static void on_word(uv_poll_t *poll, int status, int events)
 	int fd;
 
 	for (int i = 0; i < 256 && !ended; i++) {
-		AUTO_JSON cJSON *word = receive_packet(s->socket, &fd, &ended);
-		const char *text = word ? member(word, "text") : NULL;
+		AUTO_JSON cJSON *word = packet_receive(s->socket, &fd, &ended);
+		const char *text = word ? packet_text(word, "text") : NULL;
 
-		if (!word || index_of(word) >= s->n)
+		if (!word || packet_index(word) >= s->n)
 			break;
-		struct system_launch *l = s->launches[index_of(word)];
+		struct system_launch *l = s->launches[packet_index(word)];
 
 		if (l && !l->gone)
 			l->events.output(l->data, text, strlen(text));
@@ -449,11 +372,11 @@ static int make_machine(struct system_launch *l,
 		    &authority, err) < 0)
 		return BIGM_EFAILED;
 	json_add_uint64(packet, "index", l->index);
-	add(packet, "marker", order->marker);
-	add(packet, "key", key);
-	add(packet, "certificate", certificate);
-	add(packet, "authority", authority);
-	send_packet(l->system->socket, packet, fd);
+	packet_add(packet, "marker", order->marker);
+	packet_add(packet, "key", key);
+	packet_add(packet, "certificate", certificate);
+	packet_add(packet, "authority", authority);
+	packet_send(l->system->socket, packet, fd);
 	return 0;
 }
 

@@ -31,6 +31,8 @@ struct ec2_service {
 	struct http *http;
 };
 
+struct ec2_service *service;
+
 bool ec2_service_available(void)
 {
 	if (system("/usr/bin/python3 -c 'import botocore' 2>/dev/null") == 0)
@@ -108,6 +110,21 @@ void ec2_service_stop(struct ec2_service *s)
 	free(s->folder);
 	free(s->url);
 	free(s);
+}
+
+int ec2_service_begin(void **state)
+{
+	(void)state;
+	setenv("no_proxy", "127.0.0.1", 1);
+	service = ec2_service_start();
+	return 0;
+}
+
+int ec2_service_end(void **state)
+{
+	(void)state;
+	ec2_service_stop(service);
+	return 0;
 }
 
 const char *ec2_service_url(const struct ec2_service *s)

@@ -26,6 +26,12 @@ bool ec2_service_available(void);
 struct ec2_service *ec2_service_start(void);
 void ec2_service_stop(struct ec2_service *s);
 
+/* The same as the set-up of a group of tests, and its end: the service is
+ * `service` meanwhile, and asked without a proxy. */
+extern struct ec2_service *service;
+int ec2_service_begin(void **state);
+int ec2_service_end(void **state);
+
 /* Sets this process's environment so that every client of AWS finds the service,
  * with its keys, and nothing else: no home folder, no files, no agent. */
 void ec2_service_environment(const struct ec2_service *s);

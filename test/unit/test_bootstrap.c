@@ -1,164 +1,24 @@
 /*
  * A machine that waits for its keeper with an identity that it shares with
- * others, and the keeper that certifies it; and everybody else, who gets
- * nothing of either.
+ * others; and everybody else, who gets nothing of it.
  */
+
 #include "config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "base/log.h"
-#include "keeper/certify.h"
-#include "rpc/server.h"
-#include "supervisor/bootstrap.h"
+#include "certify_world.h"
 #include "worker_fixture.h"
-
-#define LONG_MS 60000
-
-struct world {
-	struct authority *authority;
-	struct identity *keeper, *bootstrap;
-	struct loop *loop; /* of those who dial */
-	int listen_fd;
-	char address[64];
-
-	/* The machine. */
-	pthread_t thread;
-	struct bootstrap_options options;
-	struct boot *boot;
-	struct bigm_error why;
-
-	/* Those who dial. */
-	struct tls_context *tls[16];
-	struct rpc_client *clients[16];
-	int nclients;
-
-	/* What a certify came to. */
-	struct certify *certify;
-	uint64_t limit_ms;
-	struct bigm_error result;
-	atomic_bool done;
-
-	/* A machine that behaves badly, on the loop. */
-	struct tls_context *server_tls;
-	struct rpc_server *server, *second;
-	struct loop_task change;
-	int requests;
-};
-
-static void drop_log(enum log_level level, const char *line, void *data)
-{
-}
-
-static int open_port(char *address, size_t size)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	socklen_t len = sizeof(in);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fd, (struct sockaddr *)&in, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
-	snprintf(address, size, "https://127.0.0.1:%d/", ntohs(in.sin_port));
-	return fd;
-}
-
-static int setup(void **state)
-{
-	struct world *w = xcalloc(1, sizeof(*w));
-
-	w->authority = authority_new("c1", NULL);
-	w->keeper = authority_issue(w->authority, ROLE_KEEPER, "keeper", NULL,
-				    NULL);
-	w->bootstrap = authority_bootstrap(w->authority, AUTHORITY_BOOTSTRAP_S,
-					   NULL);
-	w->loop = loop_new(NULL);
-	assert_int_equal(loop_start_thread(w->loop, "test", NULL), 0);
-	w->listen_fd = open_port(w->address, sizeof(w->address));
-	assert_int_equal(listen(w->listen_fd, 16), 0);
-	w->limit_ms = LONG_MS;
-	w->why = w->result = (struct bigm_error)BIGM_ERROR_INIT;
-	log_set_sink(drop_log, NULL);
-	*state = w;
-	return 0;
-}
-
-static void free_on_loop(void *data)
-{
-	struct world *w = data;
-
-	certify_free(w->certify);
-	for (int i = 0; i < w->nclients; i++)
-		rpc_client_free(w->clients[i]);
-	if (w->server)
-		rpc_server_abort(w->server);
-	if (w->second)
-		rpc_server_abort(w->second);
-}
-
-static void servers_are_down(void *data)
-{
-	struct world *w = data;
-
-	atomic_store(&w->done,
-		     (!w->server || rpc_server_is_down(w->server)) &&
-			     (!w->second || rpc_server_is_down(w->second)));
-}
-
-static void free_servers(void *data)
-{
-	struct world *w = data;
-
-	if (w->server)
-		rpc_server_free(w->server);
-	if (w->second)
-		rpc_server_free(w->second);
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	loop_call(w->loop, free_on_loop, w);
-	for (atomic_store(&w->done, false); !atomic_load(&w->done);) {
-		loop_call(w->loop, servers_are_down, w);
-		poll(NULL, 0, 1);
-	}
-	loop_call(w->loop, free_servers, w);
-	loop_free(w->loop);
-	for (int i = 0; i < w->nclients; i++)
-		tls_context_free(w->tls[i]);
-	tls_context_free(w->server_tls);
-	if (w->boot)
-		w->listen_fd = -1; /* the boot's */
-	boot_free(w->boot);
-	if (w->listen_fd >= 0)
-		close(w->listen_fd);
-	identity_free(w->keeper);
-	identity_free(w->bootstrap);
-	authority_free(w->authority);
-	log_set_sink(NULL, NULL);
-	free(w);
-	return 0;
-}
 
 /* ------------------------------------------------------------------ */
 /* The machine                                                         */
@@ -219,12 +79,6 @@ static void call_is_refused(struct rpc_client *client, const char *method,
 			 err.text);
 }
 
-static const struct signing_facts facts_of_m0 = {
-	.name = "m0", .cluster = "c1", .address = "https://127.0.0.1/",
-	.dir = "", .marker = "the end", .procs = 2, .lease_ms = 5000,
-	.no_http = true,
-};
-
 /* The answer that makes it `facts`, with a certificate for `name` as `role`
  * signed by `signer`. */
 static char *answer_for(struct rpc_client *client, struct authority *signer,
@@ -258,71 +112,6 @@ static void certify_it(struct world *w, struct rpc_client *client)
 	end_machine(w);
 	assert_non_null(w->boot);
 	assert_string_equal(w->boot->name, "m0");
-}
-
-/* ------------------------------------------------------------------ */
-/* The keeper                                                          */
-
-static int sign(void *keeper, const char *request, const char *name,
-		const char *host, char **certificate, char **authority,
-		struct bigm_error *err)
-{
-	struct world *w = keeper;
-	int rc = authority_sign(w->authority, request, ROLE_MACHINE, name, host,
-				certificate, err);
-
-	*authority = xstrdup(authority_pem(w->authority));
-	w->requests++;
-	return rc;
-}
-
-static void on_certified(void *data, const struct bigm_error *why)
-{
-	struct world *w = data;
-
-	if (why)
-		w->result = *why;
-	atomic_store(&w->done, true);
-}
-
-static void start_certify(void *data)
-{
-	struct world *w = data;
-	struct certify_order order = {
-		.loop = w->loop,
-		.tls = w->tls[0],
-		.facts = facts_of_m0,
-		.limit_ms = w->limit_ms,
-		.sign = sign,
-		.keeper = w,
-	};
-
-	order.facts.address = w->address;
-	w->certify = certify_start(&order, on_certified, w, NULL);
-	assert_non_null(w->certify);
-}
-
-static void await_done(struct world *w)
-{
-	for (int ms = 0; !atomic_load(&w->done); ms++) {
-		assert_true(ms < LONG_MS);
-		poll(NULL, 0, 1);
-	}
-}
-
-static void certify(struct world *w)
-{
-	w->tls[w->nclients] = tls_context_new(w->keeper, NULL);
-	w->clients[w->nclients++] = rpc_client_new(w->loop, "unused");
-	loop_call(w->loop, start_certify, w);
-	await_done(w);
-}
-
-static void fails_with(struct world *w, int code, const char *word)
-{
-	if (w->result.code != code || !strstr(w->result.text, word))
-		fail_msg("%s: %s", bigm_code_name(w->result.code),
-			 w->result.text);
 }
 
 /* ------------------------------------------------------------------ */
@@ -552,166 +341,9 @@ static void nobody_comes(void **state)
 	assert_non_null(strstr(w->why.text, "within 50ms"));
 }
 
-static void nobody_is_there(void **state)
-{
-	struct world *w = *state;
-
-	close(w->listen_fd);
-	w->listen_fd = open_port(w->address, sizeof(w->address));
-	w->limit_ms = 300; /* a try more than one */
-	certify(w);
-	fails_with(w, BIGM_EUNAVAILABLE, "could not be certified within 300ms");
-	fails_with(w, BIGM_EUNAVAILABLE, "cannot connect to");
-}
-
-/* ------------------------------------------------------------------ */
-/* Bad machines                                                        */
-
-/* Another key each time. */
-static int new_request(struct bigm_request *req, const cJSON *arg,
-		       cJSON **reply, struct bigm_error *err)
-{
-	struct identity *id = identity_new(err);
-
-	*reply = signing_request(id, err);
-	identity_free(id);
-	return 0;
-}
-
-static int no_certify(struct bigm_request *req, const cJSON *arg, cJSON **reply,
-		      struct bigm_error *err)
-{
-	struct world *w = bigm_request_state(req);
-
-	if (w->change.fn)
-		loop_post(w->loop, &w->change);
-	return bigm_error_set(err, BIGM_EUNAVAILABLE, "not now");
-}
-
-static const struct bigm_method bad_methods[] = {
-	{ "SigningRequest", new_request, BIGM_INLINE },
-	{ "Certify", no_certify, BIGM_INLINE },
-	{ 0 },
-};
-
-static struct rpc_server *serve(struct world *w, const struct identity *id)
-{
-	struct rpc_server_options options = { .tls = tls_context_new(id, NULL) };
-	struct rpc_service service = { .name = xstrdup("Bootstrap"),
-				       .methods = bad_methods,
-				       .state = w };
-	struct rpc_server *server = rpc_server_new(w->loop, &options);
-
-	tls_context_free(w->server_tls);
-	w->server_tls = options.tls;
-	rpc_server_add(server, &service, NULL);
-	rpc_server_listen(server, fcntl(w->listen_fd, F_DUPFD_CLOEXEC, 3),
-			  NULL);
-	return server;
-}
-
-static void serve_bootstrap(void *data)
-{
-	struct world *w = data;
-
-	w->server = serve(w, w->bootstrap);
-}
-
-static void one_key_is_certified(void **state)
-{
-	struct world *w = *state;
-
-	loop_call(w->loop, serve_bootstrap, w);
-	certify(w);
-	fails_with(w, BIGM_EFAILED, "another machine asks for its certificate");
-	assert_int_equal(w->requests, 1);
-}
-
-static void become_a_machine(struct loop_task *task)
-{
-	struct world *w = loop_container(task, struct world, change);
-	struct identity *id = authority_issue(w->authority, ROLE_MACHINE, "m0",
-					      NULL, NULL);
-
-	rpc_server_abort(w->server);
-	w->second = serve(w, id);
-	identity_free(id);
-}
-
-/* The answer to Certify got lost on its way. */
-static void one_that_has_its_certificate_is_left_alone(void **state)
-{
-	struct world *w = *state;
-
-	w->change.fn = become_a_machine;
-	loop_call(w->loop, serve_bootstrap, w);
-	certify(w);
-	assert_int_equal(w->result.code, 0);
-	assert_int_equal(w->requests, 1);
-}
-
-/* A machine that slept too long, or somebody who found an old user data. */
-static void serve_expired(void *data)
-{
-	struct world *w = data;
-	struct identity *old = authority_bootstrap(w->authority, -60, NULL);
-
-	w->server = serve(w, old);
-	identity_free(old);
-}
-
-static void an_expired_one_is_refused(void **state)
-{
-	struct world *w = *state;
-
-	loop_call(w->loop, serve_expired, w);
-	certify(w);
-	fails_with(w, BIGM_EPERMISSION, "its certificate expired at");
-	assert_int_equal(w->requests, 0);
-}
-
-static void serve_others(void *data)
-{
-	struct world *w = data;
-	struct authority *others = authority_new("c1", NULL);
-	struct identity *id = authority_bootstrap(others, 900, NULL);
-
-	w->server = serve(w, id);
-	identity_free(id);
-	authority_free(others);
-}
-
-static void another_clusters_is_refused(void **state)
-{
-	struct world *w = *state;
-
-	loop_call(w->loop, serve_others, w);
-	certify(w);
-	fails_with(w, BIGM_EPERMISSION, "not signed by our authority");
-	assert_int_equal(w->requests, 0);
-}
-
-static void serve_as_machine(void *data)
-{
-	struct world *w = data;
-	struct identity *id = authority_issue(w->authority, ROLE_MACHINE, "m0",
-					      NULL, NULL);
-
-	w->server = serve(w, id);
-	identity_free(id);
-}
-
-static void a_machine_is_not_certified_again(void **state)
-{
-	struct world *w = *state;
-
-	loop_call(w->loop, serve_as_machine, w);
-	certify(w);
-	fails_with(w, BIGM_EPERMISSION, "we dialled bootstrap");
-	assert_int_equal(w->requests, 0);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, certify_world_setup, \
+					certify_world_teardown)
 
 int main(void)
 {
@@ -719,18 +351,12 @@ int main(void)
 		TEST(a_machine_gets_its_certificate),
 		TEST(the_identity_travels_as_text),
 		TEST(only_a_bootstrap_identity_waits),
-		TEST(an_expired_one_is_refused),
-		TEST(another_clusters_is_refused),
 		TEST(nobody_but_its_keeper_may_certify_it),
 		TEST(it_serves_nothing_else),
 		TEST(bad_certificates_are_not_taken),
 		TEST(bad_answers_are_not_taken),
 		TEST(it_is_certified_once),
 		TEST(nobody_comes),
-		TEST(nobody_is_there),
-		TEST(one_key_is_certified),
-		TEST(one_that_has_its_certificate_is_left_alone),
-		TEST(a_machine_is_not_certified_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,6 @@
 	"aws_secret_access_key = " EC2_SERVICE_SECRET_KEY "\n"
 #define ROLE "arn:aws:iam::123456789012:role/tests"
 
-static struct ec2_service *service;
 static char *top; /* the test's home folder */
 
 /* What sets a source up: %s is the service's URL. */

@@ -28,7 +28,6 @@
 #define DIGEST                                                                 \
 	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static struct ec2_service *service;
 static struct http_server *page; /* that says what our address is */
 static char *dir, *image, *subnet, *group;
 
@@ -60,7 +59,7 @@ static const struct row {
 	  "InstanceInitiatedShutdownBehavior" },
 	{ "on-demand-fallback", "1", TEXT, .has = "spot; else on demand" },
 	{ "on-demand-fallback", "1", ELSEWHERE,
-	  .has = "the_rest_is_bought_on_demand_and_said", "test_ec2_system" },
+	  .has = "the_rest_is_bought_on_demand_and_said", "test_ec2_bill" },
 	{ "max-price", "0.05", WIRE, .has = "0.050000", "RunInstances",
 	  "InstanceMarketOptions.SpotOptions.MaxPrice" },
 	{ "max-cost", "0.07", REFUSED, .has = "no more than 0.07 shall be spent" },

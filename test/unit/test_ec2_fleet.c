@@ -17,8 +17,6 @@
 #include "ec2/api_network.h"
 #include "ec2_world.h"
 
-static struct ec2_service *service;
-
 struct world {
 	struct ec2_world ec2;
 	struct ec2_images images;
@@ -303,13 +301,9 @@ int main(void)
 		TEST(test_lost_answers), TEST(test_refusals),
 		TEST(test_explanations),
 	};
-	int failed;
 
 	if (!ec2_service_available())
 		return 0;
-	setenv("no_proxy", "127.0.0.1", 1);
-	service = ec2_service_start();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	ec2_service_stop(service);
-	return failed;
+	return cmocka_run_group_tests(tests, ec2_service_begin,
+				      ec2_service_end);
 }

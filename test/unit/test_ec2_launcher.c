@@ -17,8 +17,6 @@
 #define MOST 300
 #define LIST(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-static struct ec2_service *service;
-
 struct world {
 	struct ec2_world ec2;
 	struct ec2_settings settings;
@@ -334,12 +332,9 @@ int main(void)
 		TEST(what_lost_answers_leave_is_put_away),
 		TEST(the_rules_go_with_the_cluster),
 	};
-	int failed;
 
 	if (!ec2_service_available())
 		return 0;
-	service = ec2_service_start();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	ec2_service_stop(service);
-	return failed;
+	return cmocka_run_group_tests(tests, ec2_service_begin,
+				      ec2_service_end);
 }

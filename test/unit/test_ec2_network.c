@@ -14,8 +14,6 @@
 #include "ec2/network.h"
 #include "ec2_world.h"
 
-static struct ec2_service *service;
-
 static const struct allow here[] = { { "203.0.113.7/32", false } };
 static const struct allow several[] = { { "203.0.113.7/32", false },
 					{ "2001:db8::/32", true } };
@@ -404,18 +402,6 @@ static void who_starts_sees_who_ends(void **state)
 	network_release(&n);
 }
 
-static int start(void **state)
-{
-	service = ec2_service_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	ec2_service_stop(service);
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -436,5 +422,6 @@ int main(void)
 
 	if (!ec2_service_available())
 		return 0;
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, ec2_service_begin,
+				      ec2_service_end);
 }

@@ -18,8 +18,6 @@
 #include "ec2/api_types.h"
 #include "ec2_world.h"
 
-static struct ec2_service *service;
-
 static int set_up(void **state)
 {
 	struct ec2_world *w = xcalloc(1, sizeof(*w));
@@ -376,13 +374,9 @@ int main(void)
 		TEST(test_groups),	TEST(test_rules),
 		TEST(test_in_use),	cmocka_unit_test(test_times),
 	};
-	int failed;
 
 	if (!ec2_service_available())
 		return 0;
-	setenv("no_proxy", "127.0.0.1", 1);
-	service = ec2_service_start();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	ec2_service_stop(service);
-	return failed;
+	return cmocka_run_group_tests(tests, ec2_service_begin,
+				      ec2_service_end);
 }

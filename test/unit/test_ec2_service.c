@@ -16,8 +16,6 @@
 
 #define DESCRIBE "Action=DescribeInstances&Version=2016-11-15"
 
-static struct ec2_service *service;
-
 /* What the service says to a request that is signed with the key, in *status
  * and text, which the caller frees. */
 static char *post(const char *body, const char *secret, const char *token,
@@ -121,18 +119,6 @@ static int reset(void **state)
 	return 0;
 }
 
-static int start(void **state)
-{
-	service = ec2_service_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	ec2_service_stop(service);
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -145,5 +131,6 @@ int main(void)
 
 	if (!ec2_service_available())
 		return 0;
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, ec2_service_begin,
+				      ec2_service_end);
 }

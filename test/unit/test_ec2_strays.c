@@ -14,8 +14,6 @@
 #include "ec2/strays.h"
 #include "ec2_world.h"
 
-static struct ec2_service *service;
-
 struct world {
 	struct ec2_world ec2;
 	struct ec2_client *east; /* of us-east-1 */
@@ -326,18 +324,6 @@ static void rules_of_other_hosts_stay(void **state)
 	assert_int_equal(count_groups(), 1);
 }
 
-static int start(void **state)
-{
-	service = ec2_service_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	ec2_service_stop(service);
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 /* However it came to stay. */
@@ -379,5 +365,6 @@ int main(void)
 
 	if (!ec2_service_available())
 		return 0;
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, ec2_service_begin,
+				      ec2_service_end);
 }

@@ -3,7 +3,7 @@
  *
  * The machine is the test's own program, started again with BIGM_BOOT; the
  * test's main() begins with fixture_main(), which serves when it is wanted.
- * It registers the types "Echo" and "Bad", see worker_fixture.c.  What begins
+ * It registers the types "Echo" and "Bad", see worker_machine.c.  What begins
  * with TOY it unpacks: into the file "app" of a folder, the name of which ends
  * with TOY_COMING until all of it is good.
  */
