@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/strings.h"
 #include "cloudconfig/check.h"
 #include "cloudconfig/private.h"
 
@@ -198,15 +199,7 @@ int cloudconfig_add_mount(struct cloudconfig *c,
 
 void cloudconfig_put_command(struct cloudconfig *c, const char *const *argv)
 {
-	size_t n = 0;
-	char **own;
-
-	while (argv[n])
-		n++;
-	own = xcalloc(n + 1, sizeof(*own));
-	for (size_t i = 0; i < n; i++)
-		own[i] = xstrdup(argv[i]);
-	*CLOUDCONFIG_GROW(c->commands, c->ncommands) = own;
+	*CLOUDCONFIG_GROW(c->commands, c->ncommands) = strings_copy(argv);
 }
 
 int cloudconfig_add_command(struct cloudconfig *c, const char *const *argv,
@@ -364,11 +357,8 @@ void cloudconfig_free(struct cloudconfig *c)
 		release_mount(&c->mounts[i]);
 	for (size_t i = 0; i < c->nusers; i++)
 		release_user(&c->users[i]);
-	for (size_t i = 0; i < c->ncommands; i++) {
-		for (char **word = c->commands[i]; *word; word++)
-			free(*word);
-		free(c->commands[i]);
-	}
+	for (size_t i = 0; i < c->ncommands; i++)
+		strings_free(c->commands[i]);
 	for (size_t i = 0; i < c->nkeys; i++) {
 		free(c->keys[i].user);
 		free(c->keys[i].line);

@@ -20,12 +20,12 @@ static void add_nearest(const char *name, struct bigm_error *err)
 	const char *close = NULL;
 
 	if (names != NULL)
-		close = nearest(name, (const char *const *)names);
+		close = nearest(name, names);
 	if (close != NULL)
 		bigm_error_set(err, BIGM_ENOTFOUND,
 			       "there is no cluster %s; did you mean %s?", name,
 			       close);
-	json_strings_free(names);
+	strings_free(names);
 }
 
 static struct record *find(const char *name, struct bigm_error *err)

@@ -102,7 +102,7 @@ static void offer_clusters(const struct typing *t)
 
 	for (char **name = names; name != NULL && *name != NULL; name++)
 		offer(t, *name, "cluster");
-	json_strings_free(names);
+	strings_free(names);
 }
 
 /* Detached runs; the cluster of one that goes on is there already. */

@@ -207,7 +207,7 @@ static void add_facts(struct detach *d, const struct detach_order *order)
 	cJSON_AddStringToObject(d->facts, "cluster",
 				order->cluster != NULL ? order->cluster : name);
 	cJSON_AddItemToObject(d->facts, "argv",
-			      json_strings((const char *const *)order->argv));
+			      json_strings(order->argv));
 	if (order->dir != NULL)
 		cJSON_AddStringToObject(d->facts, "directory", order->dir);
 	cJSON_AddStringToObject(d->facts, "stdout", out);

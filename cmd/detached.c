@@ -322,7 +322,7 @@ void detached_sweep(void)
 			detached_remove(&d, &err);
 		detached_release(&d);
 	}
-	json_strings_free(names);
+	strings_free(names);
 }
 
 /* ------------------------------------------------------------------ */
@@ -359,7 +359,7 @@ cJSON *detached_list(struct bigm_error *err)
 			cJSON_AddItemToArray(list, facts);
 		detached_release(&d);
 	}
-	json_strings_free(names);
+	strings_free(names);
 	return list;
 }
 

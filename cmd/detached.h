@@ -62,7 +62,7 @@ bool detached_runs(const struct detached *d);
  */
 cJSON *detached_facts(const struct detached *d, struct bigm_error *err);
 
-/* The names of those that go on, in order; freed by json_strings_free(); NULL with
+/* The names of those that go on, in order; freed by strings_free(); NULL with
  * *err set. */
 char **detached_names(struct bigm_error *err);
 

@@ -101,7 +101,7 @@ static int run(const struct invocation *in)
 	status = ranks_run(&session, &e.order);
 	if (options->terminal)
 		terminal_release(&terminal);
-	json_strings_free(env);
+	strings_free(env);
 	free(e.dir);
 	return status;
 }

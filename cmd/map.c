@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "cmd/map_sources.h"
 #include "cmd/map_work.h"
 #include "cmd/program.h"
@@ -107,13 +108,11 @@ static const struct option_spec table[] = {
 static void split_argv(struct mapping *m)
 {
 	char **at = map_sources_find(m->order.argv);
-	size_t n = 0;
+	size_t n = strings_count(at);
 
 	m->argv = m->order.argv;
 	if (at == NULL)
 		return;
-	while (at[n] != NULL)
-		n++;
 	m->lists = xcalloc(n + 1, sizeof(*m->lists));
 	memcpy(m->lists, at, n * sizeof(*at));
 	*at = NULL;
@@ -230,7 +229,7 @@ static void release(struct mapping *m)
 	map_input_free(m->input);
 	if (m->input_fd >= 0)
 		close(m->input_fd);
-	json_strings_free(m->env);
+	strings_free(m->env);
 	free(m->lists);
 	run_order_release(&m->order);
 }

@@ -136,7 +136,7 @@ struct map_input *map_sources_open(const struct map_sources *s, int *fd,
 	if (code == 0)
 		input = map_input_from_lists(lists.items);
 	for (size_t i = 0; i < lists.n; i++)
-		json_strings_free(lists.items[i]);
+		strings_free(lists.items[i]);
 	free(lists.items);
 	return input;
 }

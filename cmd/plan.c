@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "cmd/table.h"
 #include "keeper/companion.h"
 #include "machine/system.h"
@@ -76,11 +77,9 @@ static int judge(const struct invocation *in, const cJSON *plan)
 static int become(const char *system, char *const *words,
 		  struct bigm_error *err)
 {
-	size_t n = 0;
-
-	while (words[n] != NULL)
-		n++;
+	size_t n = strings_count(words);
 	AUTO_FREE char **argv = xcalloc(n + 2, sizeof(*argv));
+
 	argv[0] = (char *)"bigm";
 	memcpy(argv + 1, words, n * sizeof(*argv));
 	return companion_become(system, argv, err);

@@ -49,7 +49,7 @@ static int append_spec(const struct rank *rank, struct buffer *out,
 	AUTO_FREE char *text = NULL;
 
 	cJSON_AddItemToObject(spec, "argv",
-			      json_strings((const char *const *)order->argv));
+			      json_strings(order->argv));
 	cJSON_AddItemToObject(spec, "env", environment(rank));
 	if (order->dir != NULL)
 		cJSON_AddStringToObject(spec, "dir", order->dir);

@@ -240,7 +240,7 @@ int run_order_init(struct run_order *order, const struct invocation *in,
 	}
 	if (code == 0 && options->cluster == NULL)
 		code = count_hosts(&order->options, err);
-	json_strings_free(more);
+	strings_free(more);
 	return code;
 }
 
@@ -251,8 +251,8 @@ void run_order_release(struct run_order *order)
 	bundle_release(&order->bundle);
 	free(order->dir);
 	free(order->fixed);
-	json_strings_free(order->env);
-	json_strings_free(order->wanted_env);
+	strings_free(order->env);
+	strings_free(order->wanted_env);
 	settings_release(&order->settings);
 }
 

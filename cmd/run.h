@@ -177,7 +177,7 @@ int run_order_init(struct run_order *order, const struct invocation *in,
 void run_order_release(struct run_order *order);
 
 /* "K=V" for each: "K" takes our value, and drops out when there is none.  To
- * be freed by json_strings_free(). */
+ * be freed by strings_free(). */
 char **run_expand_env(const struct option_list *list);
 
 /* argv[0] is a bundle: opens it, and argv[0] becomes its program's name.  1,

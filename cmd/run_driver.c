@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "bundle/unpack.h"
 #include "cmd/detach.h"
 #include "cmd/program.h"
@@ -59,21 +60,8 @@ static int choose_machines(const struct session *s, struct bigm_error *err)
 				  : count_running(s->cluster, err);
 }
 
-/* Variables; the list ends with NULL. */
-struct variables {
-	char **items;
-	size_t n;
-};
-
-static void add(struct variables *v, char *item)
-{
-	v->items = xrealloc(v->items, (v->n + 2) * sizeof(*v->items));
-	v->items[v->n++] = item;
-	v->items[v->n] = NULL;
-}
-
 /* "ec2-type=m5.large" is BIGM_EC2_TYPE=m5.large; a bare name is a switch. */
-static void add_setting(struct variables *v, const char *setting)
+static void add_setting(char ***env, const char *setting)
 {
 	const char *equals = strchrnul(setting, '=');
 	char *item = xasprintf("BIGM_%.*s=%s", (int)(equals - setting), setting,
@@ -81,22 +69,22 @@ static void add_setting(struct variables *v, const char *setting)
 
 	for (char *p = item; *p != '='; p++)
 		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
-	add(v, item);
+	strings_add(env, item);
 }
 
 /* Options that say what makes machines hold for all clusters that the driver
  * makes, not just for its first, which we have made. */
-static void add_system(struct variables *v, const struct run_options *said)
+static void add_system(char ***env, const struct run_options *said)
 {
 	if (said->system != NULL)
-		add(v, xasprintf("BIGM_SYSTEM=%s", said->system));
+		strings_add(env, xasprintf("BIGM_SYSTEM=%s", said->system));
 	if (said->ship)
-		add_setting(v, "ship");
+		add_setting(env, "ship");
 	for (size_t i = 0; i < said->set.n; i++)
-		add_setting(v, said->set.items[i]);
+		add_setting(env, said->set.items[i]);
 }
 
-static int add_bundle(struct variables *v, struct session *s,
+static int add_bundle(char ***env, struct session *s,
 		      struct bigm_error *err)
 {
 	struct driver *driver = s->data;
@@ -104,22 +92,21 @@ static int add_bundle(struct variables *v, struct session *s,
 	driver->files = session_place(s, "driver", err);
 	if (driver->files == NULL)
 		return err->code;
-	add(v, xasprintf("BIGM_BUNDLE=%s", driver->order->bundle.path));
-	add(v, xasprintf(IMAGE_FILES_ENV "=%s", driver->files));
+	strings_add(env, xasprintf("BIGM_BUNDLE=%s", driver->order->bundle.path));
+	strings_add(env, xasprintf(IMAGE_FILES_ENV "=%s", driver->files));
 	return 0;
 }
 
 /* The driver tells its machines of those that were asked for; before any other
  * is added. */
-static void add_given(struct variables *v)
+static void add_given(char ***env)
 {
 	struct buffer names = BUFFER_INIT(GIVEN_MAX);
-	size_t n = v->n;
 
-	for (size_t i = 0; i < n; i++)
-		buffer_appendf(&names, NULL, "%s%.*s", i > 0 ? "," : "",
-			       (int)strcspn(v->items[i], "="), v->items[i]);
-	add(v, xasprintf("BIGM_GIVEN=%s", buffer_string(&names)));
+	for (char **v = *env; *v; v++)
+		buffer_appendf(&names, NULL, "%s%.*s", v > *env ? "," : "",
+			       (int)strcspn(*v, "="), *v);
+	strings_add(env, xasprintf("BIGM_GIVEN=%s", buffer_string(&names)));
 	buffer_release(&names);
 }
 
@@ -129,24 +116,22 @@ static int launch(struct session *s, struct bigm_error *err)
 	const struct run_order *order = driver->order;
 	const struct cluster_info *info = cluster_info(s->cluster);
 	int machines = choose_machines(s, err), code = machines;
-	struct variables v = { .items = run_expand_env(&order->options.env) };
+	char **env = run_expand_env(&order->options.env);
 
-	while (v.items[v.n] != NULL)
-		v.n++;
-	add_given(&v);
-	add(&v, xasprintf("BIGM_CONTROL=%s", info->socket_path));
-	add(&v, xasprintf("BIGM_FIXED=%s", order->fixed));
-	add(&v, xasprintf("BIGM_USE=%s", s->borrow ? s->token : ""));
-	add_system(&v, order->in->options);
-	if (order->bundle.path != NULL && add_bundle(&v, s, err) != 0)
+	add_given(&env);
+	strings_add(&env, xasprintf("BIGM_CONTROL=%s", info->socket_path));
+	strings_add(&env, xasprintf("BIGM_FIXED=%s", order->fixed));
+	strings_add(&env, xasprintf("BIGM_USE=%s", s->borrow ? s->token : ""));
+	add_system(&env, order->in->options);
+	if (order->bundle.path != NULL && add_bundle(&env, s, err) != 0)
 		machines = code = err->code;
 	if (machines > 0)
-		add(&v, xasprintf("BIGM_N=%d", machines));
+		strings_add(&env, xasprintf("BIGM_N=%d", machines));
 	if (order->options.procs > 0)
-		add(&v, xasprintf("BIGM_PROCS=%d", order->options.procs));
+		strings_add(&env, xasprintf("BIGM_PROCS=%d", order->options.procs));
 	if (machines >= 0)
-		code = sentinel_start(driver->sentinel, v.items, err);
-	json_strings_free(v.items);
+		code = sentinel_start(driver->sentinel, env, err);
+	strings_free(env);
 	return code;
 }
 
@@ -211,12 +196,9 @@ static bool idle(struct session *s)
  * goes whatever happens, by bigm itself, which then becomes it. */
 static char **unpacker_argv(const struct run_order *order)
 {
-	size_t n = 0;
-	char **argv;
+	size_t n = strings_count(order->argv);
+	char **argv = xcalloc(n + 3, sizeof(*argv));
 
-	while (order->argv[n] != NULL)
-		n++;
-	argv = xcalloc(n + 3, sizeof(*argv));
 	argv[0] = (char *)"bigm";
 	argv[1] = (char *)RUN_UNPACKED_ROLE;
 	memcpy(argv + 2, order->argv, n * sizeof(*argv));
@@ -270,7 +252,7 @@ int run_driver(const struct run_order *order)
 	process_kill_descendants(ORPHANS_MS);
 	/* A keeper that never told its name, and was just ending, was among
 	 * them. */
-	json_strings_free(record_list(NULL));
+	strings_free(record_list(NULL));
 	if (session.borrow && driver.files != NULL)
 		bundle_intake.discard(driver.files);
 	free(driver.files);

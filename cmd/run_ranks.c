@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "cmd/attach.h"
 #include "cmd/progress.h"
 #include "cmd/ranks.h"
@@ -53,12 +54,9 @@ static int choose(struct session *s, struct bigm_machine ***machines,
 /* What instances are named after: the program's whole path, and its arguments. */
 static char **job_argv(const struct run_order *run, const char *path)
 {
-	size_t n = 0;
-	char **argv;
+	size_t n = strings_count(run->argv);
+	char **argv = xcalloc(n + 1, sizeof(*argv));
 
-	while (run->argv[n] != NULL)
-		n++;
-	argv = xcalloc(n + 1, sizeof(*argv));
 	memcpy(argv, run->argv, n * sizeof(*argv));
 	argv[0] = (char *)path;
 	return argv;
@@ -224,6 +222,6 @@ int run_ranks(struct run_order *order)
 				      err.text);
 	else
 		status = ranks_run(&session, &job.ranks);
-	json_strings_free(env);
+	strings_free(env);
 	return status;
 }

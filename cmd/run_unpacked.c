@@ -45,7 +45,7 @@ int run_unpacked_main(char **argv)
 
 		execv(image->path, full);
 		error_set_errno(&err, errno, "cannot execute %s", image->path);
-		json_strings_free(full);
+		strings_free(full);
 		image_free(image);
 	}
 	fprintf(stderr, "bigm run: %s\n", err.text);

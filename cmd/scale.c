@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/strings.h"
 #include "cmd/attach.h"
 #include "cmd/command.h"
 #include "cmd/run.h"
@@ -205,15 +206,6 @@ static int order(struct scaling *s, struct bigm_error *err)
 	return cluster_watch(s->a.cluster, err);
 }
 
-static size_t count(char *const *names)
-{
-	size_t n = 0;
-
-	while (names[n] != NULL)
-		n++;
-	return n;
-}
-
 static int scale(struct scaling *s, const char *name)
 {
 	AUTO_FREE struct bigm_machine **machines = NULL;
@@ -230,7 +222,7 @@ static int scale(struct scaling *s, const char *name)
 		return command_fail(s->in, STATUS_FAILED, "%s", err.text);
 	if (s->options->no_wait)
 		return 0;
-	status = await_added(s, count(s->added));
+	status = await_added(s, strings_count(s->added));
 	await_leaving(s);
 	return status;
 }
@@ -253,8 +245,8 @@ static int run(const struct invocation *in)
 	attachment_release(&s.a);
 	if (!progress_free(s.progress))
 		_exit(status);
-	json_strings_free(s.added);
-	json_strings_free(s.leaving);
+	strings_free(s.added);
+	strings_free(s.leaving);
 	return status;
 }
 

@@ -76,7 +76,7 @@ static void start(struct self *s, char *packet, size_t len)
 	env = process_env(NULL, changes);
 	options.env = env;
 	s->job = process_spawn(&options, &event.error);
-	json_strings_free(env);
+	strings_free(env);
 	free(changes);
 	let_go_of_stdio();
 	if (s->job > 0)

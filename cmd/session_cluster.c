@@ -306,7 +306,7 @@ static bool is_living(const char *cluster)
 
 	for (char **name = living; name != NULL && *name != NULL; name++)
 		found = found || strcmp(*name, cluster) == 0;
-	json_strings_free(living);
+	strings_free(living);
 	return found;
 }
 
@@ -323,7 +323,7 @@ static void stand_in_for_guard(const char *cluster)
 	}
 	process_kill_descendants(KILL_MS);
 	/* Nobody holds a lock any more of what was half removed. */
-	json_strings_free(record_list(NULL));
+	strings_free(record_list(NULL));
 }
 
 void session_leave_nothing(struct session *s)
@@ -332,5 +332,5 @@ void session_leave_nothing(struct session *s)
 	    cluster_info(s->cluster)->name != NULL)
 		stand_in_for_guard(cluster_info(s->cluster)->name);
 	else /* it may have died in the middle */
-		json_strings_free(record_list(NULL));
+		strings_free(record_list(NULL));
 }

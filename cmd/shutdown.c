@@ -113,8 +113,8 @@ static int shut_down_all(const struct invocation *in)
 		command_fail(in, 0, "there is no cluster");
 	else if (shut_down_these(in, clusters) != 0)
 		status = STATUS_FAILED;
-	json_strings_free(jobs);
-	json_strings_free(clusters);
+	strings_free(jobs);
+	strings_free(clusters);
 	return status;
 }
 

@@ -70,7 +70,7 @@ static int fetch_all(bool figures, cJSON *list, struct bigm_error *err)
 			code = 0;
 		}
 	}
-	json_strings_free(names);
+	strings_free(names);
 	return code;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/strings.h"
 #include "cmd/attach.h"
 #include "cmd/command.h"
 #include "cmd/detached.h"
@@ -70,14 +71,6 @@ static bool wants_all(const struct option_words *words)
 	return words->nwords == 0;
 }
 
-static bool is_among(const char *const *names, const char *name)
-{
-	for (; *names != NULL; names++)
-		if (strcmp(*names, name) == 0)
-			return true;
-	return false;
-}
-
 /* The names of the machines that the words mean, each once. */
 static int choose_machines(struct tail *t, struct bigm_error *err)
 {
@@ -95,7 +88,7 @@ static int choose_machines(struct tail *t, struct bigm_error *err)
 
 		if (machine == NULL)
 			return err->code;
-		if (!is_among(t->machines, bigm_machine_name(machine)))
+		if (!strings_have(t->machines, bigm_machine_name(machine)))
 			t->machines[n++] = bigm_machine_name(machine);
 	}
 	return 0;

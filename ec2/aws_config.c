@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/strings.h"
 
 #define REGION_MAX 40
 
@@ -24,13 +25,10 @@ struct aws_config {
 static char **copy_env(char *const *env)
 {
 	static const char *const names[] = { "AWS_", "HOME=", "PATH=" };
-	char **copy;
+	char **copy = xcalloc(strings_count(env) + 1, sizeof(*copy));
 	size_t n = 0;
 
-	while (env[n])
-		n++;
-	copy = xcalloc(n + 1, sizeof(*copy));
-	for (n = 0; *env; env++)
+	for (; *env; env++)
 		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 			if (strncmp(*env, names[i], strlen(names[i])) == 0)
 				copy[n++] = xstrdup(*env);

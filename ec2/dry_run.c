@@ -91,7 +91,7 @@ static int try_launch(const struct ec2_asker *asker,
 		cJSON_AddStringToObject(trial, "note", note);
 	launcher_free(launcher);
 	ec2_client_free(client);
-	json_strings_free(keys);
+	strings_free(keys);
 	free(note);
 	return r;
 }

@@ -72,7 +72,7 @@ void instance_maybe_free(struct system_launch *l)
 	journald_reader_release(&l->journal);
 	buffer_release(&l->tail);
 	launched_release(&l->is);
-	json_strings_free(l->argv);
+	strings_free(l->argv);
 	free(l->program);
 	free(l->name);
 	free(l->marker);

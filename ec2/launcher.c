@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "ec2/api_fleet.h"
 #include "ec2/api_instances.h"
 #include "ec2/api_images.h"
@@ -71,21 +72,12 @@ void launched_release(struct launched *launched)
 /* ------------------------------------------------------------------ */
 /* What a launch needs                                                 */
 
-static size_t count(const char *const *list)
-{
-	size_t n = 0;
-
-	while (list[n])
-		n++;
-	return n;
-}
-
 static int find_types(struct launcher *l, struct ec2_failure *f)
 {
 	const struct ec2_settings *s = l->options.settings;
 	int r = ec2_describe_types(l->options.client,
 				   (const char *const *)s->types,
-				   count((const char *const *)s->types),
+				   strings_count(s->types),
 				   &l->types, f);
 
 	if (r == 0 &&
@@ -126,8 +118,8 @@ static int find_prices(struct launcher *l, struct ec2_failure *f)
 
 	if (l->options.settings->on_demand)
 		return 0;
-	if (ec2_describe_spot_prices(l->options.client, names, count(names),
-				     &l->prices, f) < 0)
+	if (ec2_describe_spot_prices(l->options.client, names,
+				     strings_count(names), &l->prices, f) < 0)
 		ec2_failure_clear(f);
 	return 0;
 }
@@ -230,7 +222,7 @@ int launcher_document(const struct launcher *l,
 {
 	const struct launcher_options *o = &l->options;
 	AUTO_FREE const char **keys =
-		xcalloc(count(o->user_keys) + 2, sizeof(*keys));
+		xcalloc(strings_count(o->user_keys) + 2, sizeof(*keys));
 	const struct ec2_userdata u = {
 		.settings = o->settings,
 		.data = ec2_data_volumes(o->settings->dataspace),

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "ec2/api_network.h"
 #include "ec2/api_tags.h"
 #include "ec2/strays.h"
@@ -18,29 +19,10 @@
 void network_release(struct network *n)
 {
 	free(n->vpc);
-	json_strings_free(n->subnets);
-	json_strings_free(n->groups);
+	strings_free(n->subnets);
+	strings_free(n->groups);
 	free(n->own);
 	*n = (struct network)NETWORK_INIT;
-}
-
-static size_t count_of(const char *const *list)
-{
-	size_t n = 0;
-
-	while (list && list[n])
-		n++;
-	return n;
-}
-
-static char **copy_of(const char *const *list)
-{
-	size_t n = count_of(list);
-	char **copy = xcalloc(n + 1, sizeof(*copy));
-
-	for (size_t i = 0; i < n; i++)
-		copy[i] = xstrdup(list[i]);
-	return copy;
 }
 
 static char *cluster_tag(const char *cluster, struct ec2_failure *f)
@@ -62,7 +44,7 @@ static char *cluster_tag(const char *cluster, struct ec2_failure *f)
 static int name_subnets(struct ec2_client *c, const struct network_wish *wish,
 			struct network *n, struct ec2_failure *f)
 {
-	const size_t named = count_of(wish->subnets);
+	const size_t named = strings_count(wish->subnets);
 	const struct ec2_filter filter = { "subnet-id", wish->subnets, named };
 	struct ec2_subnets list = EC2_SUBNETS_INIT;
 	int r = ec2_describe_subnets(c, &filter, 1, &list, f);
@@ -81,7 +63,7 @@ static int name_subnets(struct ec2_client *c, const struct network_wish *wish,
 					    list.items[i].id);
 	if (r == 0) {
 		n->vpc = xstrdup(list.items[0].vpc);
-		n->subnets = copy_of(wish->subnets);
+		n->subnets = strings_copy(wish->subnets);
 	}
 	ec2_subnets_release(&list);
 	return r;
@@ -333,25 +315,23 @@ static int own_group(struct ec2_client *c, const struct network_wish *wish,
 	if (r < 0)
 		return r;
 	const char *const own[] = { n->own, NULL };
-	n->groups = copy_of(own);
+	n->groups = strings_copy(own);
 	return 0;
 }
 
 int network_prepare(struct ec2_client *c, const struct network_wish *wish,
 		    struct network *n, struct ec2_failure *f)
 {
-	const bool theirs = count_of(wish->groups) > 0;
+	const bool theirs = strings_count(wish->groups) > 0;
 	int r = 0;
 
 	*n = (struct network)NETWORK_INIT;
-	if (count_of(wish->subnets) > 0)
+	if (strings_count(wish->subnets) > 0)
 		r = name_subnets(c, wish, n, f);
-	else if (theirs)
-		n->subnets = copy_of(NULL);
-	else
+	else if (!theirs)
 		r = default_subnets(c, n, f);
 	if (r == 0 && theirs)
-		n->groups = copy_of(wish->groups);
+		n->groups = strings_copy(wish->groups);
 	else if (r == 0)
 		r = own_group(c, wish, n, f);
 	if (r < 0)

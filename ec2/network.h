@@ -44,8 +44,8 @@ struct network_wish {
 struct network {
 	char *vpc;	/* NULL where only groups were named */
 	char **subnets; /* ids, up to a NULL: the named ones, else those of the
-			 * default VPC, one for each zone; or none at all where
-			 * only groups were named */
+			 * default VPC, one for each zone; NULL where only groups
+			 * were named */
 	char **groups;	/* ids, up to a NULL; with dry_run maybe none */
 	char *own;	/* the id of bigm-USER; NULL: others' groups */
 };

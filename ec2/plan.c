@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/strings.h"
 #include "base/text.h"
 #include "cloudconfig/check.h"
 #include "cloudconfig/cloudconfig.h"
@@ -38,15 +39,6 @@ void ec2_plan_image(int flavor, const char *architecture, const char **owner,
 	*owner = images[flavor].owner;
 	*name = xstrdup(strcmp(architecture, "arm64") == 0 ? images[flavor].arm
 							   : images[flavor].x86);
-}
-
-static size_t length(const char *const *list)
-{
-	size_t n = 0;
-
-	while (list && list[n])
-		n++;
-	return n;
 }
 
 int ec2_plan_architecture(const struct ec2_settings *s, const char *region,
@@ -125,7 +117,7 @@ static int make_types(struct ec2_plan *plan, struct bigm_error *err)
 	const char *dearest = s->types[0];
 	bool unknown = false;
 
-	plan->ntypes = length((const char *const *)s->types);
+	plan->ntypes = strings_count(s->types);
 	plan->types = xcalloc(plan->ntypes, sizeof(*plan->types));
 	for (size_t i = 0; i < plan->ntypes; i++) {
 		struct ec2_plan_type *type = &plan->types[i];
@@ -241,7 +233,7 @@ static int add_user_tag(struct ec2_plan *plan, const char *text,
 				      "ec2-tag: EC2 takes %d tags, and some are "
 				      "bigm's own; %zu are too many",
 				      EC2_TAGS_MOST,
-				      length((const char *const *)s->tags));
+				      strings_count(s->tags));
 	both = xasprintf("%s%c%.*s", equals ? equals + 1 : "", '\0', (int)key,
 			 text);
 	add_tag(plan, both + strlen(both) + 1, both, VALUE_MOST);
@@ -276,7 +268,7 @@ static int make_tags(struct ec2_plan *plan, const char *architecture,
 static int make_pools(struct ec2_plan *plan, struct bigm_error *err)
 {
 	const struct ec2_plan_facts *f = plan->facts;
-	size_t nsubnets = length(f->subnets), n = 0;
+	size_t nsubnets = strings_count(f->subnets), n = 0;
 	size_t rows = nsubnets ? nsubnets : 1;
 
 	if (plan->ntypes * rows > EC2_FLEET_POOLS)
@@ -328,7 +320,7 @@ static void make_spec(struct ec2_plan *plan)
 
 	plan->spec.image = f->image->id;
 	plan->spec.groups = f->groups;
-	plan->spec.ngroups = length(f->groups);
+	plan->spec.ngroups = strings_count(f->groups);
 	plan->spec.key_name = s->key_name;
 	plan->spec.profile = s->instance_profile;
 	plan->spec.user_data = f->user_data;

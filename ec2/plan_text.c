@@ -155,7 +155,6 @@ static cJSON *volumes_json(const struct ec2_plan *plan)
 cJSON *ec2_plan_json(const struct ec2_plan *plan)
 {
 	const struct ec2_plan_facts *f = plan->facts;
-	const char *const none[] = { NULL };
 	cJSON *json = cJSON_CreateObject(), *price, *tags;
 
 	cJSON_AddNumberToObject(json, "n", f->n);
@@ -165,10 +164,8 @@ cJSON *ec2_plan_json(const struct ec2_plan *plan)
 	cJSON_AddItemToObject(json, "types", types_json(plan));
 	cJSON_AddStringToObject(json, "image", f->image->id);
 	cJSON_AddItemToObject(json, "volumes", volumes_json(plan));
-	cJSON_AddItemToObject(json, "subnets",
-			      json_strings(f->subnets ? f->subnets : none));
-	cJSON_AddItemToObject(json, "security_groups",
-			      json_strings(f->groups ? f->groups : none));
+	cJSON_AddItemToObject(json, "subnets", json_strings(f->subnets));
+	cJSON_AddItemToObject(json, "security_groups", json_strings(f->groups));
 	tags = cJSON_AddObjectToObject(json, "tags");
 	for (size_t i = 0; i < plan->spec.ntags; i++)
 		cJSON_AddStringToObject(tags, plan->tags[i].key,

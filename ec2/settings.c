@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/strings.h"
 #include "ec2/settings_check.h"
 
 #define ROW(with, name, kind, field, least, most, fallback, value, help)       \
@@ -96,10 +97,7 @@ int ec2_settings_load(struct ec2_settings *s, char *const *env,
 
 const char **ec2_settings_groups(const struct ec2_settings *s)
 {
-	size_t n = 0;
-
-	while (s->security_groups[n])
-		n++;
+	size_t n = strings_count(s->security_groups);
 	const char **groups = xcalloc(n + 2, sizeof(*groups));
 
 	for (size_t i = 0; i < n; i++)

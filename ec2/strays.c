@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "ec2/api_instances.h"
 #include "ec2/api_types.h"
 #include "ec2/aws_config.h"
@@ -211,14 +212,6 @@ static const char *text_of(const cJSON *facts, const char *name)
 	return cJSON_IsString(item) ? item->valuestring : "";
 }
 
-static bool is_among(const char *id, char *const *list)
-{
-	for (; *list; list++)
-		if (strcmp(*list, id) == 0)
-			return true;
-	return false;
-}
-
 static void judge(const struct strays_options *o, cJSON *list,
 		  char *const *alive)
 {
@@ -236,8 +229,8 @@ static void judge(const struct strays_options *o, cJSON *list,
 		cJSON_AddBoolToObject(mine, "host", host);
 		cJSON_AddStringToObject(facts, "keeper",
 					!user || !host ? "unknown"
-					: is_among(text_of(facts, "cluster"),
-						   alive)
+					: strings_have(alive,
+						       text_of(facts, "cluster"))
 						? "alive"
 						: "gone");
 	}
@@ -294,7 +287,7 @@ cJSON *strays_find(const struct strays_options *o, struct bigm_error *err)
 		return NULL;
 	}
 	judge(o, list, alive);
-	json_strings_free(alive);
+	strings_free(alive);
 	return list;
 }
 

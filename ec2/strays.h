@@ -21,7 +21,7 @@ struct strays_options {
 	const char *region; /* where to ask which regions there are */
 	const char *user, *host;
 	/* The ids of this user's and host's clusters that have a keeper, to be
-	 * freed with json_strings_free().  It is called when the instances are
+	 * freed with strings_free().  It is called when the instances are
 	 * known, so that one that starts meanwhile is no stray. */
 	char **(*alive)(void *data, struct bigm_error *err);
 	void *data;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/strings.h"
 #include "base/wait.h"
 #include "ec2/api_instances.h"
 #include "ec2/api_network.h"
@@ -9,14 +10,6 @@
 #include "ec2/strays.h"
 
 #define PAUSE_MS 1000
-
-static bool is_among(const char *id, char *const *list)
-{
-	for (; *list; list++)
-		if (strcmp(*list, id) == 0)
-			return true;
-	return false;
-}
 
 /* The cluster of a tag of a rule that is this host's and has no keeper; NULL:
  * it is none such. */
@@ -28,7 +21,7 @@ static const char *dead_cluster(const struct strays_options *o,
 
 	return strncmp(key, NETWORK_TAG_CLUSTER, len) == 0 &&
 			       strcmp(xml_get(tag, "value"), o->host) == 0 &&
-			       !is_among(key + len, alive)
+			       !strings_have(alive, key + len)
 		       ? key + len
 		       : NULL;
 }
@@ -109,6 +102,6 @@ int strays_sweep(const struct strays_options *o, struct ec2_client *c,
 		if (*ec2_tag_value(groups.items[i].tags, NETWORK_TAG))
 			r = sweep_group(o, c, groups.items[i].id, alive, f);
 	ec2_groups_release(&groups);
-	json_strings_free(alive);
+	strings_free(alive);
 	return r;
 }

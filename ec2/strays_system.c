@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/strings.h"
 #include "ec2/asker.h"
 #include "ec2/strays.h"
 #include "keeper/record.h"
@@ -42,22 +43,20 @@ static int id_of(const char *name, char **id, struct bigm_error *err)
 static char **find_alive(void *data, struct bigm_error *err)
 {
 	char **names = record_list(err), **ids;
-	size_t n = 0, k = 0;
+	size_t n = strings_count(names), k = 0;
 	int r = 0;
 
 	if (!names)
 		return NULL;
-	while (names[n])
-		n++;
 	ids = xcalloc(n + 1, sizeof(*ids));
 	for (size_t i = 0; i < n && r == 0; i++) {
 		r = id_of(names[i], &ids[k], err);
 		k += ids[k] != NULL;
 	}
-	json_strings_free(names);
+	strings_free(names);
 	if (r == 0)
 		return ids;
-	json_strings_free(ids);
+	strings_free(ids);
 	return NULL;
 }
 

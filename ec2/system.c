@@ -58,7 +58,7 @@ static int load_settings(struct system *s, const cJSON *settings,
 				      s->cancel, err)
 		     : BIGM_EINVALID;
 
-	json_strings_free(set);
+	strings_free(set);
 	return rc < 0 ? rc
 		      : system_ec2_arch(&s->asker.settings, &s->arch, err);
 }
@@ -134,7 +134,7 @@ static void system_free(struct system *s)
 	ssh_key_release(&s->login_key);
 	ec2_asker_release(&s->asker);
 	cancel_free(s->cancel);
-	json_strings_free(s->user_keys);
+	strings_free(s->user_keys);
 	free(s->note);
 	free(s->worker);
 	free(s);
@@ -173,7 +173,7 @@ static struct system_launch *system_start(struct system *s,
 	if (order->program || (order->argv && order->argv[0]))
 		l->program = xstrdup(order->program ? order->program
 						    : order->argv[0]);
-	l->argv = json_strings_copy(order->argv);
+	l->argv = strings_copy(order->argv);
 	l->procs = order->procs;
 	l->doom = l->interruption = l->refusal = none;
 	TAILQ_INSERT_TAIL(&s->launches, l, entry);

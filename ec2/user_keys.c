@@ -114,7 +114,7 @@ static void inquiry_free(struct inquiry *q)
 {
 	if (q->session)
 		libssh2_session_free(q->session);
-	json_strings_free(q->keys.lines);
+	strings_free(q->keys.lines);
 	pthread_cond_destroy(&q->changed);
 	pthread_mutex_destroy(&q->lock);
 	free(q->socket);

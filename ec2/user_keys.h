@@ -20,7 +20,7 @@ struct user_keys_options {
 
 /*
  * Lines of keys, each once, the files' first; NULL-terminated, to be freed with
- * json_strings_free().  Blocks for agent_ms at most.  *note is what whoever
+ * strings_free().  Blocks for agent_ms at most.  *note is what whoever
  * runs bigm should know (that there are none, or too many), malloc'ed, or NULL.
  * Not while other threads are in libssh2.
  */

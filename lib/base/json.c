@@ -399,7 +399,7 @@ char **json_get_strings(const cJSON *json, const char *name, const char *what,
 	cJSON_ArrayForEach(item, array) {
 		if (!cJSON_IsString(item)) {
 			bad_member(err, what, array, "a list of strings");
-			json_strings_free(strings);
+			strings_free(strings);
 			return NULL;
 		}
 		strings[n++] = xstrdup(item->valuestring);
@@ -407,34 +407,15 @@ char **json_get_strings(const cJSON *json, const char *name, const char *what,
 	return strings;
 }
 
-cJSON *json_strings(const char *const *strings)
+cJSON *json_strings(strings_list strings)
 {
+	const char *const *string = strings.theirs;
 	cJSON *array = cJSON_CreateArray();
 
 	if (!array)
 		alloc_failed();
-	for (; strings && *strings; strings++)
-		if (!cJSON_AddItemToArray(array, cJSON_CreateString(*strings)))
+	for (; string && *string; string++)
+		if (!cJSON_AddItemToArray(array, cJSON_CreateString(*string)))
 			alloc_failed();
 	return array;
-}
-
-char **json_strings_copy(char *const *strings)
-{
-	size_t n = 0;
-	char **copy;
-
-	while (strings && strings[n])
-		n++;
-	copy = strings ? xcalloc(n + 1, sizeof(*copy)) : NULL;
-	while (n-- > 0)
-		copy[n] = xstrdup(strings[n]);
-	return copy;
-}
-
-void json_strings_free(char **strings)
-{
-	for (char **s = strings; s && *s; s++)
-		free(*s);
-	free(strings);
 }

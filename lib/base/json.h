@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/strings.h"
 #include "bigm.h"
 
 /* Parses exactly len bytes: one value, nothing but white space after it,
@@ -30,15 +31,12 @@ char *json_print_secret(const cJSON *json);
 /* Adds an integer exactly: a number up to 2^53, a decimal string beyond. */
 void json_add_uint64(cJSON *object, const char *name, uint64_t value);
 
-/* A NULL-terminated array of strings from an array of JSON strings; freed by
- * json_strings_free().  `what` names it in errors.  NULL on error. */
+/* An owned list from an array of JSON strings.  `what` names it in errors.  NULL
+ * on error. */
 char **json_get_strings(const cJSON *json, const char *name, const char *what,
 			struct bigm_error *err);
-/* An array of JSON strings from a NULL-terminated list (NULL: empty). */
-cJSON *json_strings(const char *const *strings);
-void json_strings_free(char **strings);
-/* A copy of such a list, to be freed like that; NULL of NULL. */
-char **json_strings_copy(char *const *strings);
+/* An array of JSON strings. */
+cJSON *json_strings(strings_list strings);
 
 /* As the public getters, but a missing member, or null, leaves *value as it is. */
 int json_opt_int64(const cJSON *json, const char *name, int64_t *value,

@@ -37,8 +37,9 @@ static unsigned distance(const char *a, size_t alen, const char *b, size_t blen)
 	return above[blen];
 }
 
-const char *nearest(const char *name, const char *const *names)
+const char *nearest(const char *name, strings_list list)
 {
+	const char *const *names = list.theirs;
 	const char *best = NULL;
 	unsigned best_distance = UINT32_MAX;
 	size_t len = strlen(name);

@@ -4,10 +4,10 @@
 #ifndef BASE_NEAREST_H
 #define BASE_NEAREST_H
 
-#include <stddef.h>
+#include "base/strings.h"
 
-/* The name of the list (NULL-terminated) that is nearest to `name`; NULL when
+/* The name of the list that is nearest to `name`; NULL when
  * none is near enough to be a likely slip. */
-const char *nearest(const char *name, const char *const *names);
+const char *nearest(const char *name, strings_list list);
 
 #endif

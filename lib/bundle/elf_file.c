@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/strings.h"
 
 /* bigm.h's note. */
 #define NOTE_NAME "bigm"
@@ -107,17 +108,6 @@ static Elf_Data *string_table(const struct reading *r)
 						    ELF_T_BYTE);
 }
 
-static void add_needed(struct elf_file *file, char *name)
-{
-	size_t n = 0;
-
-	while (file->needed && file->needed[n])
-		n++;
-	file->needed = xrealloc(file->needed, (n + 2) * sizeof(char *));
-	file->needed[n] = name;
-	file->needed[n + 1] = NULL;
-}
-
 static void put(char **place, char *string)
 {
 	free(*place);
@@ -138,7 +128,7 @@ static int take_string(struct reading *r, const Elf_Data *strings,
 		return bad(r, "a name beyond its strings");
 	switch (entry->d_tag) {
 	case DT_NEEDED:
-		add_needed(file, string);
+		strings_add(&file->needed, string);
 		break;
 	case DT_SONAME:
 		put(&file->soname, string);
@@ -276,7 +266,7 @@ int elf_file_read(struct elf_file *file, const char *path,
 void elf_file_release(struct elf_file *file)
 {
 	free(file->interpreter);
-	json_strings_free(file->needed);
+	strings_free(file->needed);
 	free(file->soname);
 	free(file->rpath);
 	free(file->runpath);

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/strings.h"
 #include "bundle/archive.h"
 #include "bundle/closure.h"
 #include "bundle/contents.h"
@@ -61,17 +62,6 @@ static int add_library(struct part *p, const char *name, const char *source,
 	return contents_add_file(&p->contents, *path, source, p->err);
 }
 
-static void add_inhibited(struct manifest *m, const char *path)
-{
-	size_t n = 0;
-
-	while (m->inhibit && m->inhibit[n])
-		n++;
-	m->inhibit = xrealloc(m->inhibit, (n + 2) * sizeof(char *));
-	m->inhibit[n] = xstrdup(path);
-	m->inhibit[n + 1] = NULL;
-}
-
 static int add_closure(struct part *p, const struct closure *closure)
 {
 	struct manifest *m = p->manifest;
@@ -89,7 +79,7 @@ static int add_closure(struct part *p, const struct closure *closure)
 	m->argv0 = loader_takes(closure->loader, closure->musl ? "argv0" :
 								 "--argv0");
 	if (inhibits && closure->rpath)
-		add_inhibited(m, "");
+		strings_add(&m->inhibit, xstrdup(""));
 	for (size_t i = 0; rc == 0 && i < closure->n; i++) {
 		const struct closure_library *library = &closure->libraries[i];
 		AUTO_FREE char *path = NULL;
@@ -100,7 +90,7 @@ static int add_closure(struct part *p, const struct closure *closure)
 		if (library->preload)
 			m->preload = xstrdup(path);
 		if (inhibits && library->rpath)
-			add_inhibited(m, path);
+			strings_add(&m->inhibit, xstrdup(path));
 	}
 	p->facts->libraries = closure->n;
 	return rc;

@@ -303,7 +303,7 @@ void manifest_free(struct manifest *m)
 		free(m->files[i].target);
 	}
 	free(m->files);
-	json_strings_free(m->inhibit);
+	strings_free(m->inhibit);
 	free(m->arch);
 	free(m->program);
 	free(m->loader);
@@ -351,7 +351,7 @@ cJSON *manifest_json(const struct manifest *m)
 	if (m->inhibit)
 		cJSON_AddItemToObject(
 			json, "inhibit_rpath",
-			json_strings((const char *const *)m->inhibit));
+			json_strings(m->inhibit));
 	add_string(json, "interpreter", m->interpreter);
 	add_string(json, "interpreter_argument", m->interpreter_argument);
 	cJSON_AddBoolToObject(json, "driver", m->driver);

@@ -12,7 +12,7 @@
 #include "bundle/gain.h"
 
 /* The digests of a part's files, each once, sorted and NULL-terminated; to be
- * freed by json_strings_free(). */
+ * freed by strings_free(). */
 char **reduce_files(struct archive *part, struct bigm_error *err);
 
 /* Copies the part to the sink without the files whose digests are not among

@@ -25,7 +25,7 @@ struct cargo_ops {
 			struct bigm_error *err);
 	void (*close)(struct cargo_reader *reader);
 	/* The digests of its files, each once, NULL-terminated; to be freed by
-	 * json_strings_free(). */
+	 * strings_free(). */
 	char **(*files)(const struct cargo *cargo, struct bigm_error *err);
 	/* A cargo for machines that have all files but those of these
 	 * digests. */

@@ -347,7 +347,7 @@ static int await_keeper(const struct keeper_options *options, pid_t guard,
 	while (waitpid(guard, &status, 0) < 0 && errno == EINTR)
 		;
 	report_death(options, "keeper's guard", status);
-	json_strings_free(record_list(NULL));
+	strings_free(record_list(NULL));
 	return 1;
 }
 

@@ -150,7 +150,7 @@ static char **ship_env(const struct member *m,
 	ours = process_env(NULL, NULL);
 	changes = env_changes(before->env ? before->env : ours,
 			      image->env ? image->env : ours);
-	json_strings_free(ours);
+	strings_free(ours);
 	add_change(changes, preload);
 	return changes;
 }
@@ -181,7 +181,7 @@ void member_ship(struct member *m, const struct start_request *before)
 	pulse_start(&m->pulse);
 	member_tell_ship(m);
 	m->ship = ship_start(&order, &ops, m);
-	json_strings_free(env);
+	strings_free(env);
 }
 
 void member_change(struct member *m, const struct start_request *image)

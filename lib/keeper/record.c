@@ -474,7 +474,7 @@ static char *only_name(struct bigm_error *err)
 			       "with --cluster", list);
 	else
 		name = xstrdup(names[0]);
-	json_strings_free(names);
+	strings_free(names);
 	return name;
 }
 

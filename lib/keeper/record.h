@@ -49,7 +49,7 @@ char *record_make_up_name(void);
 struct record *record_create(const char *name, struct bigm_error *err);
 
 /* The living clusters of this user and host: array of names, NULL-terminated,
- * freed by json_strings_free().  Records of dead ones are removed on the
+ * freed by strings_free().  Records of dead ones are removed on the
  * way, under their lock. */
 char **record_list(struct bigm_error *err);
 

@@ -82,7 +82,7 @@ static int get_argv(const cJSON *arg, struct start_request *r,
 	if (r->argv && r->argv[0])
 		return 0;
 	if (r->argv)
-		json_strings_free(r->argv);
+		strings_free(r->argv);
 	list = json_strings(only);
 	r->argv = json_get_strings(list, NULL, "argv", err);
 	return r->argv ? 0 : BIGM_EINVALID;
@@ -200,9 +200,9 @@ void start_request_free(struct start_request *r)
 	free(r->program);
 	free(r->bundle);
 	cargo_put(r->cargo);
-	json_strings_free(r->argv);
-	json_strings_free(r->env);
-	json_strings_free(r->wanted_env);
+	strings_free(r->argv);
+	strings_free(r->env);
+	strings_free(r->wanted_env);
 	free(r->dir);
 	free(r->label);
 	free(r->use);
@@ -258,7 +258,7 @@ int tail_request_parse(const cJSON *arg, struct tail_request *r,
 
 void tail_request_release(struct tail_request *r)
 {
-	json_strings_free(r->machines);
+	strings_free(r->machines);
 	free(r->use);
 	r->machines = NULL;
 	r->use = NULL;

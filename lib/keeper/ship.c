@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "keeper/fetch_call.h"
 
 #define HOLD_STEP_MS 10
@@ -167,7 +168,7 @@ static void start_list(struct ship *s, enum step step, char *const *list)
 
 	if (!list || !s->exec)
 		return;
-	arg = json_strings((const char *const *)list);
+	arg = json_strings(list);
 	text = json_print(arg);
 	start_call(s, step, text);
 }
@@ -317,7 +318,7 @@ static void ask(struct ship *s)
 
 	cJSON_AddItemToObject(
 		arg, "digests",
-		json_strings((const char *const *)s->waiting->files));
+		json_strings(s->waiting->files));
 	text = json_print(arg);
 	start_call(s, HAS, text);
 }
@@ -370,18 +371,15 @@ static char **lacking(char *const *files, const cJSON *reply,
 {
 	const cJSON *list = cJSON_GetObjectItemCaseSensitive(reply, "lacks");
 	const cJSON *item;
-	size_t n = 0, count = 0;
-	char **lacks;
+	size_t n = strings_count(files), count = 0;
+	char **lacks = xcalloc(n + 1, sizeof(*lacks));
 
-	while (files[n])
-		n++;
-	lacks = xcalloc(n + 1, sizeof(*lacks));
 	cJSON_ArrayForEach(item, list) {
 		if (!cJSON_IsNumber(item) || item->valuedouble < 0 ||
 		    item->valuedouble >= (double)n || count == n) {
 			bigm_error_set(err, BIGM_EPROTOCOL,
 				       "the machine lacks what nobody spoke of");
-			json_strings_free(lacks);
+			strings_free(lacks);
 			return NULL;
 		}
 		lacks[count++] = xstrdup(files[(size_t)item->valuedouble]);
@@ -417,7 +415,7 @@ static void answered(struct ship *s, const cJSON *reply, struct bigm_error *why)
 		/* All of it is sent as it lies there. */
 		get(s, lacks_all(index->files, lacks) ? NULL : lacks);
 	}
-	json_strings_free(lacks);
+	strings_free(lacks);
 	shipment_put(index);
 }
 

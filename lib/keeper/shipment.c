@@ -263,8 +263,8 @@ static void shipment_free(struct shipment *s)
 	loop_timer_stop(s->list->loop, &s->tick);
 	cleanup_close(&s->fd);
 	cargo_put(s->cargo);
-	json_strings_free(s->lacks);
-	json_strings_free(s->files);
+	strings_free(s->lacks);
+	strings_free(s->files);
 	parcel_order_release(&s->order);
 	free(s->key);
 	free(s);
@@ -399,7 +399,7 @@ static struct shipment *make(struct shipment_list *list,
 	s->next = list->first;
 	list->first = s;
 	s->index = index;
-	s->lacks = source->cargo ? json_strings_copy(lacks) : NULL;
+	s->lacks = source->cargo ? strings_copy(lacks) : NULL;
 	s->expected = expected;
 	s->why = (struct bigm_error)BIGM_ERROR_INIT;
 	if (open_source(s, source, err) < 0) {

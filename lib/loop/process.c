@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/strings.h"
 #include "loop/process.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
@@ -332,9 +333,7 @@ pid_t process_spawn(const struct process_options *options,
 	c.sources = xcalloc(options->nfds, sizeof(*c.sources));
 	pid = fork_and_wait_for_exec(&c, err);
 	free(c.sources);
-	for (char **path = c.paths; *path; path++)
-		free(*path);
-	free(c.paths);
+	strings_free(c.paths);
 	return pid;
 }
 
@@ -350,15 +349,6 @@ static bool is_changed(const char *entry, char *const *changes)
 	return false;
 }
 
-static size_t count(char *const *list)
-{
-	size_t n = 0;
-
-	while (list && list[n])
-		n++;
-	return n;
-}
-
 char **process_env(char *const *base, char *const *changes)
 {
 	char **env;
@@ -366,7 +356,8 @@ char **process_env(char *const *base, char *const *changes)
 
 	if (!base)
 		base = environ;
-	env = xcalloc(count(base) + count(changes) + 1, sizeof(*env));
+	env = xcalloc(strings_count(base) + strings_count(changes) + 1,
+		      sizeof(*env));
 	for (; *base; base++)
 		if (!is_changed(*base, changes))
 			env[n++] = xstrdup(*base);

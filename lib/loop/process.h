@@ -50,7 +50,7 @@ pid_t process_spawn(const struct process_options *options,
 		    struct bigm_error *err);
 
 /* An environment for options->env: base (NULL: ours) with changes: "K=V" sets,
- * "K" removes, the last one for a K counts.  Freed by json_strings_free(). */
+ * "K" removes, the last one for a K counts.  Freed by strings_free(). */
 char **process_env(char *const *base, char *const *changes);
 
 /* How a child ended; wait status as waitpid() gives it, or -1 when somebody

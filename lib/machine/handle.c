@@ -220,7 +220,7 @@ void bigm_free(struct bigm *b)
 		b->test_free(b->test);
 	vars_free(b->vars);
 	settings_release(&b->settings);
-	json_strings_free(b->argv);
+	strings_free(b->argv);
 	event_queue_release(&b->events);
 	pthread_mutex_destroy(&b->lock);
 	pthread_mutex_destroy(&b->begin_lock);

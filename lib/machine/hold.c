@@ -13,6 +13,7 @@
 #include "base/duration.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "keeper/keeper.h"
 #include "loop/process.h"
 #include "rpc/wire.h"
@@ -71,12 +72,10 @@ static int add_texts(const char **argv, const struct cluster_options *o)
 static const char **keeper_argv(const struct cluster_options *o,
 				struct keeper_times *times)
 {
-	size_t nset = 0;
+	size_t nset = strings_count(o->set);
+	const char **argv = xcalloc(40 + 2 * nset, sizeof(*argv));
 	int n = 0;
 
-	while (o->set && o->set[nset])
-		nset++;
-	const char **argv = xcalloc(40 + 2 * nset, sizeof(*argv));
 	argv[n++] = "bigm";
 	argv[n++] = KEEPER_ROLE;
 	argv[n++] = "--version";

@@ -359,7 +359,7 @@ static int spawn_as(struct system_launch *l, const struct system_order *order,
 	};
 	pid_t pid = process_spawn(&options, err);
 
-	json_strings_free(env);
+	strings_free(env);
 	if (pid < 0)
 		return (int)pid;
 	l->pid = pid;

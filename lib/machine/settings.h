@@ -92,7 +92,7 @@ int settings_take_options(struct settings *s, int *argc, char **argv,
 			  struct bigm_error *err);
 
 /*
- * The environment for a machine, malloc'ed, to be freed by json_strings_free():
+ * The environment for a machine, malloc'ed, to be freed by strings_free():
  * `env` and then `more` (may be NULL), the later of one name winning, with
  * BIGM_* as set here, and without what is for the driver alone.
  */

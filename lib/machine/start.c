@@ -238,8 +238,8 @@ static int give_order(struct bigm *b, struct cluster_order *order,
 	order->env = env;
 	order->wanted_env = wanted;
 	r = cluster_start(cluster, order, machines, err);
-	json_strings_free(env);
-	json_strings_free(wanted);
+	strings_free(env);
+	strings_free(wanted);
 	return r;
 }
 

@@ -14,6 +14,7 @@
 #include "base/duration.h"
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/strings.h"
 #include "machine/config_file.h"
 #include "machine/settings.h"
 
@@ -74,29 +75,8 @@ static int no_such(const struct system_settings *all, const char *name,
 
 static void list_clear(char ***list)
 {
-	for (char **item = *list; item && *item; item++)
-		free(*item);
-	free(*list);
+	strings_free(*list);
 	*list = xcalloc(1, sizeof(**list));
-}
-
-static size_t list_length(char *const *list)
-{
-	size_t n = 0;
-
-	while (list[n])
-		n++;
-	return n;
-}
-
-/* Takes the item. */
-static void list_add(char ***list, char *item)
-{
-	size_t n = list_length(*list);
-
-	*list = xrealloc(*list, (n + 2) * sizeof(**list));
-	(*list)[n] = item;
-	(*list)[n + 1] = NULL;
 }
 
 /* The next item without the blanks around it, malloc'ed; NULL: no more. */
@@ -131,11 +111,11 @@ static int list_add_all(const struct values *v,
 			continue;
 		if (v->all->check(row->name, own, err) < 0)
 			return BIGM_EINVALID;
-		if (list_length(*list) >= LIST_LONGEST)
+		if (strings_count(*list) >= LIST_LONGEST)
 			return bigm_error_set(err, BIGM_EINVALID,
 					      "must be %d at most",
 					      LIST_LONGEST);
-		list_add(list, xstrdup(own));
+		strings_add(list, xstrdup(own));
 	}
 	return 0;
 }
@@ -414,9 +394,7 @@ void system_settings_release(const struct system_settings *all, void *values)
 		if (is_list(&all->rows[i])) {
 			char ***list = field;
 
-			for (char **item = *list; item && *item; item++)
-				free(*item);
-			free(*list);
+			strings_free(*list);
 			*list = NULL;
 		} else if (all->rows[i].kind == SETTING_TEXT) {
 			free(*(char **)field);

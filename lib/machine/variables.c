@@ -83,7 +83,7 @@ static cJSON *calls_out(struct bigm *b)
 void handle_add_vars(struct bigm *b, cJSON *json)
 {
 	double uptime = (double)(loop_now_ns() - b->started_ns) / 1e9;
-	cJSON *cmdline = json_strings((const char *const *)b->argv);
+	cJSON *cmdline = json_strings(b->argv);
 
 	if (!cJSON_AddItemToObject(json, "cmdline", cmdline) ||
 	    !cJSON_AddNumberToObject(json, "uptime_s", uptime) ||

@@ -443,13 +443,12 @@ static cJSON *order_json(const struct cluster_order *o, struct bigm_error *err)
 		cJSON_AddBoolToObject(json, "exec", !o->keep);
 	if (o->argv)
 		cJSON_AddItemToObject(json, "argv",
-				      json_strings((const char *const *)o->argv));
+				      json_strings(o->argv));
 	cJSON_AddItemToObject(json, "env",
-			      json_strings((const char *const *)env));
+			      json_strings(env));
 	if (o->wanted_env)
 		cJSON_AddItemToObject(json, "wanted_env",
-				      json_strings((const char *const *)
-							   o->wanted_env));
+				      json_strings(o->wanted_env));
 	/* A working folder that has been removed is no reason not to start. */
 	cJSON_AddStringToObject(json, "dir", here ? here : "/");
 	if (o->procs > 0)

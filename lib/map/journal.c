@@ -55,7 +55,7 @@ static int bad_line(const struct map_journal *j, uint64_t line,
 static int check_header(const struct map_journal *j, const cJSON *json,
 			char *const *argv, struct bigm_error *err)
 {
-	AUTO_JSON cJSON *ours = json_strings((const char *const *)argv);
+	AUTO_JSON cJSON *ours = json_strings(argv);
 	int64_t version = 0;
 
 	if (json_opt_int64(json, "bigm_map", &version, err) != 0 ||
@@ -158,7 +158,7 @@ static int write_header(struct map_journal *j, char *const *argv,
 
 	cJSON_AddNumberToObject(json, "bigm_map", VERSION);
 	cJSON_AddItemToObject(json, "argv",
-			      json_strings((const char *const *)argv));
+			      json_strings(argv));
 	return write_line(j, json, err);
 }
 

@@ -213,8 +213,8 @@ static char *describe_order(const struct map_station *station, size_t slots)
 	cJSON *env;
 
 	cJSON_AddItemToObject(order, "argv",
-			      json_strings((const char *const *)o->argv));
-	env = json_strings((const char *const *)o->env);
+			      json_strings(o->argv));
+	env = json_strings(o->env);
 	cJSON_AddItemToArray(env, cJSON_CreateString(machine));
 	cJSON_AddItemToObject(order, "env", env);
 	if (o->dir != NULL)

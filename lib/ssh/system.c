@@ -37,7 +37,7 @@ static int load_settings(struct system *s, const cJSON *settings,
 					 (const char *const *)set, err)
 		     : BIGM_EINVALID;
 
-	json_strings_free(set);
+	strings_free(set);
 	if (rc == 0)
 		rc = ssh_hosts_load(&s->hosts, &s->settings, err);
 	s->arch = s->settings.arch ? s->settings.arch : elf_own_arch();

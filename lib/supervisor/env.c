@@ -11,7 +11,7 @@ char **env_changes(const cJSON *json, const char *name, struct bigm_error *err)
 			bigm_error_set(err, BIGM_EINVALID,
 				       "\"%s\" is no variable: write "
 				       "NAME=VALUE, or NAME to remove it", *c);
-			json_strings_free(changes);
+			strings_free(changes);
 			return NULL;
 		}
 	return changes;

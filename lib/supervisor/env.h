@@ -8,7 +8,7 @@
 #include "base/json.h"
 
 /* The changes in member `name` of json (NULL: json itself), freed by
- * json_strings_free().  NULL with BIGM_EINVALID when there is no such list or
+ * strings_free().  NULL with BIGM_EINVALID when there is no such list or
  * one of them names no variable. */
 char **env_changes(const cJSON *json, const char *name,
 		   struct bigm_error *err);

@@ -120,7 +120,7 @@ static int exec_image(const struct image *image, char *const *argv,
 	full = image_argv(image, argv);
 	try_exec(image->path, full, env);
 	error_set_errno(err, errno, "cannot execute %s", image->path);
-	json_strings_free(full);
+	strings_free(full);
 	if (image->dir && here >= 0 && fchdir(here) < 0)
 		log_warn("cannot go back to the old folder");
 	return err->code;
@@ -155,6 +155,6 @@ int exec_replace(const struct boot *boot, const struct image *image,
 	(void)set_cloexec(boot->listen_fd, true);
 	if (boot->parent_fd >= 0)
 		(void)set_cloexec(boot->parent_fd, true);
-	json_strings_free(full_env);
+	strings_free(full_env);
 	return rc;
 }

@@ -52,7 +52,7 @@ int fetch_has(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 			       "digests must be an array of at most %d",
 			       HAS_MOST);
 	if (!digests || err->code) {
-		json_strings_free(digests);
+		strings_free(digests);
 		return BIGM_EINVALID;
 	}
 	*reply = cJSON_CreateObject();
@@ -61,7 +61,7 @@ int fetch_has(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 		if (!store_has(store, digests[i]))
 			cJSON_AddItemToArray(lacks,
 					     cJSON_CreateNumber((double)i));
-	json_strings_free(digests);
+	strings_free(digests);
 	return 0;
 }
 

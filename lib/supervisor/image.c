@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/strings.h"
 
 struct image *image_plain(const char *path)
 {
@@ -15,15 +16,6 @@ struct image *image_plain(const char *path)
 	image->program = xstrdup(path);
 	image->named = true;
 	return image;
-}
-
-static size_t count(char *const *strings)
-{
-	size_t n = 0;
-
-	while (strings && strings[n])
-		n++;
-	return n;
 }
 
 static char **append(char **to, char *const *strings)
@@ -39,9 +31,9 @@ struct image *image_copy(const struct image *from)
 
 	free(image->program);
 	image->program = xstrdup(from->program);
-	image->head = json_strings_copy(from->head);
+	image->head = strings_copy(from->head);
 	image->named = from->named;
-	image->tail = json_strings_copy(from->tail);
+	image->tail = strings_copy(from->tail);
 	image->dir = from->dir ? xstrdup(from->dir) : NULL;
 	return image;
 }
@@ -50,8 +42,8 @@ void image_free(struct image *image)
 {
 	if (!image)
 		return;
-	json_strings_free(image->head);
-	json_strings_free(image->tail);
+	strings_free(image->head);
+	strings_free(image->tail);
 	free(image->path);
 	free(image->program);
 	free(image->dir);
@@ -60,8 +52,9 @@ void image_free(struct image *image)
 
 char **image_argv(const struct image *image, char *const *argv)
 {
-	char **full = xcalloc(count(image->head) + count(image->tail) +
-				      count(argv) + 1, sizeof(*full));
+	char **full = xcalloc(strings_count(image->head) +
+				      strings_count(image->tail) +
+				      strings_count(argv) + 1, sizeof(*full));
 	char **at = append(full, image->head);
 
 	if (image->named)
@@ -75,7 +68,7 @@ static void add_strings(cJSON *json, const char *name, char *const *strings)
 {
 	if (strings &&
 	    !cJSON_AddItemToObject(json, name,
-				   json_strings((const char *const *)strings)))
+				   json_strings(strings)))
 		alloc_failed();
 }
 

@@ -31,7 +31,7 @@ struct image *image_plain(const char *path);
 struct image *image_copy(const struct image *image);
 void image_free(struct image *image);
 
-/* The arguments for execve(), to be freed by json_strings_free(). */
+/* The arguments for execve(), to be freed by strings_free(). */
 char **image_argv(const struct image *image, char *const *argv);
 
 cJSON *image_json(const struct image *image);

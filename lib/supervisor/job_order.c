@@ -16,8 +16,8 @@
 
 void job_order_release(struct job_order *order)
 {
-	json_strings_free(order->argv);
-	json_strings_free(order->env);
+	strings_free(order->argv);
+	strings_free(order->env);
 	free(order->dir);
 	image_free(order->image);
 }
@@ -45,7 +45,7 @@ static int read_env(struct job_order *order, const cJSON *json,
 			return BIGM_EINVALID;
 	}
 	amended = process_env(env, changes);
-	json_strings_free(changes);
+	strings_free(changes);
 	if (!order->image || !order->image->dir) {
 		order->env = amended;
 		return 0;
@@ -53,7 +53,7 @@ static int read_env(struct job_order *order, const cJSON *json,
 	AUTO_FREE char *files = xasprintf(IMAGE_FILES_ENV "=%s",
 					  order->image->dir);
 	order->env = process_env(amended, (char *const[]){ files, NULL });
-	json_strings_free(amended);
+	strings_free(amended);
 	return 0;
 }
 
@@ -170,7 +170,7 @@ pid_t job_order_spawn_on(const struct job_order *order,
 				.parent_fd = streams[i], .child_fd = i,
 			};
 	pid = process_spawn(&options, err);
-	json_strings_free(argv);
+	strings_free(argv);
 	return pid;
 }
 

@@ -247,7 +247,7 @@ static int take_order(struct mapper *mapper, const uint8_t *data, size_t len,
 		mapper->running = xcalloc(mapper->slots, sizeof(*mapper->running));
 		mapper->setting.timeout_ms = (uint64_t)timeout_ms;
 	}
-	json_strings_free(env);
+	strings_free(env);
 	return mapper->slots > 0 ? 0 : err->code;
 }
 

@@ -118,12 +118,12 @@ static int set_args(request *req, const cJSON *arg, cJSON **reply,
 	if (!argv)
 		return BIGM_EINVALID;
 	if (!argv[0]) {
-		json_strings_free(argv);
+		strings_free(argv);
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "the arguments begin with the program's "
 				      "name; there are none");
 	}
-	json_strings_free(worker->next_argv);
+	strings_free(worker->next_argv);
 	worker->next_argv = argv;
 	return 0;
 }
@@ -139,8 +139,8 @@ static int set_env(request *req, const cJSON *arg, cJSON **reply,
 	if (!changes)
 		return BIGM_EINVALID;
 	env = process_env(worker->next_env, changes);
-	json_strings_free(worker->next_env);
-	json_strings_free(changes);
+	strings_free(worker->next_env);
+	strings_free(changes);
 	worker->next_env = env;
 	return 0;
 }

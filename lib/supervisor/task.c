@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/strings.h"
 #include "supervisor/ending.h"
 #include "supervisor/map.h"
 #include "supervisor/task.h"
@@ -90,12 +91,9 @@ static void time_is_up(struct loop_timer *timer)
 /* The call's environment, and who the job is. */
 static char **task_env(const struct task *task, char *const *env, char *own[2])
 {
-	size_t n = 0;
-	char **all;
+	size_t n = strings_count(env);
+	char **all = xcalloc(n + 3, sizeof(*all));
 
-	while (env[n])
-		n++;
-	all = xcalloc(n + 3, sizeof(*all));
 	memcpy(all, env, n * sizeof(*all));
 	own[0] = xasprintf("BIGM_JOB=%llu", (unsigned long long)task->number);
 	own[1] = xasprintf("BIGM_SLOT=%d", task->slot);

@@ -175,7 +175,7 @@ static int send_name(struct send *s, int dir, const char *name,
 }
 
 /* The names in a folder, in order, NULL-terminated, but for copies that are
- * under way; to be freed by json_strings_free(). */
+ * under way; to be freed by strings_free(). */
 static char **list_names(const struct send *s, int fd, const char *path,
 			 struct bigm_error *err)
 {
@@ -225,7 +225,7 @@ static int send_folder(struct send *s, int fd, const char *path, int depth,
 	}
 	if (rc == 0)
 		rc = send_entry(s, 'c', st.st_mode, path, NULL, err);
-	json_strings_free(names);
+	strings_free(names);
 	close(fd);
 	return rc;
 }
@@ -324,7 +324,7 @@ static int send_below(struct send *s, int fd, const char *pattern,
 					depth + 1, err);
 	if (rc == 0 && level.sent)
 		rc = send_entry(s, 'c', level.mode, path, NULL, err);
-	json_strings_free(names);
+	strings_free(names);
 	close(fd);
 	return rc;
 }

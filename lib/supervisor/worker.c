@@ -385,9 +385,9 @@ void worker_free(struct worker *worker)
 	tls_context_free(worker->tls);
 	binary_store_release(&worker->binaries);
 	shelf_release(&worker->shelf);
-	json_strings_free(worker->env);
-	json_strings_free(worker->next_env);
-	json_strings_free(worker->next_argv);
+	strings_free(worker->env);
+	strings_free(worker->next_env);
+	strings_free(worker->next_argv);
 	pthread_mutex_destroy(&worker->lock);
 	boot_free(worker->boot);
 	image_free(worker->next_image);

@@ -126,7 +126,7 @@ static int spawn(struct system_launch *l, const struct system_order *order,
 	};
 
 	l->pid = process_spawn(&options, err);
-	json_strings_free(env);
+	strings_free(env);
 	if (l->pid > 0)
 		l->watch = process_watch(l->system->keeper.loop, l->pid,
 					 on_exit_status, l, err);

@@ -125,7 +125,7 @@ static void count_clusters(void *data)
 
 	for (*count = 0; names && names[*count];)
 		++*count;
-	json_strings_free(names);
+	strings_free(names);
 }
 
 int world_count_clusters(struct world *w)

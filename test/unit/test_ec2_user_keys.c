@@ -49,7 +49,7 @@ static int tear_down(void **state)
 	AUTO_FREE char *command = xasprintf("rm -r '%s'", h->dir);
 
 	assert_int_equal(system(command), 0);
-	json_strings_free(h->keys);
+	strings_free(h->keys);
 	free(h->note);
 	free(h->socket);
 	free(h);
@@ -72,7 +72,7 @@ static void find(struct home *h, const char *socket, uint64_t ms)
 		.home = h->dir, .socket = socket, .agent_ms = ms,
 	};
 
-	json_strings_free(h->keys);
+	strings_free(h->keys);
 	free(h->note);
 	h->keys = user_keys_find(&options, &h->note);
 }

@@ -257,12 +257,12 @@ static void test_lists_of_strings(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_string_equal(list[i], words[i]);
 	assert_null(list[3]);
-	json_strings_free(list);
+	strings_free(list);
 
 	list = json_get_strings(empty, NULL, "arguments", &err);
 	assert_non_null(list);
 	assert_null(list[0]);
-	json_strings_free(list);
+	strings_free(list);
 
 	assert_null(json_get_strings(mixed, "l", "arguments", &err));
 	assert_non_null(strstr(err.text, "arguments is [\"a\",1]"));
@@ -270,7 +270,7 @@ static void test_lists_of_strings(void **state)
 	assert_string_equal(
 		err.text,
 		"arguments is missing; it has to be a list of strings");
-	json_strings_free(NULL);
+	strings_free(NULL);
 }
 
 static void test_a_format_that_is_no_json_ends_the_process(void **state)

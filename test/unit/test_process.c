@@ -86,11 +86,11 @@ static void test_env_is_merged(void **state)
 	for (int i = 0; i < 4; i++)
 		assert_string_equal(env[i], expected[i]);
 	assert_null(env[4]);
-	json_strings_free(env);
+	strings_free(env);
 	ours = process_env(NULL, NULL);
 	for (int i = 0; environ[i]; i++)
 		assert_string_equal(ours[i], environ[i]);
-	json_strings_free(ours);
+	strings_free(ours);
 }
 
 static void test_dir_is_where_it_starts(void **state)

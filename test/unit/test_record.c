@@ -73,7 +73,7 @@ static size_t count_living(void)
 	assert_non_null(names);
 	while (names[n])
 		n++;
-	json_strings_free(names);
+	strings_free(names);
 	return n;
 }
 
@@ -145,7 +145,7 @@ static void test_several(void **state)
 	assert_null(record_find(NULL, &err));
 	assert_int_equal(err.code, BIGM_EINVALID);
 	assert_non_null(strstr(err.text, "a, aa"));
-	json_strings_free(names);
+	strings_free(names);
 	record_remove(a, NULL);
 	record_remove(b, NULL);
 	record_remove(c, NULL);
@@ -351,7 +351,7 @@ static void test_race(void **state)
 				seen = seen || !strcmp(names[n], name);
 			if (!seen || record_remove(r, NULL) < 0)
 				_exit(1);
-			json_strings_free(names);
+			strings_free(names);
 			record_free(r);
 		}
 		_exit(0);

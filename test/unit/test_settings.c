@@ -132,7 +132,7 @@ static void settings_of_systems_are_collected(void **state)
 	machines = settings_env(&s, (char **)env, NULL);
 	for (char **variable = machines; *variable; variable++)
 		assert_null(strstr(*variable, "EC2"));
-	json_strings_free(machines);
+	strings_free(machines);
 	settings_release(&s);
 	assert_null(s.set);
 }
@@ -302,7 +302,7 @@ static void machines_get_the_settings(void **state)
 	assert_string_equal(value_of(got, "B"), "3");
 	assert_null(value_of(got, "BIGM_CONTROL"));
 	assert_null(value_of(got, "BIGM_SYSTEM"));
-	json_strings_free(got);
+	strings_free(got);
 	/* Elsewhere there is another HOME, and A is wanted only now. */
 	got = settings_wanted_env(&s, (char **)env, more + 1);
 	assert_null(value_of(got, "HOME"));
@@ -310,12 +310,12 @@ static void machines_get_the_settings(void **state)
 	assert_null(value_of(got, "BIGM_GIVEN"));
 	assert_string_equal(value_of(got, "BIGM_DEBUG"), "1");
 	assert_string_equal(value_of(got, "B"), "3");
-	json_strings_free(got);
+	strings_free(got);
 	assert_int_equal(settings_read_env(&s, (char **)given, &err), 0);
 	got = settings_wanted_env(&s, (char **)env, NULL);
 	assert_null(value_of(got, "HOME"));
 	assert_string_equal(value_of(got, "A"), "1");
-	json_strings_free(got);
+	strings_free(got);
 	settings_release(&s);
 }
 

@@ -458,7 +458,7 @@ static void the_image_is_the_loaders(void **state)
 		assert_string_equal(full[i], wanted[i]);
 	assert_null(full[sizeof(wanted) / sizeof(*wanted) - 1]);
 	assert_string_equal(image->path, "/r/.bigm/lib/ld.so");
-	json_strings_free(full);
+	strings_free(full);
 	image_free(image);
 	m->argv0 = false;
 	m->interpreter = xstrdup(".bigm/lib/ld.so");
@@ -470,7 +470,7 @@ static void the_image_is_the_loaders(void **state)
 	assert_string_equal(full[7], "/r/app");
 	assert_string_equal(full[8], "word");
 	assert_string_equal(image->program, "/r/app");
-	json_strings_free(full);
+	strings_free(full);
 	image_free(image);
 	manifest_free(m);
 }

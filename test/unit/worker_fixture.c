@@ -56,7 +56,7 @@ static void spawn(struct fixture *f)
 		snprintf(self, sizeof(self), "%s", f->machine);
 	f->pid = process_spawn(&options, &err);
 	assert_true(f->pid > 0);
-	json_strings_free(env);
+	strings_free(env);
 	close(listen_fd);
 	close(pair[1]);
 	close(out[1]);
