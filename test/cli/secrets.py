@@ -5,12 +5,15 @@ secrets.py processes FOLDER SECRET...    every process whose environment or comm
 secrets.py memory FOLDER SECRET...       what a core file of each of those would have
 
 A SECRET is a text, or @FILE, a private key in PEM. Private keys of any value are found besides, in PEM and in DER. Prints a line for
-each find, "WHERE: WHAT", and ends with status 1 when there is one.
+each find, "WHERE: WHAT", and ends with status 1 when there is one. In memory those are found as well that are in use, as numbers.
 """
 import base64
 import os
 import re
 import sys
+
+sys.dont_write_bytecode = True
+import private_keys  # noqa: E402
 
 # An EC key of P-256 by its form: version 1, 32 bytes, then its curve or its public half; and PEM.
 DER_KEY = re.compile(rb"\x02\x01\x01\x04\x20.{32}[\xa0\xa1]", re.DOTALL)
@@ -108,21 +111,29 @@ def dumped(pid):
                 yield int(area[1], 16), int(area[2], 16)
 
 
+def areas(pid):
+    """What is in each area of dumped()."""
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as file:
+        for begin, end in dumped(pid):
+            try:
+                file.seek(begin)
+                yield file.read(end - begin)
+            except OSError:
+                continue
+
+
 def memory(folder, needles):
-    count = 0
-    for pid, name in processes_of(folder):
-        with open(f"/proc/{pid}/mem", "rb", buffering=0) as file:
-            for begin, end in dumped(pid):
-                try:
-                    file.seek(begin)
-                    data = file.read(end - begin)
-                except OSError:
-                    continue
-                count += len(data)
-                for what in find(data, needles):
-                    yield f"memory of {name}: {what}"
-    if count < 1 << 20:
-        yield f"only {count} bytes of memory could be read"
+    read = [(name, data) for pid, name in processes_of(folder) for data in areas(pid)]
+    publics = set().union(*(private_keys.public_keys(data) for _, data in read))
+    curve = private_keys.Curve()
+    for name, data in read:
+        for what in find(data, needles):
+            yield f"memory of {name}: {what}"
+        if private_keys.in_use(data, publics, curve):
+            yield f"memory of {name}: a private key in use"
+    count = sum(len(data) for _, data in read)
+    if count < 1 << 20 or not publics:
+        yield f"only {count} bytes of memory could be read, with {len(publics)} public keys"
 
 
 def main():
