@@ -129,6 +129,14 @@ static enum fault choose_fault(const struct bigm_request *req)
 			   req->stream.head.path + sizeof(WIRE_PREFIX) - 1);
 }
 
+static size_t window_of(struct bigm_request *req)
+{
+	if (!(req->method->flags & RPC_WIDE_ARG))
+		return WIRE_STREAM_WINDOW;
+	http2_widen(&req->stream, WIRE_WIDE_WINDOW);
+	return WIRE_WIDE_WINDOW;
+}
+
 void request_on_head(struct http2_stream *stream)
 {
 	struct bigm_request *req = from_stream(stream);
@@ -154,7 +162,7 @@ void request_on_head(struct http2_stream *stream)
 	if (req->method->flags & BIGM_STREAM_REPLY)
 		req->out = request_new_flow(req, REQUEST_OUT_SIZE);
 	if (req->method->flags & BIGM_STREAM_ARG) {
-		req->in = request_new_flow(req, WIRE_STREAM_WINDOW);
+		req->in = request_new_flow(req, window_of(req));
 		begin(req);
 	}
 }

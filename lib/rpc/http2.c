@@ -576,6 +576,14 @@ void http2_resume(struct http2_stream *stream)
 	stream->http2->ops->wake(stream->http2->owner);
 }
 
+void http2_widen(struct http2_stream *stream, size_t window)
+{
+	struct http2 *h = stream->http2;
+
+	nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE,
+					      stream->id, (int32_t)window);
+}
+
 void http2_credit(struct http2_stream *stream, size_t len)
 {
 	struct http2 *h = stream->http2;

@@ -103,6 +103,9 @@ void http2_respond(struct http2_stream *stream, enum wire_status status,
 		   bool json);
 /* The outgoing flow or its end has something new. */
 void http2_resume(struct http2_stream *stream);
+/* So many bytes may come before any has to be used up, not
+ * WIRE_STREAM_WINDOW. */
+void http2_widen(struct http2_stream *stream, size_t window);
 /* Bytes of the stream that are used up. */
 void http2_credit(struct http2_stream *stream, size_t len);
 /* Ends the stream early; close follows. */

@@ -60,6 +60,7 @@ enum wire_status {
 #define WIRE_MAX_METHOD 256u		/* "Service.Method" */
 #define WIRE_MAX_HEADERS (16u << 10)	/* of one request or reply */
 #define WIRE_STREAM_WINDOW (1u << 20)
+#define WIRE_WIDE_WINDOW (4u << 20)	/* of bulk, see RPC_WIDE_ARG */
 #define WIRE_CONNECTION_WINDOW (64u << 20)
 #define WIRE_MAX_BUFFERED (256u << 20)	/* by one connection, all streams */
 #define WIRE_MAX_STREAMS 16384u		/* in flight on one connection */

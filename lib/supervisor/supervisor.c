@@ -403,6 +403,7 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 #define PEER (ROLE_KEEPER | ROLE_DRIVER | ROLE_MACHINE)
 
 #define STREAMS (BIGM_STREAM_ARG | BIGM_STREAM_REPLY)
+#define BULK (BIGM_STREAM_ARG | RPC_WIDE_ARG)
 
 /* The table of bigm-supervisor(7); test_roles walks it. */
 #define METHODS(X)                                                             \
@@ -412,12 +413,12 @@ static int shut_down(request *req, const cJSON *arg, cJSON **reply,
 	X("Getpid", get_pid, BIGM_INLINE, DRIVER)                              \
 	X("Setargs", set_args, BIGM_INLINE, DRIVER)                            \
 	X("Setenv", set_env, BIGM_INLINE, DRIVER)                              \
-	X("Setbinary", set_binary, BIGM_STREAM_ARG, DRIVER)                    \
+	X("Setbinary", set_binary, BULK, DRIVER)                               \
 	X("Has", fetch_has, 0, DRIVER)                                         \
-	X("Fetch", fetch_parcel, STREAMS, DRIVER)                              \
+	X("Fetch", fetch_parcel, BULK | BIGM_STREAM_REPLY, DRIVER)             \
 	X("GetBinary", fetch_get_binary, BIGM_STREAM_REPLY, PEER)              \
 	X("GetFiles", files_get, BIGM_STREAM_REPLY, DRIVER)                    \
-	X("PutFiles", files_put, BIGM_STREAM_ARG, DRIVER)                      \
+	X("PutFiles", files_put, BULK, DRIVER)                                 \
 	X("Exec", exec, BIGM_INLINE, DRIVER)                                   \
 	X("Register", register_services, 0, DRIVER)                            \
 	X("Keepalive", keepalive, BIGM_INLINE, KEEPER)                         \

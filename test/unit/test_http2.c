@@ -251,6 +251,26 @@ static void test_credit_is_a_streams_own(void **state)
 	free(bytes);
 }
 
+static void test_a_wide_stream_takes_more(void **state)
+{
+	struct two *t = two_new();
+	struct flow *flow = new_flow(8 << 20);
+	uint8_t *bytes = calloc(1, 8 << 20);
+
+	t->server.keep_credit = true;
+	t->client.streams[0].out = flow;
+	request(t, &t->client.streams[0]);
+	pump(t);
+	http2_widen(&t->server.streams[0], WIRE_WIDE_WINDOW);
+	flow_write(flow, bytes, 8 << 20, NULL);
+	http2_resume(&t->client.streams[0]);
+	pump(t);
+	assert_int_equal(t->server.body.len, WIRE_WIDE_WINDOW);
+	two_free(t);
+	flow_free(flow);
+	free(bytes);
+}
+
 static void test_a_trailer_follows_the_bytes(void **state)
 {
 	struct two *t = two_new();
@@ -487,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_a_request_and_its_reply),
 		cmocka_unit_test(test_headers_are_remembered),
 		cmocka_unit_test(test_credit_is_a_streams_own),
+		cmocka_unit_test(test_a_wide_stream_takes_more),
 		cmocka_unit_test(test_a_trailer_follows_the_bytes),
 		cmocka_unit_test(test_what_is_cut_has_no_end),
 		cmocka_unit_test(test_an_early_answer_stops_the_request),

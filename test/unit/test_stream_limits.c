@@ -18,6 +18,7 @@
 
 struct shared {
 	_Atomic size_t written;
+	_Atomic bool gate;
 };
 
 static int give(struct bigm_request *req, const struct cJSON *arg,
@@ -39,6 +40,16 @@ static int give(struct bigm_request *req, const struct cJSON *arg,
 	return rc;
 }
 
+static int hold(struct bigm_request *req, const struct cJSON *arg,
+		struct cJSON **reply, struct bigm_error *err)
+{
+	struct shared *s = bigm_request_state(req);
+
+	while (!s->gate && !bigm_request_canceled(req))
+		poll(NULL, 0, 1);
+	return 0;
+}
+
 static int ping(struct bigm_request *req, const struct cJSON *arg,
 		struct cJSON **reply, struct bigm_error *err)
 {
@@ -47,6 +58,8 @@ static int ping(struct bigm_request *req, const struct cJSON *arg,
 
 static const struct bigm_method methods[] = {
 	{ "Give", give, BIGM_STREAM_REPLY },
+	{ "Hold", hold, BIGM_STREAM_ARG },
+	{ "HoldBulk", hold, BIGM_STREAM_ARG | RPC_WIDE_ARG },
 	{ "Ping", ping, 0 },
 	{ 0 },
 };
@@ -114,6 +127,47 @@ static void test_a_slow_reader_holds_only_its_writer(void **state)
 	pair_free(p);
 }
 
+/* Writes all that fits while the method reads nothing: that is not less than
+ * `least`, before a deadline. */
+static size_t fill(struct pair *p, struct shared *s, const char *method,
+		   size_t least)
+{
+	const struct bigm_call_options options = { .size = sizeof(options),
+						   .stream_arg = true };
+	const uint64_t deadline_ns = loop_now_ns() + 20000000000u;
+	struct bigm_call *call = rpc_call_start(p->client, method, NULL, 0,
+						&options);
+	char *buf = xcalloc(1, CHUNK);
+	size_t all = 0;
+
+	for (int idle = 0; idle < 10 && loop_now_ns() < deadline_ns;) {
+		ssize_t n = rpc_call_try_write(call, buf, CHUNK, NULL);
+
+		if (n > 0)
+			all += (size_t)n;
+		else
+			poll(NULL, 0, 10);
+		idle = n > 0 || all < least ? 0 : idle + 1;
+	}
+	s->gate = true;
+	bigm_call_free(call);
+	free(buf);
+	return all;
+}
+
+static void test_bulk_has_a_wider_window(void **state)
+{
+	const struct pair_options tls = { .kind = PAIR_TLS };
+	struct shared s = { 0 };
+	struct pair *p = pair_new(&tls, methods, NULL, &s);
+
+	assert_in_range(fill(p, &s, "T.Hold", 1 << 20), 1 << 20, UNDER_WAY);
+	s.gate = false;
+	assert_in_range(fill(p, &s, "T.HoldBulk", 4 << 20), 4 << 20,
+			UNDER_WAY + (3 << 20));
+	pair_free(p);
+}
+
 static bool is_done(void *data)
 {
 	return bigm_call_status(data, NULL) != 1;
@@ -143,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_slow_reader_holds_only_its_writer),
+		cmocka_unit_test(test_bulk_has_a_wider_window),
 		cmocka_unit_test(test_unread_replies_are_bounded),
 	};
 
