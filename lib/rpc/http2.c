@@ -7,10 +7,9 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "rpc/http2.h"
+#include "rpc/http2_limits.h"
 
-#define FRAME_SIZE (64 << 10) /* large frames cost less; larger ones delay */
 #define LAST_STREAM_ID (1u << 30)
-#define RESETS 1000000 /* peers are authenticated, and cancel by the thousand */
 #define MAX_QUEUED (8 * WIRE_MAX_STREAMS) /* frames; more for who floods us */
 
 struct http2 {
@@ -203,21 +202,6 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame,
 
 /* ---- what nghttp2 asks ---- */
 
-static ssize_t frame_size(nghttp2_session *session, uint8_t type, int32_t id,
-			  int32_t session_window, int32_t stream_window,
-			  uint32_t max_frame_size, void *data)
-{
-	int32_t size = FRAME_SIZE;
-
-	if (size > session_window)
-		size = session_window;
-	if (size > stream_window)
-		size = stream_window;
-	if ((uint32_t)size > max_frame_size)
-		size = (int32_t)max_frame_size;
-	return size;
-}
-
 static ssize_t finish_source(struct http2_stream *stream, size_t left,
 			     uint32_t *flags)
 {
@@ -322,22 +306,6 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame,
 
 /* ---- the session ---- */
 
-static nghttp2_option *new_options(void)
-{
-	nghttp2_option *option;
-
-	if (nghttp2_option_new(&option) != 0)
-		alloc_failed();
-	nghttp2_option_set_no_auto_window_update(option, 1);
-	nghttp2_option_set_no_closed_streams(option, 1);
-	nghttp2_option_set_peer_max_concurrent_streams(option,
-						       WIRE_MAX_STREAMS);
-#ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
-	nghttp2_option_set_stream_reset_rate_limit(option, RESETS, RESETS);
-#endif
-	return option;
-}
-
 static nghttp2_session_callbacks *new_callbacks(void)
 {
 	nghttp2_session_callbacks *cb;
@@ -357,36 +325,16 @@ static nghttp2_session_callbacks *new_callbacks(void)
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb,
 							     on_frame_send);
 	nghttp2_session_callbacks_set_data_source_read_length_callback(
-		cb, frame_size);
+		cb, http2_frame_size);
 	nghttp2_session_callbacks_set_send_data_callback(cb, send_data);
 	return cb;
-}
-
-/* RFC 7540's priorities stay on: without them nghttp2 sends streams one after
- * the other, with them they take turns. */
-static void submit_settings(struct http2 *h)
-{
-	const nghttp2_settings_entry settings[] = {
-		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WIRE_STREAM_WINDOW },
-		{ NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_SIZE },
-		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, WIRE_MAX_HEADERS },
-		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, WIRE_MAX_STREAMS },
-		{ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
-	};
-	const size_t n = sizeof(settings) / sizeof(settings[0]);
-
-	/* ENABLE_PUSH is the client's alone. */
-	nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
-				h->server ? n - 1 : n);
-	nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,
-					      WIRE_CONNECTION_WINDOW);
 }
 
 struct http2 *http2_new(bool server, const struct http2_ops *ops, void *owner)
 {
 	struct http2 *h = xcalloc(1, sizeof(*h));
 	nghttp2_session_callbacks *callbacks = new_callbacks();
-	nghttp2_option *option = new_options();
+	nghttp2_option *option = http2_new_option();
 	int rc;
 
 	h->ops = ops;
@@ -403,7 +351,7 @@ struct http2 *http2_new(bool server, const struct http2_ops *ops, void *owner)
 	nghttp2_session_callbacks_del(callbacks);
 	if (rc != 0)
 		alloc_failed();
-	submit_settings(h);
+	http2_submit_limits(h->session, server);
 	return h;
 }
 
