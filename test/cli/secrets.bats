@@ -38,7 +38,7 @@ all_commands() {
 
 # a_session NAME OPTION... [PROGRAM]: starts it, with all that tells.
 a_session() {
-    "$BIGM" start -v -n 2 --name "$1" --log-dir "$DIR/work/logs" --events "$DIR/work/events" "${@:2}" >started 2>&1 || { cat started && return 1; }
+    "$BIGM" start -v -n 2 --name "$1" --log-dir "$PWD/logs" --events "$PWD/events" "${@:2}" >started 2>&1 || { cat started && return 1; }
     key=$(key_file "$1")
     only_ours "$key"
     cp "$key" "$BATS_TEST_TMPDIR/key"
@@ -120,7 +120,7 @@ owner_of() {
     chmod 600 "$BATS_TEST_TMPDIR/credentials"
     unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
     export AWS_SHARED_CREDENTIALS_FILE=$BATS_TEST_TMPDIR/credentials
-    "$BIGM" start -v -n 1 --name five --system ec2 --log-dir "$DIR/work/logs" --events "$DIR/work/events" >started 2>&1 &
+    "$BIGM" start -v -n 1 --name five --system ec2 --log-dir "$PWD/logs" --events "$PWD/events" >started 2>&1 &
     # Its instance is there, and never boots.
     eventually 60 has_instance
     "$BIGM" status -v --cluster five --json >status.json
