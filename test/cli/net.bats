@@ -11,6 +11,17 @@ clean_up() {
 	"$BIGM" shutdown --all 2>/dev/null || :
 	[ -z "${RELAY:-}" ] || kill "$RELAY"
 	[ -z "${NET:-}" ] || kill "$NET"
+	eventually 10 forget_clocks
+}
+
+# libfaketime's shared memory is named for who made it, and stays when that is killed. It fails while one of ours lives.
+forget_clocks() {
+	local file maker
+	for file in /dev/shm/faketime_shm_*; do
+		maker=${file##*_}
+		! grep -qsF "$DIR" "/proc/$maker/environ" || return
+		grep -qs libfaketime "/proc/$maker/environ" || rm -f "$file" "/dev/shm/sem.faketime_sem_$maker"
+	done
 }
 
 in_net() {
