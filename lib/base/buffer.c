@@ -120,6 +120,17 @@ void buffer_commit(struct buffer *b, size_t len)
 	b->len += len;
 }
 
+char *buffer_line(const struct buffer *b, size_t *len)
+{
+	char *line = (char *)buffer_data(b);
+	const char *end = b->len > 0 ? memchr(line, '\n', b->len) : NULL;
+
+	if (!end)
+		return NULL;
+	*len = (size_t)(end - line);
+	return line;
+}
+
 void buffer_consume(struct buffer *b, size_t len)
 {
 	b->len -= len;

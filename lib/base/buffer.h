@@ -42,6 +42,10 @@ int buffer_appendf(struct buffer *b, struct bigm_error *err, const char *fmt,
 uint8_t *buffer_reserve(struct buffer *b, size_t len, struct bigm_error *err);
 void buffer_commit(struct buffer *b, size_t len);
 
+/* The first line held, *len bytes without its newline, to be consumed with that;
+ * NULL while none is whole. */
+char *buffer_line(const struct buffer *b, size_t *len);
+
 /* Drops len bytes (≤ b->len) from the front. */
 void buffer_consume(struct buffer *b, size_t len);
 

@@ -22,7 +22,7 @@ struct event_source {
 	struct loop_timer again;
 };
 
-static int take_line(struct event_source *s, const uint8_t *line, size_t len,
+static int take_line(struct event_source *s, const char *line, size_t len,
 		     struct bigm_error *err)
 {
 	AUTO_JSON cJSON *event = json_parse(line, len, err);
@@ -33,15 +33,13 @@ static int take_line(struct event_source *s, const uint8_t *line, size_t len,
 
 static int take_lines(struct event_source *s, struct bigm_error *err)
 {
-	while (s->line.len > 0) {
-		const uint8_t *line = buffer_data(&s->line);
-		const uint8_t *end = memchr(line, '\n', s->line.len);
+	const char *line;
+	size_t len;
 
-		if (!end)
-			break;
-		if (take_line(s, line, (size_t)(end - line), err) < 0)
+	while ((line = buffer_line(&s->line, &len))) {
+		if (take_line(s, line, len, err) < 0)
 			return BIGM_EINVALID;
-		buffer_consume(&s->line, (size_t)(end - line) + 1);
+		buffer_consume(&s->line, len + 1);
 	}
 	return 0;
 }

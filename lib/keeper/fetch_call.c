@@ -66,16 +66,13 @@ static int take_line(struct fetch_call *f, const char *text, size_t len)
 
 static int take_lines(struct fetch_call *f)
 {
+	const char *line;
+	size_t len;
 	int rc = 0;
 
-	while (rc == 0 && f->line.len > 0) {
-		const char *text = (const char *)buffer_data(&f->line);
-		const char *end = memchr(text, '\n', f->line.len);
-
-		if (!end)
-			break;
-		rc = take_line(f, text, (size_t)(end - text));
-		buffer_consume(&f->line, (size_t)(end - text) + 1);
+	while (rc == 0 && (line = buffer_line(&f->line, &len))) {
+		rc = take_line(f, line, len);
+		buffer_consume(&f->line, len + 1);
 	}
 	return rc;
 }

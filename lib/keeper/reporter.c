@@ -31,16 +31,13 @@ static void end(struct reporter *r)
 
 static void take_lines(struct reporter *r)
 {
-	const char *text, *line_end;
+	const char *line;
+	size_t len;
 
-	while (r->line.len > 0) {
-		text = (const char *)buffer_data(&r->line);
-		line_end = memchr(text, '\n', r->line.len);
-		if (!line_end)
-			return;
+	while ((line = buffer_line(&r->line, &len))) {
 		if (r->take)
-			r->take(r->data, text, (size_t)(line_end - text));
-		buffer_consume(&r->line, (size_t)(line_end - text) + 1);
+			r->take(r->data, line, len);
+		buffer_consume(&r->line, len + 1);
 	}
 }
 

@@ -206,7 +206,7 @@ static int take_warning(const struct cluster *c, const cJSON *json,
 	return r;
 }
 
-static int take_line(struct cluster *c, const uint8_t *line, size_t len,
+static int take_line(struct cluster *c, const char *line, size_t len,
 		     struct bigm_error *err)
 {
 	AUTO_JSON cJSON *json = json_parse(line, len, err);
@@ -219,19 +219,15 @@ static int take_line(struct cluster *c, const uint8_t *line, size_t len,
 
 static int take_lines(struct cluster *c, struct bigm_error *err)
 {
-	const uint8_t *data, *end;
-	int r;
+	const char *line;
+	size_t len;
+	int r = 0;
 
-	while (c->watched.len > 0) {
-		data = buffer_data(&c->watched);
-		end = memchr(data, '\n', c->watched.len);
-		if (!end)
-			break;
-		if ((r = take_line(c, data, end - data, err)) < 0)
-			return r;
-		buffer_consume(&c->watched, end - data + 1);
+	while (r == 0 && (line = buffer_line(&c->watched, &len))) {
+		r = take_line(c, line, len, err);
+		buffer_consume(&c->watched, len + 1);
 	}
-	return 0;
+	return r;
 }
 
 static void on_watch(struct bigm_call *call, void *data)

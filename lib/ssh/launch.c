@@ -25,7 +25,6 @@
 /* What is left there is killed and removed meanwhile; then the connection is
  * cut, and it goes on without us. */
 #define END_MS 3000
-#define LINES_MOST (64u << 10)
 /* KiB that a folder has to have besides ec2boot. */
 #define ROOM_KB (16 << 10)
 #define DIRS "\"$TMPDIR\" /tmp /var/tmp \"$HOME\""
@@ -312,7 +311,8 @@ static void on_output(void *data, const void *bytes, size_t len)
 {
 	struct system_launch *l = data;
 	struct bigm_error why = BIGM_ERROR_INIT;
-	char *line, *newline;
+	char *line;
+	size_t size;
 
 	if (l->step == LAUNCH_ANNOUNCED || len == 0) {
 		pass_on(l, bytes, len);
@@ -323,14 +323,13 @@ static void on_output(void *data, const void *bytes, size_t len)
 		end(l, &why);
 		return;
 	}
-	while (l->step < LAUNCH_ANNOUNCED && l->lines.len > 0) {
-		line = (char *)buffer_data(&l->lines);
-		newline = memchr(line, '\n', l->lines.len);
-		if (!newline)
+	while (l->step < LAUNCH_ANNOUNCED) {
+		line = buffer_line(&l->lines, &size);
+		if (!line)
 			return;
-		*newline = '\0';
+		line[size] = '\0';
 		take_line(l, line);
-		buffer_consume(&l->lines, (size_t)(newline - line) + 1);
+		buffer_consume(&l->lines, size + 1);
 	}
 	if (l->step == LAUNCH_ANNOUNCED)
 		pass_on(l, buffer_data(&l->lines), l->lines.len);

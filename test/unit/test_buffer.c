@@ -98,6 +98,27 @@ static void test_a_long_stream_stays_small(void **state)
 	buffer_release(&b);
 }
 
+static void test_lines(void **state)
+{
+	struct buffer b = BUFFER_INIT(100);
+	size_t len = 7;
+
+	assert_null(buffer_line(&b, &len));
+	buffer_append(&b, "one", 3, NULL);
+	assert_null(buffer_line(&b, &len));
+	buffer_append(&b, " two\n\nthr", 9, NULL);
+	assert_memory_equal(buffer_line(&b, &len), "one two\n", 8);
+	assert_int_equal(len, 7);
+	buffer_consume(&b, len + 1);
+	assert_memory_equal(buffer_line(&b, &len), "\n", 1);
+	assert_int_equal(len, 0);
+	buffer_consume(&b, len + 1);
+	assert_null(buffer_line(&b, &len));
+	buffer_consume(&b, b.len);
+	assert_null(buffer_line(&b, &len));
+	buffer_release(&b);
+}
+
 static void test_small_allocations(void **state)
 {
 	AUTO_FREE char *a = xasprintf("%d-%s", 1, "x");
@@ -121,6 +142,7 @@ int main(void)
 		cmocka_unit_test(test_the_limit_is_exact_and_leaves_the_bytes),
 		cmocka_unit_test(test_reserve_and_commit),
 		cmocka_unit_test(test_a_long_stream_stays_small),
+		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_small_allocations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
