@@ -10,10 +10,10 @@
 #include "cmd/command.h"
 #include "cmd/rank_input.h"
 #include "cmd/terminal.h"
+#include "rpc/client.h"
 #include "supervisor/ending.h"
 #include "supervisor/run.h"
 
-#define READ_SIZE 65536u
 
 /* The user's word comes after what his terminal says, and who we are comes last
  * and wins. */
@@ -117,7 +117,7 @@ static int take_frame(struct rank *rank, char kind, const void *bytes,
 
 int rank_run(struct rank *rank, struct bigm_error *err)
 {
-	struct buffer in = BUFFER_INIT(RUN_MAX_PAYLOAD + 2 * READ_SIZE);
+	struct buffer in = BUFFER_INIT(RUN_MAX_PAYLOAD + 2 * RPC_PIECE);
 	int code = 0;
 
 	while (code == 0) {
@@ -133,13 +133,9 @@ int rank_run(struct rank *rank, struct bigm_error *err)
 		}
 		if (code < 0)
 			break;
-		uint8_t *room = buffer_reserve(&in, READ_SIZE, err);
-		ssize_t n = room == NULL ? err->code
-			: bigm_call_read(rank->call, room, READ_SIZE, err);
+		ssize_t n = rpc_call_read_more(rank->call, &in, err);
 
-		if (n > 0)
-			buffer_commit(&in, (size_t)n);
-		else
+		if (n <= 0)
 			code = n < 0 ? (int)n
 				: bigm_error_set(err, BIGM_EPROTOCOL,
 						 "its output ended before it did");

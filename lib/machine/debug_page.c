@@ -9,28 +9,9 @@
 #include "debug/pages.h"
 #include "machine/handle_private.h"
 
-#define PIECE (64u << 10)
-
 void handle_set_pages(struct bigm *b, struct debug_pages *pages)
 {
 	b->pages = pages;
-}
-
-static int read_all(struct bigm_call *call, struct buffer *page,
-		    struct bigm_error *err)
-{
-	uint8_t *room;
-	ssize_t n;
-
-	do {
-		room = buffer_reserve(page, PIECE, err);
-		if (!room)
-			return BIGM_EEXHAUSTED;
-		n = bigm_call_read(call, room, PIECE, err);
-		if (n > 0)
-			buffer_commit(page, (size_t)n);
-	} while (n > 0);
-	return (int)n;
 }
 
 /* The first line is the type. */
@@ -55,7 +36,7 @@ static int ask_keeper(struct bigm *b, const char *path, char **type,
 {
 	const struct bigm_call_options options = { .size = sizeof(options),
 						   .stream_reply = true };
-	struct buffer page = BUFFER_INIT(DEBUG_BODY_MAX + PIECE);
+	struct buffer page = BUFFER_INIT(DEBUG_BODY_MAX + RPC_PIECE);
 	AUTO_JSON cJSON *arg = cJSON_CreateObject();
 	AUTO_FREE char *text = NULL;
 	struct bigm_call *call;
@@ -72,7 +53,7 @@ static int ask_keeper(struct bigm *b, const char *path, char **type,
 	text = json_print(arg);
 	call = rpc_call_start(cluster_client(cluster), "Keeper.Page", text,
 			      strlen(text), &options);
-	rc = read_all(call, &page, err);
+	rc = rpc_call_read_all(call, &page, err);
 	bigm_call_free(call);
 	if (rc == 0)
 		rc = take(&page, type, body, len, err);

@@ -11,7 +11,6 @@
 #include "machine/handle.h"
 #include "machine/machine.h"
 
-#define PIECE (64u << 10)
 #define MAX_FILE (16u << 20) /* what a keeper gives at most */
 
 static struct bigm_call *begin(struct cluster *c, const char *machine,
@@ -27,23 +26,6 @@ static struct bigm_call *begin(struct cluster *c, const char *machine,
 	text = json_print(arg);
 	return rpc_call_start(cluster_client(c), "Keeper.ReadFile", text,
 			      strlen(text), &options);
-}
-
-static int read_all(struct bigm_call *call, struct buffer *in,
-		    struct bigm_error *err)
-{
-	uint8_t *room;
-	ssize_t n;
-
-	do {
-		room = buffer_reserve(in, PIECE, err);
-		if (!room)
-			return BIGM_EEXHAUSTED;
-		n = bigm_call_read(call, room, PIECE, err);
-		if (n > 0)
-			buffer_commit(in, (size_t)n);
-	} while (n > 0);
-	return (int)n;
 }
 
 static int check(struct bigm *b, const struct bigm_machine *m,
@@ -64,7 +46,7 @@ static int check(struct bigm *b, const struct bigm_machine *m,
 int bigm_read_file(struct bigm *b, struct bigm_machine *m, const char *path,
 		   void **bytes, size_t *len, struct bigm_error *err)
 {
-	struct buffer in = BUFFER_INIT(MAX_FILE + PIECE);
+	struct buffer in = BUFFER_INIT(MAX_FILE + RPC_PIECE);
 	struct bigm_call *call;
 	int r;
 
@@ -73,7 +55,7 @@ int bigm_read_file(struct bigm *b, struct bigm_machine *m, const char *path,
 	if ((r = check(b, m, path, err)) < 0)
 		return r;
 	call = begin(handle_cluster(b), bigm_machine_name(m), path);
-	r = read_all(call, &in, err);
+	r = rpc_call_read_all(call, &in, err);
 	bigm_call_free(call);
 	if (r == 0) {
 		char *copy = xmalloc(in.len + 1);

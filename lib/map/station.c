@@ -6,10 +6,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "rpc/client.h"
 #include "supervisor/ending.h"
 #include "supervisor/map.h"
 
-#define READ_SIZE 65536u
 /* How often a thread that waits for its machine looks up. */
 #define LOOK_MS 100
 /* A call that broke off with its machine has this long to be known for it. */
@@ -179,7 +179,7 @@ static int take_frames(struct hearing *h, struct buffer *in,
 /* To the end of the call; 0, or why it broke off. */
 static int listen_to(struct map_station *station, struct bigm_error *err)
 {
-	struct buffer in = BUFFER_INIT(FRAME_MAX_PAYLOAD + 2 * READ_SIZE);
+	struct buffer in = BUFFER_INIT(FRAME_MAX_PAYLOAD + 2 * RPC_PIECE);
 	struct hearing h = { .station = station };
 	ssize_t n = 1;
 	int code = 0;
@@ -187,14 +187,9 @@ static int listen_to(struct map_station *station, struct bigm_error *err)
 	capture_init(&h.out);
 	capture_init(&h.err);
 	while (n > 0 && code == 0) {
-		uint8_t *room = buffer_reserve(&in, READ_SIZE, err);
-
-		n = room == NULL ? BIGM_EEXHAUSTED
-			: bigm_call_read(station->call, room, READ_SIZE, err);
-		if (n > 0) {
-			buffer_commit(&in, (size_t)n);
+		n = rpc_call_read_more(station->call, &in, err);
+		if (n > 0)
 			code = take_frames(&h, &in, err);
-		}
 	}
 	capture_release(&h.out);
 	capture_release(&h.err);

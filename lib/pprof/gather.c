@@ -10,9 +10,9 @@
 #include "base/thread.h"
 #include "base/wait.h"
 #include "profile/merge.h"
+#include "rpc/client.h"
 
 #define STEP_MS 100
-#define PIECE ((size_t)64 << 10)
 #define NAMES_MAX 64 /* of a machine's profiles */
 
 struct gathering;
@@ -60,33 +60,16 @@ static struct bigm_call *ask(const struct gather_order *order,
 			       &options);
 }
 
-static int receive(struct bigm_call *call, struct buffer *in,
-		   struct bigm_error *err)
-{
-	ssize_t n;
-
-	do {
-		uint8_t *to = buffer_reserve(in, PIECE, err);
-
-		if (!to)
-			return BIGM_EEXHAUSTED;
-		n = bigm_call_read(call, to, PIECE, err);
-		if (n > 0)
-			buffer_commit(in, (size_t)n);
-	} while (n > 0);
-	return (int)n;
-}
-
 static void *part_main(void *data)
 {
 	struct part *part = data;
 	struct gathering *g = part->g;
-	struct buffer in = BUFFER_INIT(PROFILE_MAX_ENCODED + PIECE);
+	struct buffer in = BUFFER_INIT(PROFILE_MAX_ENCODED + RPC_PIECE);
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct profile *profile = NULL;
 
 	/* A call's own errors name the machine. */
-	if (receive(part->call, &in, &err) == 0 &&
+	if (rpc_call_read_all(part->call, &in, &err) == 0 &&
 	    !(profile = profile_decode(buffer_data(&in), in.len, &err)))
 		error_prefix(&err, "%s", bigm_machine_name(part->machine));
 	buffer_release(&in);

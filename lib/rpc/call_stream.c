@@ -34,6 +34,29 @@ ssize_t bigm_call_read(struct bigm_call *call, void *buf, size_t len,
 	return note_end(call, flow_take_wait(call->in, buf, len, err), len);
 }
 
+ssize_t rpc_call_read_more(struct bigm_call *call, struct buffer *in,
+			   struct bigm_error *err)
+{
+	uint8_t *room = buffer_reserve(in, RPC_PIECE, err);
+	ssize_t n = room ? bigm_call_read(call, room, RPC_PIECE, err)
+			 : BIGM_EEXHAUSTED;
+
+	if (n > 0)
+		buffer_commit(in, (size_t)n);
+	return n;
+}
+
+int rpc_call_read_all(struct bigm_call *call, struct buffer *in,
+		      struct bigm_error *err)
+{
+	ssize_t n;
+
+	do
+		n = rpc_call_read_more(call, in, err);
+	while (n > 0);
+	return (int)n;
+}
+
 ssize_t rpc_call_lend(struct bigm_call *call, const void **bytes, size_t want,
 		      uint64_t patience_ms, struct bigm_error *err)
 {
@@ -54,15 +77,9 @@ ssize_t rpc_call_try_write(struct bigm_call *call, const void *buf, size_t len,
 int rpc_call_try_flush(struct bigm_call *call, struct buffer *bytes,
 		       struct bigm_error *err)
 {
-	while (bytes->len > 0) {
-		ssize_t n = rpc_call_try_write(call, buffer_data(bytes),
-					       bytes->len, err);
-
-		if (n <= 0)
-			return (int)n;
-		buffer_consume(bytes, (size_t)n);
-	}
-	return 1;
+	if (bytes->len > 0 && !call->out)
+		return no_stream(call, "stream_arg", err);
+	return flow_put_buffer(call->out, bytes, err);
 }
 
 int bigm_call_write(struct bigm_call *call, const void *buf, size_t len,

@@ -111,6 +111,15 @@ ssize_t rpc_call_try_read(struct bigm_call *call, void *buf, size_t len,
 			  struct bigm_error *err);
 ssize_t rpc_call_try_write(struct bigm_call *call, const void *buf, size_t len,
 			   struct bigm_error *err);
+/* Blocks.  Appends a piece of a stream reply to *in, which must have room for
+ * RPC_PIECE bytes, or it is BIGM_EEXHAUSTED; else as bigm_call_read(). */
+#define RPC_PIECE (64u << 10)
+ssize_t rpc_call_read_more(struct bigm_call *call, struct buffer *in,
+			   struct bigm_error *err);
+/* The same to its end: 0, or a code. */
+int rpc_call_read_all(struct bigm_call *call, struct buffer *in,
+		      struct bigm_error *err);
+
 /* The same for a buffer, which loses what is taken: 1 when that is all, 0 when
  * the rest has to wait, or a code. */
 int rpc_call_try_flush(struct bigm_call *call, struct buffer *bytes,

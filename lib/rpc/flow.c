@@ -337,3 +337,16 @@ int flow_put_all(struct flow *flow, const void *data, size_t len,
 	pthread_mutex_unlock(&flow->user);
 	return rc;
 }
+
+int flow_put_buffer(struct flow *flow, struct buffer *bytes,
+		    struct bigm_error *err)
+{
+	while (bytes->len > 0) {
+		ssize_t n = flow_put(flow, buffer_data(bytes), bytes->len, err);
+
+		if (n <= 0)
+			return (int)n;
+		buffer_consume(bytes, (size_t)n);
+	}
+	return 1;
+}

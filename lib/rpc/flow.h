@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/buffer.h"
 #include "bigm.h"
 #include "loop/loop.h"
 #include "rpc/bell.h"
@@ -117,6 +118,9 @@ ssize_t flow_take_wait(struct flow *flow, void *data, size_t len,
 		       struct bigm_error *err);
 int flow_put_all(struct flow *flow, const void *data, size_t len,
 		 struct bigm_error *err);
+/* put, of a buffer, which loses what is taken: 1 when that is all, else as put. */
+int flow_put_buffer(struct flow *flow, struct buffer *bytes,
+		    struct bigm_error *err);
 /*
  * As read, but what is read stays where it is, in *bytes, until the next call,
  * and the reader sleeps until `want` bytes are there: for patience_ms at most,

@@ -249,15 +249,9 @@ ssize_t rpc_request_try_write(struct bigm_request *req, const void *buf,
 int rpc_request_try_flush(struct bigm_request *req, struct buffer *bytes,
 			  struct bigm_error *err)
 {
-	while (bytes->len > 0) {
-		ssize_t n = rpc_request_try_write(req, buffer_data(bytes),
-						  bytes->len, err);
-
-		if (n <= 0)
-			return (int)n;
-		buffer_consume(bytes, (size_t)n);
-	}
-	return 1;
+	if (bytes->len > 0 && !req->out)
+		return no_stream(req, "BIGM_STREAM_REPLY", err);
+	return flow_put_buffer(req->out, bytes, err);
 }
 
 int bigm_request_write(struct bigm_request *req, const void *buf, size_t len,
