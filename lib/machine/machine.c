@@ -347,28 +347,27 @@ bool machine_take_line(struct bigm_machine *m,
 	return news;
 }
 
-bool machine_awaits_heir(const struct bigm_machine *m)
+static bool read_flag(const struct bigm_machine *m, const bool *flag)
 {
 	pthread_mutex_lock(lock_of(m));
-	bool awaits = m->awaits_heir;
+	bool set = *flag;
 	pthread_mutex_unlock(lock_of(m));
-	return awaits;
+	return set;
+}
+
+bool machine_awaits_heir(const struct bigm_machine *m)
+{
+	return read_flag(m, &m->awaits_heir);
 }
 
 bool machine_has_left(const struct bigm_machine *m)
 {
-	pthread_mutex_lock(lock_of(m));
-	bool left = m->left;
-	pthread_mutex_unlock(lock_of(m));
-	return left;
+	return read_flag(m, &m->left);
 }
 
 bool machine_is_replaced(const struct bigm_machine *m)
 {
-	pthread_mutex_lock(lock_of(m));
-	bool replaced = m->replaced;
-	pthread_mutex_unlock(lock_of(m));
-	return replaced;
+	return read_flag(m, &m->replaced);
 }
 
 bool machine_notice(const struct bigm_machine *m, struct bigm_notice *notice)
