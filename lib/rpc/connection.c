@@ -461,6 +461,12 @@ static void flush(struct connection *c)
 		all_written(c);
 }
 
+bool connection_is_flushed(struct connection *c)
+{
+	return !c->writing && output(c)->len == 0 &&
+	       (c->state != READY || !http2_wants_output(c->http2));
+}
+
 void connection_on_flushed(struct connection *c, void (*fn)(void *data),
 			   void *data)
 {

@@ -72,6 +72,9 @@ void connection_wake(struct connection *c);
 void connection_on_flushed(struct connection *c, void (*fn)(void *data),
 			   void *data);
 
+/* Whether the kernel has all that the session has to say now. */
+bool connection_is_flushed(struct connection *c);
+
 /* Says good-bye: no new streams; closes when the output is written and the
  * peer has closed its side or a second has passed. */
 void connection_finish(struct connection *c);

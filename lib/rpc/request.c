@@ -254,6 +254,15 @@ int rpc_request_try_flush(struct bigm_request *req, struct buffer *bytes,
 	return flow_put_buffer(req->out, bytes, err);
 }
 
+bool rpc_request_is_written(struct bigm_request *req)
+{
+	struct connection *c = req->caller->connection;
+
+	return !c || req->caller->closed ||
+	       ((!req->out || flow_held(req->out) == 0) &&
+		connection_is_flushed(c));
+}
+
 int bigm_request_write(struct bigm_request *req, const void *buf, size_t len,
 		       struct bigm_error *err)
 {

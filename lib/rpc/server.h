@@ -159,6 +159,9 @@ ssize_t rpc_request_try_write(struct bigm_request *req, const void *buf,
  * the rest has to wait, or a code. */
 int rpc_request_try_flush(struct bigm_request *req, struct buffer *bytes,
 			  struct bigm_error *err);
+/* Whether all that has been queued for this request is written to the socket
+ * (or its connection is gone). */
+bool rpc_request_is_written(struct bigm_request *req);
 /* Runs fn once everything queued for this request, its end too, has been
  * written to the socket (or its connection is gone): what Exec waits for.
  * Asked for before the method returns, of any request, deferred or not. */

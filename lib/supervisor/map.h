@@ -14,7 +14,8 @@
  *		     a NUL behind each
  *	   'd'  nothing: jobs that have not begun are dropped
  *	   'k'  JSON number: a signal for all process groups
- *	   'p'  nothing: from now on each job is told of at once
+ *	   'p'  nothing: from now on each job is told of at once, and none
+ *		begins before what is to be told has left the machine
  *	   the stream's end: no more jobs come
  *   out   'o'  bytes from stdout, of the job whose 'x' follows
  *	   'e'  bytes from stderr, likewise

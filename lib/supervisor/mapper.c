@@ -22,6 +22,8 @@
  * much output, or what has ended in this time.  A caller is woken for each
  * telling, and a processor of this host may be his. */
 #define TELL_MS 2
+/* With haste, it is looked again whether the caller's socket has it all. */
+#define WRITTEN_MS 1
 /* No job begins while so much output waits in memory for its caller. */
 #define HELD_MOST (4u << 20)
 
@@ -142,10 +144,21 @@ static size_t free_slot(const struct mapper *mapper)
 	return slot;
 }
 
+/* With haste a job begins only when what was before it cannot be lost: it may
+ * be the one that takes this machine with it. */
+static bool may_start(const struct mapper *mapper)
+{
+	if (mapper->prompt &&
+	    (mapper->ended.first || mapper->out.len > 0 ||
+	     !rpc_request_is_written(mapper->req)))
+		return false;
+	return mapper->nrunning < mapper->slots && mapper->queued.first &&
+	       mapper->held < HELD_MOST;
+}
+
 static void start_tasks(struct mapper *mapper)
 {
-	while (mapper->nrunning < mapper->slots && mapper->queued.first &&
-	       mapper->held < HELD_MOST) {
+	while (may_start(mapper)) {
 		struct task *task = tasks_take(&mapper->queued);
 		size_t slot = free_slot(mapper);
 
@@ -388,7 +401,7 @@ static void mapper_pump(struct mapper *mapper)
 		mapper_fail(mapper, &err);
 	}
 	pump_input(mapper);
-	if (mapper->held >= HELD_MOST)
+	if (mapper->held >= HELD_MOST || mapper->prompt)
 		tell(mapper);
 	if (!mapper->failure.code)
 		start_tasks(mapper);
@@ -396,6 +409,9 @@ static void mapper_pump(struct mapper *mapper)
 		tell(mapper);
 	if (is_over(mapper))
 		mapper_end(mapper);
+	else if (mapper->prompt && mapper->queued.first)
+		loop_timer_start(mapper->jobs->loop, &mapper->soon, WRITTEN_MS,
+				 tell_now);
 }
 
 static void request_event(struct bigm_request *req, void *data)

@@ -276,6 +276,28 @@ static void test_who_does_not_read_holds_back_the_queue(void **state)
 	map_free(map);
 }
 
+/* It may be that one which takes the machine with it. */
+static void test_with_haste_no_job_begins_before_all_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct map *map = map_start(f, "");
+	AUTO_FREE char *first = xasprintf("printf . >>%s/begun; "
+					  "head -c 3000000 /dev/zero", f->dir);
+	AUTO_FREE char *second = xasprintf("printf .. >>%s/begun", f->dir);
+
+	send_frame(map, 'p', NULL, 0);
+	map_job(map, 1, first);
+	map_job(map, 2, second);
+	while (file_size(f->dir, "begun") == 0)
+		poll(NULL, 0, 5);
+	poll(NULL, 0, 300);
+	assert_int_equal(file_size(f->dir, "begun"), 1);
+	assert_int_equal(map_wait(map), 0);
+	assert_int_equal(map->told, 2);
+	assert_int_equal(file_size(f->dir, "begun"), 3);
+	map_free(map);
+}
+
 static void test_what_cannot_start_says_why(void **state)
 {
 	static const char argv[] = "/there/is/none";
@@ -480,6 +502,7 @@ int main(int argc, char **argv)
 		TEST(test_a_job_ends_with_its_process),
 		TEST(test_what_ended_is_told_of_while_others_run_and_wait),
 		TEST(test_who_does_not_read_holds_back_the_queue),
+		TEST(test_with_haste_no_job_begins_before_all_is_told),
 		TEST(test_what_cannot_start_says_why),
 		TEST(test_a_late_job_is_ended),
 		TEST(test_what_has_not_begun_is_dropped),
