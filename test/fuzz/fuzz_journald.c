@@ -1,5 +1,6 @@
 /* An instance's journal: however its bytes are cut, it means the same, and the
- * command that goes on behind the last entry is one line. */
+ * command that goes on behind the last entry is one line.  Also what the
+ * metadata service says of the instance, which comes that way. */
 #include "config.h"
 
 #include <stdint.h>
@@ -8,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "ec2/journald.h"
+#include "ec2/notice.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,10 +27,21 @@ static void told(void *data, const char *text)
 	buffer_append(data, text, strlen(text), NULL);
 }
 
+static void noticed(void *data, const char *text)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct bigm_notice notice = { 0 };
+
+	told(data, text);
+	if (ec2_notice_read(text, "i-0123456789abcdef0", &notice, &err) < 0 &&
+	    (err.code == 0 || err.text[0] == '\0'))
+		abort();
+}
+
 static char *read_all(const uint8_t *data, size_t size, size_t step,
 		      struct buffer *out)
 {
-	static const struct journald_events events = { output, told, told,
+	static const struct journald_events events = { output, told, noticed,
 						       told };
 	struct journald_reader reader;
 	char *command;

@@ -1,7 +1,8 @@
 /*
  * Command lines: of bigm's commands by their own tables, and what a map makes
- * of its words: ranges, lists and a template.  Whatever is refused says why;
- * a template's expansion has an argument for each of its words, or one more.
+ * of its words: ranges, lists, a file of inputs, a template, when to halt, how
+ * many at a time.  Whatever is refused says why; a template's expansion has no
+ * more arguments than its words, each of them {}, and the inputs make.
  *
  * The first byte chooses; the words have a NUL behind each.
  */
@@ -10,10 +11,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/files.h"
 #include "cmd/command.h"
+#include "map/halt.h"
 #include "map/input.h"
+#include "map/slots.h"
 #include "map/template.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,7 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct command *const commands[] = {
 	&command_run,  &command_map,  &command_start,  &command_call,
 	&command_exec, &command_tail, &command_status, &command_shutdown,
-	&command_cp,   &command_bundle,
+	&command_cp,   &command_bundle, &command_scale,	 &command_wait,
+	&command_pprof,	 &command_config, &command_completion, &command_help,
+	&command_version,
 };
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
 
@@ -64,11 +72,60 @@ static void expand(struct map_input *input, char **argv, int argc)
 			for (size_t at = 0; at < out.len; n++)
 				at += strlen((const char *)buffer_data(&out) +
 					     at) + 1;
-		if (n > (size_t)argc + width || out.len > MAP_MOST_ARGV)
+		if (n > (size_t)argc * width + width || out.len > MAP_MOST_ARGV)
 			abort();
 		buffer_release(&out);
 	}
 	map_template_free(template);
+	map_input_free(input);
+}
+
+static void must_say(int rc, const struct bigm_error *err)
+{
+	if (rc < 0 && (err->code == 0 || err->text[0] == '\0'))
+		abort();
+}
+
+static void read_word(const char *text)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct map_slots slots = { 0 };
+	struct halt halt = { 0 };
+	int rc = map_slots_parse(&slots, text, &err);
+
+	must_say(rc, &err);
+	for (unsigned procs = 1; rc == 0 && procs < 1000; procs *= 7)
+		if (map_slots_of(&slots, procs) < 1 ||
+		    map_slots_of(&slots, procs) > MAP_MOST_AT_A_TIME)
+			abort();
+	err = (struct bigm_error)BIGM_ERROR_INIT;
+	rc = halt_parse(&halt, text, &err);
+	must_say(rc, &err);
+	if (rc == 0)
+		halt_check(&halt, 1, 2, 4);
+}
+
+/* Inputs of a file are what is between its delimiters, all of it. */
+static void read_file(const uint8_t *data, size_t size, char delimiter)
+{
+	AUTO_CLOSE int fd = memfd_create("inputs", MFD_CLOEXEC);
+	struct map_input *input = map_input_from_file(fd, delimiter);
+	const char *const *inputs;
+	size_t n = 0, ends = 0;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	int rc;
+
+	if (fd < 0 || files_write(fd, data, size) < 0 ||
+	    lseek(fd, 0, SEEK_SET) < 0)
+		abort();
+	while ((rc = map_input_next(input, &inputs, &err)) > 0)
+		n++;
+	must_say(rc, &err);
+	for (size_t i = 0; i < size; i++)
+		ends += (char)data[i] == delimiter;
+	if (rc == 0 && n != ends + (size > 0 &&
+				    (char)data[size - 1] != delimiter))
+		abort();
 	map_input_free(input);
 }
 
@@ -91,6 +148,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	argv[argc] = NULL;
 	if (data[0] < COMMANDS) {
 		parse(commands[data[0]], argc, argv);
+		return 0;
+	}
+	if (data[0] >= 0x80) {
+		read_word(copy);
+		read_file(data + 1, size - 1, data[0] & 1 ? '\n' : '\0');
 		return 0;
 	}
 	ranges = map_input_from_ranges(copy, &err);
