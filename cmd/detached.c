@@ -33,13 +33,15 @@ static int init(struct detached *d, const char *name, bool create,
 		struct bigm_error *err)
 {
 	AUTO_FREE char *state = NULL;
+	int code;
 
 	*d = (struct detached){ .lock_fd = -1 };
-	if (record_check_name(name, err) != 0)
-		return err->code;
+	code = record_check_name(name, err);
+	if (code != 0)
+		return code;
 	state = place_state(create, err);
 	if (state == NULL)
-		return err->code;
+		return err != NULL ? err->code : BIGM_EFAILED;
 	d->name = xstrdup(name);
 	d->dir = xasprintf("%s/%s" SUFFIX, state, name);
 	return 0;
@@ -247,9 +249,11 @@ int detached_remove(struct detached *d, struct bigm_error *err)
 	if (rc < 0 && errno != ENOENT)
 		return error_set_errno(err, errno, "cannot lock %s/lock", d->dir);
 	/* The lock goes last: until then nobody takes the name. */
-	if (folder_empty(d->dir, "lock", err) != 0 ||
-	    folder_empty(d->dir, NULL, err) != 0)
-		return err->code;
+	rc = folder_empty(d->dir, "lock", err);
+	if (rc == 0)
+		rc = folder_empty(d->dir, NULL, err);
+	if (rc != 0)
+		return rc;
 	rmdir(d->dir); /* but if somebody has just taken it */
 	return 0;
 }

@@ -256,6 +256,15 @@ go() {
 	[ "$status" -eq 1 ]
 }
 
+@test "a folder that is nobody's record is left alone" {
+	"$BIGM" run -d --name calm true
+	"$BIGM" wait calm --for ended
+	mkdir "$(dirname "$XDG_STATE_HOME"/bigm/*/calm.job)/Holiday plans.job"
+	"$BIGM" shutdown --all
+	[ "$("$BIGM" status --json | grep -oP '"job":"\K[a-z]+')" = calm ]
+	rmdir "$XDG_STATE_HOME"/bigm/*/"Holiday plans.job"
+}
+
 @test "what ended a week ago is forgotten" {
 	for name in old new; do
 		"$BIGM" run -d --name "$name" true
