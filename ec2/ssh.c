@@ -379,6 +379,16 @@ static void begin(struct ssh *ssh)
 	loop_timer_start(ssh->loop, &ssh->timer, ssh->timeout_ms, on_timeout);
 }
 
+/* Since 1.11.1 of libssh2 it takes a function as what it is. */
+static void set_callback(struct ssh *ssh, int kind, void (*callback)(void))
+{
+#if LIBSSH2_VERSION_NUM >= 0x010b01
+	libssh2_session_callback_set2(ssh->session, kind, callback);
+#else
+	libssh2_session_callback_set(ssh->session, kind, (void *)callback);
+#endif
+}
+
 static int make_session(struct ssh *ssh, struct bigm_error *err)
 {
 	if (libssh2_init(0) < 0)
@@ -390,10 +400,9 @@ static int make_session(struct ssh *ssh, struct bigm_error *err)
 	libssh2_session_set_blocking(ssh->session, 0);
 	libssh2_session_method_pref(ssh->session, LIBSSH2_METHOD_HOSTKEY,
 				    "ssh-ed25519");
-	libssh2_session_callback_set(ssh->session, LIBSSH2_CALLBACK_SEND,
-				     (void *)send_bytes);
-	libssh2_session_callback_set(ssh->session, LIBSSH2_CALLBACK_RECV,
-				     (void *)receive_bytes);
+	set_callback(ssh, LIBSSH2_CALLBACK_SEND, (void (*)(void))send_bytes);
+	set_callback(ssh, LIBSSH2_CALLBACK_RECV,
+		     (void (*)(void))receive_bytes);
 	return 0;
 }
 
