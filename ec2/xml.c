@@ -149,6 +149,16 @@ static void XMLCALL on_doctype(void *data, const XML_Char *name,
 			       "it has a document type"));
 }
 
+/* Since 2.9.0 of expat it counts so far everywhere. */
+static unsigned long line_of(XML_Parser parser)
+{
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9
+	return (unsigned long)XML_GetCurrentLineNumber64(parser);
+#else
+	return (unsigned long)XML_GetCurrentLineNumber(parser);
+#endif
+}
+
 static void parse(struct parse *p, const void *text, size_t len)
 {
 	XML_SetUserData(p->parser, p);
@@ -157,10 +167,9 @@ static void parse(struct parse *p, const void *text, size_t len)
 	XML_SetStartDoctypeDeclHandler(p->parser, on_doctype);
 	if (XML_Parse(p->parser, text, (int)len, 1) == XML_STATUS_OK || p->ret)
 		return;
-	p->ret = bigm_error_set(
-		p->err, BIGM_EPROTOCOL, "line %lu: %s",
-		(unsigned long)XML_GetCurrentLineNumber(p->parser),
-		XML_ErrorString(XML_GetErrorCode(p->parser)));
+	p->ret = bigm_error_set(p->err, BIGM_EPROTOCOL, "line %lu: %s",
+				line_of(p->parser),
+				XML_ErrorString(XML_GetErrorCode(p->parser)));
 }
 
 struct xml *xml_parse(const void *text, size_t len, struct bigm_error *err)
