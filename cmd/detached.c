@@ -14,9 +14,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "base/files.h"
 #include "base/folder.h"
-#include "base/lock.h"
 #include "base/wait.h"
 #include "keeper/place.h"
 #include "keeper/record.h"
@@ -64,32 +64,19 @@ char *detached_path(const struct detached *d, const char *file)
 /* ------------------------------------------------------------------ */
 /* The lock                                                            */
 
-/* 0, 1 when somebody has it, or -1 with errno; ENOENT: somebody has just
- * removed it. */
+/* As file_lock_take(). */
 static int take_lock(struct detached *d, int flags)
 {
 	AUTO_FREE char *path = detached_path(d, "lock");
-	AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags,
-				 0600);
-	int rc = fd < 0 ? -1 : lock_take(fd);
 
-	if (rc != 0)
-		return rc;
-	if (!lock_is_current(fd, path)) {
-		errno = ENOENT;
-		return -1;
-	}
-	d->lock_fd = fd;
-	fd = -1;
-	return 0;
+	return file_lock_take(path, flags, &d->lock_fd);
 }
 
 bool detached_runs(const struct detached *d)
 {
 	AUTO_FREE char *path = detached_path(d, "lock");
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	return fd >= 0 && lock_is_taken(fd);
+	return file_lock_is_held(path);
 }
 
 int detached_wait(const struct detached *d, int64_t timeout_ms,

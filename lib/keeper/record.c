@@ -18,9 +18,9 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "base/files.h"
 #include "base/folder.h"
-#include "base/lock.h"
 #include "base/log.h"
 #include "keeper/health.h"
 #include "keeper/pprof.h"
@@ -96,42 +96,17 @@ void record_free(struct record *r)
 /* ------------------------------------------------------------------ */
 /* The lock                                                            */
 
-/* Takes the lock.  1 when somebody holds it, -1 with errno on error. */
+static char *lock_path(const struct record *r)
+{
+	return xasprintf("%s/lock", r->dir);
+}
+
+/* As file_lock_take(). */
 static int take_lock(struct record *r, int flags)
 {
-	AUTO_FREE char *path = xasprintf("%s/lock", r->dir);
-	AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags,
-				 0600);
-	int rc;
+	AUTO_FREE char *path = lock_path(r);
 
-	rc = fd < 0 ? -1 : lock_take(fd);
-	if (rc != 0)
-		return rc;
-	/* The lock counts only while the file under that name is ours. */
-	if (!lock_is_current(fd, path)) {
-		errno = ENOENT;
-		return -1;
-	}
-	r->lock_fd = fd;
-	fd = -1;
-	return 0;
-}
-
-static int open_lock(const struct record *r)
-{
-	AUTO_FREE char *path = xasprintf("%s/lock", r->dir);
-
-	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-}
-
-/* Also where the lock is there and cannot be looked at, for want of
- * descriptors: what lives must not be taken for dead. */
-static bool is_locked(const struct record *r)
-{
-	AUTO_CLOSE int fd = open_lock(r);
-
-	return fd >= 0 ? lock_is_taken(fd) :
-			 errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+	return file_lock_take(path, flags, &r->lock_fd);
 }
 
 /* ------------------------------------------------------------------ */
@@ -161,9 +136,9 @@ static void remove_socket(const struct record *r)
 
 bool record_is_there(const struct record *r)
 {
-	AUTO_FREE char *path = xasprintf("%s/lock", r->dir);
+	AUTO_FREE char *path = lock_path(r);
 
-	return r->lock_fd >= 0 && lock_is_current(r->lock_fd, path);
+	return r->lock_fd >= 0 && file_lock_is_current(r->lock_fd, path);
 }
 
 /* What machines that were killed have half copied elsewhere. */
@@ -411,7 +386,8 @@ static int compare_names(const struct dirent **a, const struct dirent **b)
 static bool is_living(const char *state, const char *name)
 {
 	struct record *r = record_new(name, xasprintf("%s/%s", state, name));
-	bool living = is_locked(r);
+	AUTO_FREE char *path = lock_path(r);
+	bool living = file_lock_is_held(path);
 
 	if (!living)
 		remove_dead(r);
@@ -511,12 +487,13 @@ int record_wait_gone(const struct record *r, int64_t timeout_ms,
 {
 	struct timespec pause = { 0, 1000000 };
 	struct timespec now, begin;
-	AUTO_CLOSE int fd = open_lock(r);
+	AUTO_FREE char *path = lock_path(r);
+	AUTO_CLOSE int fd = file_lock_open(path);
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	/* Locks have no time-out, so it is asked again and again; pauses grow
 	 * to 16 ms. */
-	while (fd >= 0 && lock_is_taken(fd)) {
+	while (fd >= 0 && file_lock_is_taken(fd)) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (timeout_ms >= 0 &&
 		    (now.tv_sec - begin.tv_sec) * 1000 +
