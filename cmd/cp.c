@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "cmd/attach.h"
 #include "cmd/command.h"
@@ -14,7 +15,7 @@
 #include "loop/loop.h"
 
 /* How long the copies may take to end when they have been stopped. */
-#define STOP_NS (2000 * 1000000ull)
+#define STOP_NS (2000 * NS_PER_MS)
 
 struct cp_options {
 	const char *cluster;

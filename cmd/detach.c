@@ -20,7 +20,7 @@
 #include "loop/process.h"
 
 /* How often the foreground looks for what the other has said. */
-#define RELAY_NS (50 * 1000000ull)
+#define RELAY_NS (50 * NS_PER_MS)
 
 /* ------------------------------------------------------------------ */
 /* The foreground                                                      */

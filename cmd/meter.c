@@ -4,9 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "loop/loop.h"
 
-#define STEP_NS (500 * 1000000ull)
+#define STEP_NS (500 * NS_PER_MS)
 
 void meter_init(struct meter *meter, const char *title, bool quiet)
 {

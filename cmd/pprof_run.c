@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "cmd/attach.h"
 #include "cmd/pprof.h"
@@ -15,7 +16,7 @@
 #include "pprof/sources.h"
 
 #define MOST_MS 3600000
-#define STEP_NS (200 * 1000000ull) /* between two lines of progress */
+#define STEP_NS (200 * NS_PER_MS) /* between two lines of progress */
 
 /* One use of the command. */
 struct pprof {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/wait.h"
@@ -23,17 +24,15 @@
 #include "loop/loop.h"
 #include "machine/machine.h"
 
-#define MS 1000000ull
-
 /* When the table is drawn first, and how often. */
-#define LIVE_AFTER_NS (300 * MS)
-#define FRAME_NS (100 * MS)
+#define LIVE_AFTER_NS (300 * NS_PER_MS)
+#define FRAME_NS (100 * NS_PER_MS)
 /* When lines begin; see progress.h. */
-#define PERSON_AFTER_NS (2000 * MS)
-#define LINES_AFTER_NS (10000 * MS)
+#define PERSON_AFTER_NS (2000 * NS_PER_MS)
+#define LINES_AFTER_NS (10000 * NS_PER_MS)
 /* How often LINES tell how far ships are. */
-#define SHIP_NS (10000 * MS)
-#define SHIP_VERBOSE_NS (1000 * MS)
+#define SHIP_NS (10000 * NS_PER_MS)
+#define SHIP_VERBOSE_NS (1000 * NS_PER_MS)
 /* How long to wait for a terminal that does not take the last of it. */
 #define END_MS 1000
 
@@ -281,7 +280,7 @@ static int time_to_wait(struct progress *p)
 	    !progress_view_settled(&p->view))
 		ns = (int64_t)(due > now ? due - now : FRAME_NS);
 	pthread_mutex_unlock(&p->lock);
-	return ns < 0 ? -1 : (int)((uint64_t)ns / MS + 1);
+	return ns < 0 ? -1 : (int)((uint64_t)ns / NS_PER_MS + 1);
 }
 
 static void wait_for_news(struct progress *p)

@@ -10,18 +10,19 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "cmd/detach.h"
 #include "loop/loop.h"
 
 /* How long a signalled job has before it is killed. */
-#define GRACE_NS (1000 * 1000000ull)
+#define GRACE_NS (1000 * NS_PER_MS)
 /* How long a keeper may take to tear down before we no longer wait. */
-#define PATIENCE_NS (10000 * 1000000ull)
+#define PATIENCE_NS (10000 * NS_PER_MS)
 /* The same for one that was told to do it at once. */
-#define HASTE_NS (2000 * 1000000ull)
+#define HASTE_NS (2000 * NS_PER_MS)
 /* And to make borrowed machines what they were. */
-#define RETURN_NS (60000 * 1000000ull)
+#define RETURN_NS (60000 * NS_PER_MS)
 
 static void begin_thread(struct session *s, void *(*fn)(void *))
 {

@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+#define NS_PER_MS 1000000ull
+#define NS_PER_S 1000000000ull
+
 /* Nanoseconds since 1970, UTC. */
 uint64_t clock_wall_ns(void);
 

@@ -7,9 +7,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "bundle/archive.h"
-
-#define NS_PER_S 1000000000ull
 
 static uint64_t cpu_ns(void)
 {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -110,7 +111,7 @@ static void look(void *data)
 static bool wait_down(struct system_launch *l)
 {
 	const struct timespec step = { .tv_nsec = STEP_MS * 1000000 };
-	uint64_t deadline = loop_now_ns() + DOWN_MS * 1000000ull;
+	uint64_t deadline = loop_now_ns() + DOWN_MS * NS_PER_MS;
 	struct look at = { .launch = l };
 
 	loop_call(l->worker->loop, abort_server, l);

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 
-#define NS_PER_MS 1000000ull
 /* A source is ahead when it has so many chunks more. */
 #define AHEAD 4
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/duration.h"
 #include "base/error.h"
 #include "loop/backoff.h"
@@ -223,7 +224,7 @@ struct certify *certify_start(const struct certify_order *order,
 	/* It serves a moment after it has been told of. */
 	c->backoff = (struct backoff){ .first_ms = 25, .factor = 1.2,
 				       .max_ms = 2000 };
-	c->end_ns = loop_now_ns() + order->limit_ms * 1000000u;
+	c->end_ns = loop_now_ns() + order->limit_ms * NS_PER_MS;
 	c->done = done;
 	c->data = data;
 	if (open_client(c, err) < 0) {

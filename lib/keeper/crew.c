@@ -8,7 +8,6 @@
 #include "keeper/core.h"
 #include "keeper/member.h"
 
-#define NS_PER_MS 1000000ull
 #define FIRST_MS 1000
 
 uint64_t crew_delay_ms(unsigned misfortunes, bool came_up)

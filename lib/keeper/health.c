@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/loop.h"
 
-#define NS_PER_MS 1000000ull
 /* It may answer slowly, but it may also be about to die. */
 #define CALL_MS 30000
 

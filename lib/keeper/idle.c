@@ -3,12 +3,11 @@
 #include "keeper/idle.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/duration.h"
 #include "base/error.h"
 #include "keeper/core.h"
 #include "keeper/member.h"
-
-#define NS_PER_MS 1000000ull
 
 static void on_timer(struct loop_timer *timer);
 

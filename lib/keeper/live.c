@@ -15,7 +15,6 @@
 #include "keeper/member.h"
 
 #define ERRAND_MS 10000
-#define NS_PER_MS 1000000ull
 
 /* ------------------------------------------------------------------ */
 /* Rows                                                                */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "keeper/core.h"
 #include "keeper/live_private.h"
 #include "keeper/member.h"
@@ -10,8 +11,6 @@
 #define IDLE_MS 10000
 /* Answers that are read in one turn of the loop. */
 #define SLICE 32
-
-#define NS_PER_MS 1000000ull
 
 /* What is no number counts as 0: these are a machine's words. */
 static double number(const cJSON *json, const char *name)

@@ -16,8 +16,6 @@
 /* One that could not be asked is asked again. */
 #define AGAIN_MS 1000
 
-#define NS_PER_MS 1000000ull
-
 static void on_late(struct loop_timer *timer)
 {
 	struct member *m = loop_container(timer, struct member, end_timer);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/duration.h"
 
 /* After a call that failed. */
@@ -14,8 +15,6 @@
 /* A timer that is later than this has not been late by chance: we were not
  * running.  Less where a lease is that short. */
 #define SLEPT_MS 1000
-
-#define NS_PER_MS 1000000ull
 
 static uint64_t now_ns(const struct pulse *p)
 {

@@ -286,7 +286,7 @@ struct surveyor *surveyor_new(struct keeper *k)
 void survey_ask(struct surveyor *s, struct survey_asker *asker)
 {
 	bool fresh = s->last && loop_now_ns() - s->last_ns <
-					SURVEY_FRESH_MS * 1000000ull;
+					SURVEY_FRESH_MS * NS_PER_MS;
 
 	if (!s->now && fresh) {
 		asker->done(asker, &s->last->is);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "loop/process.h"
@@ -555,7 +556,7 @@ static void kill_children(void)
 
 int process_kill_descendants(int timeout_ms)
 {
-	uint64_t end = loop_now_ns() + (uint64_t)timeout_ms * 1000000u;
+	uint64_t end = loop_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
 	struct timespec pause = { .tv_nsec = 500000 };
 	int killed = 0, status;
 	pid_t pid;

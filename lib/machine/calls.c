@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "machine/machine.h"
-
-#define NS_PER_MS 1000000u
 
 struct bigm_call *bigm_call_start(struct bigm_machine *m, const char *method,
 				  const struct cJSON *arg,

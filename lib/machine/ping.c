@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "machine/ping.h"
 
-#define NS_PER_MS 1000000u
 /* So many in a row at least: the clock alone might tell of a time when it was
  * we who stood still. */
 #define FAILURES 3

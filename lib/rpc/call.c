@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "rpc/client_impl.h"
 #include "rpc/queue.h"
@@ -35,7 +36,7 @@ static void take_options(struct bigm_call *call,
 	memcpy(&o, options,
 	       options->size < sizeof(o) ? options->size : sizeof(o));
 	if (o.timeout_ms && o.timeout_ms <= WIRE_MAX_TIMEOUT)
-		call->deadline_ns = loop_now_ns() + o.timeout_ms * 1000000u;
+		call->deadline_ns = loop_now_ns() + o.timeout_ms * NS_PER_MS;
 	call->on_done = o.on_done;
 	call->data = o.data;
 	call->queue = o.queue;

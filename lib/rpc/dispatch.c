@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "rpc/request.h"
 
@@ -155,7 +156,7 @@ void request_on_head(struct http2_stream *stream)
 		return;
 	}
 	if (head->has_timeout) {
-		req->deadline_ns = loop_now_ns() + head->timeout_ms * 1000000u;
+		req->deadline_ns = loop_now_ns() + head->timeout_ms * NS_PER_MS;
 		loop_timer_start(req->server->loop, &req->timer,
 				 head->timeout_ms, on_deadline);
 	}

@@ -1,6 +1,6 @@
 #include "rpc/gate.h"
 
-#define NS_PER_MS 1000000u
+#include "base/clock.h"
 
 void gate_init(struct gate *gate, struct loop *loop, unsigned max,
 	       uint64_t patience_ms, void (*open)(struct gate *gate),

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "rpc/call.h"
 #include "rpc/queue.h"
 
@@ -95,7 +96,7 @@ struct bigm_call *bigm_queue_next(struct bigm_queue *q, int64_t timeout_ms)
 			return call;
 		if (timeout_ms > 0 && !deadline)
 			deadline = loop_now_ns() +
-				   (uint64_t)timeout_ms * 1000000u;
+				   (uint64_t)timeout_ms * NS_PER_MS;
 		if (!bell_wait(&q->bell, count, &q->spin, deadline))
 			return take(q);
 	}

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "sampler/lock.h"
 #include "sampler/signals.h"
@@ -90,7 +91,7 @@ static void await(struct answer *answers, size_t n)
 
 	for (size_t i = 0; i < n;) {
 		if (!is_open(&answers[i]) ||
-		    (waited_ns > WAIT_MS * 1000000ull && give_up(&answers[i]))) {
+		    (waited_ns > WAIT_MS * NS_PER_MS && give_up(&answers[i]))) {
 			i++;
 			continue;
 		}
@@ -120,8 +121,8 @@ static void ask(struct answer *answers, const pid_t *tids, size_t n)
 	}
 }
 
-static int tell(const struct answer *answers, size_t n, bool names,
-		thread_fn *each, void *data, struct bigm_error *err)
+static int tell(const struct answer *answers, size_t n, thread_fn *each,
+		void *data, struct bigm_error *err)
 {
 	int rc = 0;
 
@@ -134,17 +135,16 @@ static int tell(const struct answer *answers, size_t n, bool names,
 
 		if ((atomic_load(&a->state) & 3) == ANSWER_DONE)
 			stack.depth = a->depth;
-		if (names)
-			task_name(a->tid, stack.name);
+		task_name(a->tid, stack.name);
 		/* It may have ended before it could answer. */
-		if (a->tid != 0 && (stack.depth > 0 || !names || *stack.name))
+		if (a->tid != 0 && (stack.depth > 0 || *stack.name))
 			rc = each(&stack, data, err);
 	}
 	return rc;
 }
 
-static int ask_all(const pid_t *tids, size_t n, bool names, thread_fn *each,
-		   void *data, struct bigm_error *err)
+static int ask_all(const pid_t *tids, size_t n, thread_fn *each, void *data,
+		   struct bigm_error *err)
 {
 	int rc = signals_begin(err);
 
@@ -157,16 +157,10 @@ static int ask_all(const pid_t *tids, size_t n, bool names, thread_fn *each,
 
 		ask(answers, tids + done, some);
 		await(answers, some);
-		rc = tell(answers, some, names, each, data, err);
+		rc = tell(answers, some, each, data, err);
 	}
 	lock_give(&threads.lock);
 	return rc;
-}
-
-int threads_some(const pid_t *tids, size_t n, thread_fn *each, void *data,
-		 struct bigm_error *err)
-{
-	return ask_all(tids, n, false, each, data, err);
 }
 
 int threads_each(thread_fn *each, void *data, struct bigm_error *err)
@@ -176,7 +170,7 @@ int threads_each(thread_fn *each, void *data, struct bigm_error *err)
 
 	if (tasks_list(&tasks) < 0)
 		return error_set_errno(err, errno, "the list of threads");
-	rc = ask_all(tasks.ids, tasks.n, true, each, data, err);
+	rc = ask_all(tasks.ids, tasks.n, each, data, err);
 	tasks_release(&tasks);
 	return rc;
 }

@@ -1,9 +1,8 @@
 #include "config.h"
 
+#include "base/clock.h"
 #include "loop/loop.h"
 #include "supervisor/lease.h"
-
-#define NS_PER_MS 1000000ull
 
 uint64_t lease_grant(struct lease *lease, uint64_t ms)
 {

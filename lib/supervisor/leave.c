@@ -3,11 +3,10 @@
 #include "supervisor/leave.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "rpc/server.h"
 #include "supervisor/worker.h"
-
-#define NS_PER_MS 1000000ull
 
 static void on_look(struct loop_task *task)
 {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "loop/process.h"
@@ -24,7 +25,6 @@
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 
-#define NS_PER_MS 1000000ull
 #define SLACK_MS 500	/* on top of the grace, for a loop that hangs */
 #define RELEASE_S 30	/* for the services to be released */
 #define KILL_MS 1000	/* for what they have forked to be gone */
