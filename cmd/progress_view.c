@@ -125,13 +125,13 @@ void progress_view_ship_text(const struct progress_view *view, uint64_t now_ns,
 		ns > 0 ? (double)there / (double)ns * 1e9 / MB : 0, done, n);
 }
 
-size_t progress_view_total(const struct progress_view *view)
+/* How many machines there are, or will be. */
+static size_t total_of(const struct progress_view *view)
 {
 	return view->n > view->expected ? view->n : view->expected;
 }
 
-size_t progress_view_count(const struct progress_view *view,
-			   enum bigm_state state)
+static size_t count(const struct progress_view *view, enum bigm_state state)
 {
 	size_t n = 0;
 
@@ -142,11 +142,9 @@ size_t progress_view_count(const struct progress_view *view,
 
 bool progress_view_settled(const struct progress_view *view)
 {
-	size_t n = progress_view_count(view, BIGM_RUNNING) +
-		   progress_view_count(view, BIGM_STOPPED);
+	size_t n = count(view, BIGM_RUNNING) + count(view, BIGM_STOPPED);
 
-	return n > 0 && n == progress_view_total(view) &&
-	       !progress_view_ships(view);
+	return n > 0 && n == total_of(view) && !progress_view_ships(view);
 }
 
 /* ------------------------------------------------------------------ */
@@ -169,9 +167,9 @@ const char *progress_time(uint64_t ns, char text[PROGRESS_TIME_SIZE])
 
 void progress_view_count_text(const struct progress_view *view, FILE *out)
 {
-	size_t total = progress_view_total(view);
-	size_t running = progress_view_count(view, BIGM_RUNNING);
-	size_t stopped = progress_view_count(view, BIGM_STOPPED);
+	size_t total = total_of(view);
+	size_t running = count(view, BIGM_RUNNING);
+	size_t stopped = count(view, BIGM_STOPPED);
 	size_t others = total - running - stopped;
 
 	if (running < total)

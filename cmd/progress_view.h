@@ -78,11 +78,6 @@ bool progress_view_ships(const struct progress_view *view);
 void progress_view_ship_text(const struct progress_view *view, uint64_t now_ns,
 			     FILE *out);
 
-/* How many machines there are, or will be; how many are in a state. */
-size_t progress_view_total(const struct progress_view *view);
-size_t progress_view_count(const struct progress_view *view,
-			   enum bigm_state state);
-
 /* Every machine runs, or has stopped, and nothing is sent.  Not so before there
  * is one. */
 bool progress_view_settled(const struct progress_view *view);

@@ -36,16 +36,6 @@ bool ec2_state_ends(enum ec2_state state)
 	return state >= EC2_SHUTTING_DOWN;
 }
 
-const char *ec2_instance_volume(const struct ec2_instance *i,
-				const char *device)
-{
-	const struct xml_node *n = xml_first(i->volumes);
-
-	while (n && strcmp(xml_get(n, "deviceName"), device) != 0)
-		n = xml_next(n);
-	return xml_get(n, "ebs/volumeId");
-}
-
 void ec2_instances_release(struct ec2_instances *list)
 {
 	for (size_t i = 0; i < list->nanswers; i++)
@@ -87,7 +77,6 @@ static struct ec2_instance read_instance(const struct xml_node *n)
 		.client_token = xml_get(n, "clientToken"),
 		.launched = ec2_time(xml_get(n, "launchTime")),
 		.tags = xml_find(n, "tagSet"),
-		.volumes = xml_find(n, "blockDeviceMapping"),
 	};
 }
 

@@ -42,12 +42,7 @@ struct ec2_instance {
 	const char *client_token; /* of the call that launched it */
 	int64_t launched;	  /* seconds since 1970; 0: not said */
 	const struct xml_node *tags;	/* for ec2_tag_value() */
-	const struct xml_node *volumes; /* for ec2_instance_volume() */
 };
-
-/* The id of the volume at a device; "" where there is none yet. */
-const char *ec2_instance_volume(const struct ec2_instance *i,
-				const char *device);
 
 struct ec2_instances {
 	struct ec2_instance *items;

@@ -167,14 +167,13 @@ const char *aws_config_files(const struct aws_config *config)
 
 static const struct partition {
 	const char *prefix; /* of its regions */
-	const char *name;
 	const char *domain;
 } partitions[] = {
-	{ "cn-", "aws-cn", "amazonaws.com.cn" },
-	{ "us-gov-", "aws-us-gov", "amazonaws.com" },
-	{ "us-iso-", "aws-iso", "c2s.ic.gov" },
-	{ "us-isob-", "aws-iso-b", "sc2s.sgov.gov" },
-	{ "", "aws", "amazonaws.com" },
+	{ "cn-", "amazonaws.com.cn" },
+	{ "us-gov-", "amazonaws.com" },
+	{ "us-iso-", "c2s.ic.gov" },
+	{ "us-isob-", "sc2s.sgov.gov" },
+	{ "", "amazonaws.com" },
 };
 
 static const struct partition *partition_of(const char *region)
@@ -184,11 +183,6 @@ static const struct partition *partition_of(const char *region)
 	while (strncmp(region, p->prefix, strlen(p->prefix)) != 0)
 		p++;
 	return p;
-}
-
-const char *aws_region_partition(const char *region)
-{
-	return partition_of(region)->name;
 }
 
 const char *aws_config_region(const struct aws_config *config,

@@ -48,8 +48,6 @@ const char *aws_config_region(const struct aws_config *config,
 /* Whether it can be one: it becomes a part of a host's name.  Letters a-z,
  * digits and hyphens; BIGM_EINVALID says which one it was. */
 int aws_region_check(const char *region, struct bigm_error *err);
-/* "aws", "aws-cn", "aws-us-gov", …: the first part of an ARN behind "arn:". */
-const char *aws_region_partition(const char *region);
 
 enum aws_service { AWS_EC2, AWS_STS, AWS_SSO, AWS_SSO_OIDC };
 

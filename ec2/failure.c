@@ -131,11 +131,6 @@ const char *ec2_kind_name(enum ec2_kind kind)
 	return kind < EC2_KINDS ? kinds[kind].name : "unknown";
 }
 
-bool ec2_kind_retriable(enum ec2_kind kind)
-{
-	return kind < EC2_KINDS && kinds[kind].retriable;
-}
-
 static bool matches(const char *pattern, const char *code)
 {
 	for (; *pattern != '*'; pattern++, code++)

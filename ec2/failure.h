@@ -40,9 +40,6 @@ const char *ec2_kind_name(enum ec2_kind kind);
  * that the table does not have; 0 for none (the errors inside of an answer). */
 enum ec2_kind ec2_kind_of(const char *code, int status);
 
-/* Whether the same call, unchanged, may work in a moment. */
-bool ec2_kind_retriable(enum ec2_kind kind);
-
 /* Owned by the caller; initialised with EC2_FAILURE_INIT, it may be used again
  * and again. */
 struct ec2_failure {

@@ -68,12 +68,4 @@ struct ssh_run_events {
 struct ssh_run *ssh_run(struct ssh *ssh, const char *command, int input_fd,
 			const struct ssh_run_events *events, void *data);
 
-/* How much of the input has been sent so far, in bytes. */
-uint64_t ssh_run_sent(const struct ssh_run *run);
-
-/* Ends it without waiting for it: its channel is closed, done is not called.
- * What that does to the command is its own affair: it notices when it reads or
- * writes. */
-void ssh_run_cancel(struct ssh_run *run);
-
 #endif

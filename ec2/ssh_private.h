@@ -39,7 +39,6 @@ struct ssh_run {
 	char *command;
 	int input_fd; /* -1: none, or all sent */
 	bool input_over;
-	uint64_t sent;
 	struct buffer input; /* read, and not yet taken */
 	struct ssh_run_events events;
 	void *data;

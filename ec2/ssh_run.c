@@ -29,17 +29,6 @@ struct ssh_run *ssh_run(struct ssh *ssh, const char *command, int input_fd,
 	return run;
 }
 
-uint64_t ssh_run_sent(const struct ssh_run *run)
-{
-	return run->sent;
-}
-
-void ssh_run_cancel(struct ssh_run *run)
-{
-	run->canceled = true;
-	ssh_wake(run->ssh);
-}
-
 /* ------------------------------------------------------------------ */
 /* Its end                                                             */
 
@@ -168,7 +157,6 @@ static bool feed(struct ssh_run *run)
 		run->input_over = true;
 		return true;
 	}
-	run->sent += (uint64_t)n;
 	buffer_consume(&run->input, (size_t)n);
 	return true;
 }

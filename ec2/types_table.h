@@ -17,8 +17,6 @@ struct ec2_known_type {
 	double memory_gib;
 	int ebs_nvme; /* volumes are NVMe devices */
 	int local_disks;
-	int local_disk_gib; /* of each */
-	const char *local_disk_kind; /* "ssdnvme", "ssd", "hdd", "none" */
 	double usd[EC2_PRICE_REGIONS]; /* an hour; 0: not known */
 };
 

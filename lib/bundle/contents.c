@@ -183,14 +183,6 @@ static int by_path(const void *a, const void *b)
 		      ((const struct content *)b)->file.path);
 }
 
-const struct content *contents_find(const struct contents *c, const char *path)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (strcmp(c->list[i].file.path, path) == 0)
-			return &c->list[i];
-	return NULL;
-}
-
 static int measure(struct content *content, struct bigm_error *err)
 {
 	struct manifest_file *file = &content->file;

@@ -28,10 +28,6 @@ int contents_add_file(struct contents *c, const char *path, const char *source,
  * it keeps its last name. */
 int contents_add(struct contents *c, const char *spec, struct bigm_error *err);
 
-/* The content for that path; NULL when there is none. */
-const struct content *contents_find(const struct contents *c,
-				    const char *path);
-
 /* Sorts them, and computes sizes and digests; refuses a path that comes
  * twice. */
 int contents_finish(struct contents *c, struct bigm_error *err);

@@ -20,7 +20,7 @@
 
 static const unsigned char zstd_magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
 
-bool unpack_knows(const void *begin, size_t len)
+static bool knows(const void *begin, size_t len)
 {
 	const char *block = begin;
 
@@ -539,7 +539,7 @@ static struct image *take_part(const struct intake_source *source,
 }
 
 const struct intake bundle_intake = {
-	.knows = unpack_knows,
+	.knows = knows,
 	.unpack = take_part,
 	.discard = discard,
 };

@@ -29,9 +29,6 @@
 /* For worker_main(): takes parts of bundles. */
 extern const struct intake bundle_intake;
 
-/* Whether something that begins so is a part: INTAKE_BEGIN bytes, or all. */
-bool unpack_knows(const void *begin, size_t len);
-
 /* What is done with a part of `packed` bytes. */
 struct unpack_order {
 	uint64_t packed;

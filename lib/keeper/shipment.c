@@ -270,7 +270,7 @@ static void shipment_free(struct shipment *s)
 	free(s);
 }
 
-struct shipment *shipment_hold(struct shipment *s)
+static struct shipment *shipment_hold(struct shipment *s)
 {
 	s->refs++;
 	return s;

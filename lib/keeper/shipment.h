@@ -77,7 +77,6 @@ struct shipment *shipment_get(struct shipment_list *list,
 struct shipment *shipment_index(struct shipment_list *list,
 				const struct shipment_source *source,
 				struct bigm_error *err);
-struct shipment *shipment_hold(struct shipment *s);
 /* NULL is none. */
 void shipment_put(struct shipment *s);
 

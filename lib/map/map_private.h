@@ -146,7 +146,6 @@ void map_fail(struct map *map, const struct bigm_error *why);
 /* Takes the outcome over. */
 void map_tell(struct map *map, struct map_outcome *outcome);
 struct map_outcome *map_outcome_new(struct map_job *job);
-void map_outcome_free(struct map *map, struct map_outcome *outcome);
 /* When nothing runs any more: those that wait for a turn that never comes. */
 void map_tell_rest(struct map *map);
 

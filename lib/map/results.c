@@ -25,7 +25,7 @@ struct map_outcome *map_outcome_new(struct map_job *job)
 	return outcome;
 }
 
-void map_outcome_free(struct map *map, struct map_outcome *outcome)
+static void map_outcome_free(struct map *map, struct map_outcome *outcome)
 {
 	map_job_free(outcome->job);
 	loft_take_down(&map->loft, &outcome->out);

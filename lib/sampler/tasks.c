@@ -62,25 +62,19 @@ size_t tasks_count(void)
 	return stat(FOLDER, &st) == 0 && st.st_nlink > 2 ? st.st_nlink - 2 : 0;
 }
 
-ssize_t task_read(pid_t tid, const char *file, char *text, size_t len)
+void task_name(pid_t tid, char name[TASK_NAME])
 {
 	char path[64];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), FOLDER "/%d/%s", (int)tid, file);
+	name[0] = '\0';
+	snprintf(path, sizeof(path), FOLDER "/%d/comm", (int)tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return -1;
-	n = read(fd, text, len - 1);
+		return;
+	n = read(fd, name, TASK_NAME - 1);
 	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	return n;
-}
-
-void task_name(pid_t tid, char name[TASK_NAME])
-{
-	if (task_read(tid, "comm", name, TASK_NAME) < 0)
-		name[0] = '\0';
+	name[n > 0 ? n : 0] = '\0';
 	name[strcspn(name, "\n")] = '\0';
 }

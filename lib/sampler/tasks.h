@@ -24,8 +24,4 @@ size_t tasks_count(void);
 /* The thread's name; "" when it is gone. */
 void task_name(pid_t tid, char name[TASK_NAME]);
 
-/* The first len - 1 bytes of /proc/self/task/TID/FILE, and a NUL; how many, or
- * -1. */
-ssize_t task_read(pid_t tid, const char *file, char *text, size_t len);
-
 #endif

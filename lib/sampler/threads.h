@@ -24,13 +24,6 @@ typedef int thread_fn(const struct thread_stack *stack, void *data,
 		      struct bigm_error *err);
 int threads_each(thread_fn *each, void *data, struct bigm_error *err);
 
-/*
- * The same for those of the given threads only, without their names; each and
- * the rest are as above.  Threads that are gone are left out.
- */
-int threads_some(const pid_t *tids, size_t n, thread_fn *each, void *data,
-		 struct bigm_error *err);
-
 /* The handler's part. */
 void threads_sample(const void *context, uint32_t token);
 

@@ -398,23 +398,6 @@ static void test_it_may_be_freed_in_a_callback(void **state)
 	release(&other);
 }
 
-static void test_a_canceled_command_is_not_heard_of(void **state)
-{
-	struct world *w = world_of(state);
-	struct command c = { 0 }, last = { 0 };
-
-	open_it(w);
-	ssh_run_cancel(begin(w, &c, "echo; exec sleep 1000", -1));
-	w->waiting--;
-	begin(w, &last, "echo last", -1);
-	loop_run(w->loop);
-	assert_true(last.done);
-	assert_false(c.done);
-	assert_int_equal(c.out[0].len, 0);
-	release(&c);
-	release(&last);
-}
-
 static void test_openssh_knows_the_keys(void **state)
 {
 	char dir[] = "/tmp/ssh-key-XXXXXX", line[1000] = "";
@@ -476,7 +459,6 @@ int main(void)
 		TEST(nobody_there_is_said),
 		TEST(a_lost_connection_ends_commands),
 		TEST(it_may_be_freed_in_a_callback),
-		TEST(a_canceled_command_is_not_heard_of),
 		cmocka_unit_test(test_openssh_knows_the_keys),
 		cmocka_unit_test(test_what_is_no_key_is_refused),
 	};
