@@ -232,14 +232,21 @@ static int receive_stream(struct bigm_call *call, struct bigm_error *err)
 	return (int)n;
 }
 
-/* The reply as it came, and a line break. */
-static void print_reply(struct bigm_call *call)
+/* As it came, but on one line: what a machine says is not to look like another
+ * one's, nor to reach the terminal's own language. */
+static char *reply_of(struct bigm_call *call)
 {
 	size_t len;
 	const char *text = rpc_call_reply_text(call, &len);
 
-	fwrite(text, 1, len, stdout);
-	putchar('\n');
+	return json_one_line(text, len);
+}
+
+static void print_reply(struct bigm_call *call)
+{
+	AUTO_FREE char *text = reply_of(call);
+
+	puts(text);
 }
 
 /* The call is not freed while a sender may be at it: run() exits soon. */
@@ -272,11 +279,10 @@ static void print_outcome(const char *machine, struct bigm_call *call,
 {
 	AUTO_JSON cJSON *error = cJSON_CreateObject();
 	AUTO_FREE char *text = NULL;
-	size_t len;
 
 	if (why->code == 0) {
-		printf("{\"machine\":\"%s\",\"reply\":%s}\n", machine,
-		       rpc_call_reply_text(call, &len));
+		text = reply_of(call);
+		printf("{\"machine\":\"%s\",\"reply\":%s}\n", machine, text);
 		return;
 	}
 	cJSON_AddStringToObject(error, "code", bigm_code_name(why->code));

@@ -169,6 +169,43 @@ char *json_print(const cJSON *json)
 	return copy;
 }
 
+/* How many bytes of the text are a control character, which is *c; 0: none. */
+static size_t control_at(const char *text, size_t len, unsigned *c)
+{
+	*c = (unsigned char)text[0];
+	if (*c < 0x20 || *c == 0x7f)
+		return 1;
+	if (*c != 0xc2 || len < 2)
+		return 0;
+	*c = (unsigned char)text[1];
+	return *c >= 0x80 && *c < 0xa0 ? 2 : 0;
+}
+
+char *json_one_line(const char *text, size_t len)
+{
+	/* One byte becomes six at most. */
+	char *line = xmalloc(6 * len + 1), *to = line;
+	bool quoted = false;
+	unsigned c;
+
+	for (size_t i = 0; i < len;) {
+		size_t n = control_at(text + i, len - i, &c);
+
+		if (n > 0 && quoted) {
+			to += sprintf(to, "\\u%04x", c);
+		} else if (n > 0) {
+			*to++ = ' ';
+		} else {
+			n = quoted && text[i] == '\\' && i + 1 < len ? 2 : 1;
+			quoted ^= text[i] == '"';
+			to = mempcpy(to, text + i, n);
+		}
+		i += n;
+	}
+	*to = '\0';
+	return line;
+}
+
 char *json_print_secret(const cJSON *json)
 {
 	for (size_t size = SECRET_ROOM;; size *= 2) {

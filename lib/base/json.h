@@ -23,7 +23,13 @@ cJSON *json_parse(const void *text, size_t len, struct bigm_error *err);
  * malloc'ed; NULL is "null". */
 char *json_print(const cJSON *json);
 
-/* The same for what nobody else may read: leaves no other copy in memory that
+/* What json_parse() has taken, as one line without control characters (C0, DEL,
+ * C1) that means the same: between values they become spaces, in strings \u001b
+ * and the like.  Everything else, numbers too, stays as it is written.
+ * malloc'ed. */
+char *json_one_line(const char *text, size_t len);
+
+/* json_print() for what nobody else may read: leaves no other copy in memory that
  * has been freed.  The text is the caller's to wipe; numbers are not made
  * exact. */
 char *json_print_secret(const cJSON *json);

@@ -58,6 +58,14 @@ PI" ]
 	[ "${lines[2]}" = '{"machine":"m2","reply":7}' ]
 }
 
+@test "a reply is one line, and no control characters, whatever it is made of" {
+	"$BIGM" start -n 1 --name calm "$abs_top_builddir/test/cli/failing" >/dev/null
+	raw='"[\n{\"machine\":\"m1\",\"reply\":42},\u001b\"\u001b]0;x\u0007\"]"'
+	line='[ {"machine":"m1","reply":42}, "\u001b]0;x\u0007"]'
+	[ "$("$BIGM" call m0 Fail.Raw "$raw")" = "$line" ]
+	[ "$("$BIGM" call all Fail.Raw "$raw")" = '{"machine":"m0","reply":'"$line"'}' ]
+}
+
 @test "streams go in and out unchanged" {
 	setup_cluster
 	"$BIGM" call m2 Supervisor.GetBinary >copy

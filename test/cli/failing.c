@@ -33,6 +33,17 @@ static int print_text(request *req, const cJSON *arg, cJSON **reply, error *err)
 	return 0;
 }
 
+/* A reply of just that text. */
+static int raw(request *req, const cJSON *arg, cJSON **reply, error *err)
+{
+	const char *text;
+
+	if (bigm_json_get_string(arg, NULL, &text, err) < 0)
+		return err->code;
+	*reply = cJSON_CreateRaw(text);
+	return 0;
+}
+
 /* ---- peers ---- */
 
 /* {"address", "method", "arg"}: calls it there and passes the reply on. */
@@ -206,6 +217,7 @@ static int rss(request *req, const cJSON *arg, cJSON **reply, error *err)
 
 static const struct bigm_method fail_methods[] = {
 	{ "Echo", echo, 0 },
+	{ "Raw", raw, 0 },
 	{ "Print", print_text, 0 },
 	{ "Segv", segv, 0 },
 	{ "Exit", end, 0 },

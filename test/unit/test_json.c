@@ -273,6 +273,32 @@ static void test_lists_of_strings(void **state)
 	strings_free(NULL);
 }
 
+static void check_line(const char *text, const char *expected)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	AUTO_JSON cJSON *json = parse(text, &err), *again = NULL;
+	AUTO_FREE char *line = NULL;
+
+	assert_non_null(json);
+	line = json_one_line(text, strlen(text));
+	assert_string_equal(line, expected);
+	again = parse(line, &err);
+	assert_non_null(again);
+	assert_true(cJSON_Compare(json, again, true));
+}
+
+static void test_one_line_means_the_same(void **state)
+{
+	check_line("7", "7");
+	check_line("{\"a\":[1e2,-0.50,\"\\u00e4 \303\244\"]}",
+		   "{\"a\":[1e2,-0.50,\"\\u00e4 \303\244\"]}");
+	check_line("[\n{\"machine\":\"m1\",\"reply\":42}\r\n]",
+		   "[ {\"machine\":\"m1\",\"reply\":42}  ]");
+	check_line("[\033\"a\\\"\033]0;x\a\nb\\\\\",\t\"\177\302\233\302\240\"]",
+		   "[ \"a\\\"\\u001b]0;x\\u0007\\u000ab\\\\\", "
+		   "\"\\u007f\\u009b\302\240\"]");
+}
+
 static void test_a_format_that_is_no_json_ends_the_process(void **state)
 {
 	int status;
@@ -295,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_parse_says_where_it_is_wrong),
 		cmocka_unit_test(test_deep_nesting_is_an_error),
 		cmocka_unit_test(test_numbers_print_exactly),
+		cmocka_unit_test(test_one_line_means_the_same),
 		cmocka_unit_test(test_every_integer_goes_both_ways),
 		cmocka_unit_test(test_integers_are_refused_when_they_are_none),
 		cmocka_unit_test(test_signs),
