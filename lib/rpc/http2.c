@@ -527,7 +527,12 @@ void http2_resume(struct http2_stream *stream)
 void http2_widen(struct http2_stream *stream, size_t window)
 {
 	struct http2 *h = stream->http2;
+	uint32_t agreed = nghttp2_session_get_local_settings(
+		h->session, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
 
+	/* When the peer acknowledges our settings, every window grows by what
+	 * they have changed. */
+	window -= WIRE_STREAM_WINDOW - agreed;
 	nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE,
 					      stream->id, (int32_t)window);
 }

@@ -22,6 +22,7 @@ struct side {
 	uint32_t code; /* of the last close */
 	bool going_away;
 	bool keep_credit;
+	bool wide; /* streams, from their head on */
 };
 
 struct two {
@@ -44,6 +45,8 @@ static struct http2_stream *on_open(void *owner)
 static void on_head(struct http2_stream *stream)
 {
 	side_of(stream)->heads++;
+	if (side_of(stream)->wide)
+		http2_widen(stream, WIRE_WIDE_WINDOW);
 }
 
 static void on_data(struct http2_stream *stream, const void *data, size_t len)
@@ -126,12 +129,20 @@ static void init_side(struct side *side, bool server)
 	side->http2 = http2_new(server, &ops, side);
 }
 
-static struct two *two_new(void)
+/* Neither has heard of the other. */
+static struct two *two_unpumped(void)
 {
 	struct two *t = calloc(1, sizeof(*t));
 
 	init_side(&t->client, false);
 	init_side(&t->server, true);
+	return t;
+}
+
+static struct two *two_new(void)
+{
+	struct two *t = two_unpumped();
+
 	pump(t);
 	return t;
 }
@@ -251,17 +262,15 @@ static void test_credit_is_a_streams_own(void **state)
 	free(bytes);
 }
 
-static void test_a_wide_stream_takes_more(void **state)
+static void a_wide_stream_takes_more(struct two *t)
 {
-	struct two *t = two_new();
 	struct flow *flow = new_flow(8 << 20);
 	uint8_t *bytes = calloc(1, 8 << 20);
 
-	t->server.keep_credit = true;
+	t->server.keep_credit = t->server.wide = true;
 	t->client.streams[0].out = flow;
 	request(t, &t->client.streams[0]);
 	pump(t);
-	http2_widen(&t->server.streams[0], WIRE_WIDE_WINDOW);
 	flow_write(flow, bytes, 8 << 20, NULL);
 	http2_resume(&t->client.streams[0]);
 	pump(t);
@@ -269,6 +278,18 @@ static void test_a_wide_stream_takes_more(void **state)
 	two_free(t);
 	flow_free(flow);
 	free(bytes);
+}
+
+static void test_a_wide_stream_takes_more(void **state)
+{
+	a_wide_stream_takes_more(two_new());
+}
+
+/* As the first request of a connection may come. */
+static void test_one_that_begins_before_the_settings_does_not_take_yet_more(
+	void **state)
+{
+	a_wide_stream_takes_more(two_unpumped());
 }
 
 static void test_a_trailer_follows_the_bytes(void **state)
@@ -508,6 +529,8 @@ int main(void)
 		cmocka_unit_test(test_headers_are_remembered),
 		cmocka_unit_test(test_credit_is_a_streams_own),
 		cmocka_unit_test(test_a_wide_stream_takes_more),
+		cmocka_unit_test(
+			test_one_that_begins_before_the_settings_does_not_take_yet_more),
 		cmocka_unit_test(test_a_trailer_follows_the_bytes),
 		cmocka_unit_test(test_what_is_cut_has_no_end),
 		cmocka_unit_test(test_an_early_answer_stops_the_request),
