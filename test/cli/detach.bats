@@ -4,10 +4,6 @@ load common
 load gate
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-	build_gate
-}
-
 clean_up() {
 	open_gate
 	"$BIGM" shutdown --all 2>/dev/null

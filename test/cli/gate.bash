@@ -1,7 +1,7 @@
 # A gate at which machines wait as they come up, for tests of what happens meanwhile.
 # shellcheck shell=bash
 
-# For setup_file. Machines that find a file $GATE/free* take it and go on, the others wait until $GATE/open is there.
+# Machines that find a file $GATE/free* take it and go on, the others wait until $GATE/open is there.
 build_gate() {
 	export GATE_LIBRARY="$BATS_FILE_TMPDIR/gate.so"
 	cat >"$BATS_FILE_TMPDIR/gate.c" <<-'END'
@@ -41,6 +41,16 @@ close_gate() {
 
 open_gate() {
 	if [ -d "$DIR/gate" ]; then touch "$DIR/gate/open"; fi
+}
+
+# A file that needs more of either defines its own, behind `load gate`.
+setup_file() {
+	build_gate
+}
+
+clean_up() {
+	open_gate
+	"$BIGM" shutdown --all 2>/dev/null
 }
 
 # starting N: the only cluster has so many machines that are STARTING.

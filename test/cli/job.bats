@@ -4,10 +4,7 @@ load common
 load gate
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-	build_gate
-}
-
+# Runs that are over have left nothing that would have to be shut down.
 clean_up() {
 	open_gate
 }

@@ -3,15 +3,6 @@ load gate
 
 bigpi=${abs_top_builddir:?}/examples/bigpi
 
-setup_file() {
-	build_gate
-}
-
-clean_up() {
-	open_gate
-	"$BIGM" shutdown --all
-}
-
 # play COMMAND...: plays the script of standard input on a terminal, in the background; what is shown goes to `shown`.
 play() {
 	python3 "${abs_top_srcdir:?}/test/cli/terminal.py" env "$@" <&0 >shown 3>&- &

@@ -3,15 +3,6 @@ load gate
 
 bigpi=$abs_top_builddir/examples/bigpi
 
-setup_file() {
-	build_gate
-}
-
-clean_up() {
-	open_gate
-	"$BIGM" shutdown --all
-}
-
 @test "start prints the name only, leaves machines that run, and shutdown ends all" {
 	name=$("$BIGM" start -n 3 --name calm "$bigpi" 2>err)
 	[ "$name" = calm ]

@@ -4,15 +4,6 @@ load common
 load gate
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-	build_gate
-}
-
-clean_up() {
-	open_gate
-	"$BIGM" shutdown --all 2>/dev/null
-}
-
 # is_waiting PID: it sleeps in a call of the kernel, having attached.
 is_waiting() {
 	grep -q '^State:.*sleeping' "/proc/$1/status" && grep -qE '^Threads:.[2-9]' "/proc/$1/status"
