@@ -346,17 +346,24 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 
 /* ---- descriptors ---- */
 
+/* A file that is made has a mode behind `flags`. */
+#define TAKE_MODE(mode, flags)                                                 \
+	do {                                                                   \
+		va_list args;                                                  \
+                                                                               \
+		if ((flags) & (O_CREAT | __O_TMPFILE)) {                       \
+			va_start(args, flags);                                 \
+			(mode) = va_arg(args, mode_t);                         \
+			va_end(args);                                          \
+		}                                                              \
+	} while (0)
+
 int open(const char *path, int flags, ...)
 {
 	NEXT(open);
-	va_list args;
 	mode_t mode = 0;
 
-	if (flags & (O_CREAT | __O_TMPFILE)) {
-		va_start(args, flags);
-		mode = va_arg(args, mode_t);
-		va_end(args);
-	}
+	TAKE_MODE(mode, flags);
 	FAIL(OPEN, EMFILE, -1);
 	return next(path, flags, mode);
 }
@@ -364,14 +371,9 @@ int open(const char *path, int flags, ...)
 int openat(int at, const char *path, int flags, ...)
 {
 	NEXT(openat);
-	va_list args;
 	mode_t mode = 0;
 
-	if (flags & (O_CREAT | __O_TMPFILE)) {
-		va_start(args, flags);
-		mode = va_arg(args, mode_t);
-		va_end(args);
-	}
+	TAKE_MODE(mode, flags);
 	FAIL(OPEN, EMFILE, -1);
 	return next(at, path, flags, mode);
 }
