@@ -225,20 +225,42 @@ static void test_a_job_ends_with_its_process(void **state)
 	map_free(map);
 }
 
+static void wait_for(const struct fixture *f, const char *name)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", f->dir, name);
+
+	while (access(path, F_OK) != 0)
+		poll(NULL, 0, 5);
+}
+
+/* A job that makes "up" and runs until let_go(). */
+static void map_waiting_job(struct fixture *f, struct map *map, uint64_t number)
+{
+	AUTO_FREE char *script = xasprintf(
+		"touch %s/up; until test -e %s/go; do sleep 0.01; done",
+		f->dir, f->dir);
+
+	map_job(map, number, script);
+}
+
+static void let_go(const struct fixture *f)
+{
+	AUTO_FREE char *go = xasprintf("%s/go", f->dir);
+
+	assert_int_equal(mkdir(go, 0700), 0);
+}
+
 static void test_what_ended_is_told_of_while_others_run_and_wait(void **state)
 {
 	struct fixture *f = *state;
 	struct map *map = map_start(f, "");
-	AUTO_FREE char *wait = xasprintf("until test -e %s/go; do sleep 0.01; "
-					 "done", f->dir);
-	AUTO_FREE char *go = xasprintf("%s/go", f->dir);
 
 	map_job(map, 1, "echo first");
-	map_job(map, 2, wait);
+	map_waiting_job(f, map, 2);
 	map_job(map, 3, "echo last");
 	wait_told(map, 1);
 	assert_string_equal(map->output[1], "first\n");
-	assert_int_equal(mkdir(go, 0700), 0);
+	let_go(f);
 	assert_int_equal(map_wait(map), 0);
 	assert_int_equal(map->told, 3);
 	map_free(map);
@@ -334,14 +356,9 @@ static void test_what_has_not_begun_is_dropped(void **state)
 {
 	struct fixture *f = *state;
 	struct map *map = map_start(f, "");
-	AUTO_FREE char *wait = xasprintf("touch %s/up; until test -e %s/go; do "
-					 "sleep 0.01; done", f->dir, f->dir);
-	AUTO_FREE char *up = xasprintf("%s/up", f->dir);
-	AUTO_FREE char *go = xasprintf("%s/go", f->dir);
 
-	map_job(map, 1, wait);
-	while (access(up, F_OK) != 0)
-		poll(NULL, 0, 5);
+	map_waiting_job(f, map, 1);
+	wait_for(f, "up");
 	map_job(map, 2, "echo never");
 	map_job(map, 3, "echo never");
 	send_frame(map, 'd', "", 0);
@@ -349,7 +366,7 @@ static void test_what_has_not_begun_is_dropped(void **state)
 	assert_non_null(strstr(map->last[2], "\"dropped\":true"));
 	assert_non_null(strstr(map->last[3], "\"dropped\":true"));
 	assert_string_equal(map->output[2], "");
-	assert_int_equal(mkdir(go, 0700), 0);
+	let_go(f);
 	assert_int_equal(map_wait(map), 0);
 	assert_non_null(strstr(map->last[1], "\"status\":0"));
 	map_free(map);
@@ -364,12 +381,8 @@ static void test_a_signal_reaches_all_that_run(void **state)
 
 	map_job(map, 1, script);
 	map_job(map, 2, script);
-	for (int i = 1; i <= 2; i++) {
-		AUTO_FREE char *up = xasprintf("%s/up.%d", f->dir, i);
-
-		while (access(up, F_OK) != 0)
-			poll(NULL, 0, 5);
-	}
+	wait_for(f, "up.1");
+	wait_for(f, "up.2");
 	send_frame(map, 'k', "10", 2);
 	assert_int_equal(map_wait(map), 0);
 	assert_non_null(strstr(map->last[1], "\"status\":9"));
