@@ -1,7 +1,7 @@
 /*
  * locked: the mistake of bigpi --lock.  Throws darts as darts.h does, but with
  * one generator for all threads of a machine, behind a mutex: they do nothing but
- * wait for one another.  The README shows how a profile finds it.
+ * wait for one another.  docs/tutorials.md shows how a profile finds it.
  */
 #ifndef LOCKED_H
 #define LOCKED_H

@@ -7,15 +7,15 @@ setup_file() {
     need_bigm_there
 }
 
-# The README's command, in this test's cloud.
-readme_command() {
-    sed -n 's/^test\/ec2\/cloud run -- .\/bigm //p' "$abs_top_srcdir/README.md" | sed "s,examples/,$abs_top_builddir/&,"
+# The guide's command, in this test's cloud.
+guide_command() {
+    sed -n 's/^test\/ec2\/cloud run -- .\/bigm //p' "$abs_top_srcdir/docs/guide.md" | sed "s,examples/,$abs_top_builddir/&,"
 }
 
-@test "the README's bigpi on EC2 computes what it does here" {
+@test "the guide's bigpi on EC2 computes what it does here" {
     local -a there here
     local command
-    command=$(readme_command)
+    command=$(guide_command)
     read -ra there <<<"$command"
     read -ra here <<<"${command/--system ec2/}"
     cloud up
