@@ -25,6 +25,7 @@ setup_tree() {
 }
 
 @test "every page and folder that the README names is there" {
+	# shellcheck disable=SC2016 # those are the page's
 	grep -oE '`(docs|man|test|lib|examples)/[A-Za-z0-9_/.-]+`|`[A-Z]+\.md`' "$readme" | tr -d '`' >named
 	grep -oE 'man man/[a-z0-9.-]+' "$readme" | cut -d' ' -f2 >>named
 	[ "$(wc -l <named)" -ge 10 ]
