@@ -45,7 +45,7 @@ static void on_free_task(struct loop_task *task)
 		loop_container(task, struct connection, close_task);
 
 	c->ops->closed(c->owner);
-	tls_free(c->tls);
+	tls_discard(c->tls);
 	buffer_release(&c->plain);
 	buffer_release(&c->clear);
 	buffer_release(&c->in_flight);

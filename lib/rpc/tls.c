@@ -329,7 +329,7 @@ static struct tls *session_new(struct tls_context *context,
 	bio = BIO_new(context->bio);
 	if (!tls->ssl || !bio) {
 		BIO_free(bio);
-		tls_free(tls);
+		tls_discard(tls);
 		crypto_error_set(err, BIGM_EEXHAUSTED, "TLS: no session");
 		return NULL;
 	}
@@ -362,11 +362,11 @@ struct tls *tls_new_client(struct tls_context *context,
 	if (tls->output.len > 0)
 		return tls;
 	crypto_error_set(err, BIGM_EFAILED, "TLS: cannot begin");
-	tls_free(tls);
+	tls_discard(tls);
 	return NULL;
 }
 
-void tls_free(struct tls *tls)
+void tls_discard(struct tls *tls)
 {
 	if (!tls)
 		return;

@@ -36,7 +36,9 @@ struct tls *tls_new_server(struct tls_context *context,
  * is ours in any case, and must be expect's where that is not "". */
 struct tls *tls_new_client(struct tls_context *context,
 			   const struct peer *expect, struct bigm_error *err);
-void tls_free(struct tls *tls);
+/* Frees it; NULL is allowed.  (OpenSSL's static library, which ec2boot is made
+ * of, has a tls_free() of its own since 3.2.) */
+void tls_discard(struct tls *tls);
 
 /*
  * Feeds encrypted bytes from the peer; decrypted ones are appended to

@@ -25,7 +25,7 @@ void end_init(struct end *end, struct identity *id)
 
 void end_release(struct end *end)
 {
-	tls_free(end->tls);
+	tls_discard(end->tls);
 	tls_context_free(end->context);
 	identity_free(end->id);
 	buffer_release(&end->plain);
