@@ -207,7 +207,7 @@ int cloudconfig_add_command(struct cloudconfig *c, const char *const *argv,
 {
 	size_t n = 0;
 
-	for (; argv[n] && n <= COMMAND_WORDS; n++)
+	for (; n <= COMMAND_WORDS && argv[n]; n++)
 		if (!check_is_text(argv[n], strlen(argv[n])))
 			return bigm_error_set(err, BIGM_EINVALID,
 					      "command %s: word %zu is no text",

@@ -82,8 +82,7 @@ static int explain(struct bigm_error *err)
 	static const char *const methods[] = { " Supervisor.GetFiles:",
 					       " Supervisor.PutFiles:" };
 
-	for (size_t i = 0; err != NULL && i < sizeof(methods) / sizeof(*methods);
-	     i++) {
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
 		char *at = strstr(err->text, methods[i]);
 		size_t len = strlen(methods[i]);
 

@@ -210,7 +210,7 @@ void run_unpack(struct run_order *order);
  * cluster that the session visits, and brings them the program, if need be:
  * then there is order->bundle.  *machines is malloc'ed.  Returns their number or
  * a code. */
-int run_find_machines(struct session *session, struct run_order *order,
+int run_find_machines(struct session *session, struct run_order *run,
 		      struct bigm_machine ***machines, struct bigm_error *err);
 
 /* Once they are found: where the job runs there; NULL: in the folder of the

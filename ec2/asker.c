@@ -24,9 +24,14 @@ static char *find_region(const struct ec2_asker *a)
 
 static char *find_user(const struct ec2_settings *s)
 {
-	const struct passwd *pw = s->user ? NULL : getpwuid(geteuid());
+	struct passwd entry, *pw = NULL;
+	char text[4096];
 
-	return xstrdup(s->user ? s->user : pw ? pw->pw_name : "nobody");
+	if (s->user)
+		return xstrdup(s->user);
+	if (getpwuid_r(geteuid(), &entry, text, sizeof(text), &pw) != 0 || !pw)
+		return xstrdup("nobody");
+	return xstrdup(pw->pw_name);
 }
 
 int ec2_asker_init(struct ec2_asker *a, const char *const *set,

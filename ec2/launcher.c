@@ -457,7 +457,7 @@ static int launch(struct launch *a, const struct launcher_order *order,
 }
 
 int launcher_launch(struct launcher *l, const struct launcher_order *order,
-		    struct launched *launched, size_t *n,
+		    struct launched *launched, size_t *count,
 		    struct ec2_failure *f)
 {
 	struct launch a = {
@@ -470,7 +470,7 @@ int launcher_launch(struct launcher *l, const struct launcher_order *order,
 
 	if (r == 0)
 		r = launch(&a, order, f);
-	*n = a.count;
+	*count = a.count;
 	buffer_release(&a.user_data);
 	return r;
 }

@@ -131,6 +131,8 @@ int main(int argc, char **argv)
 	if (n < 0)
 		return fprintf(stderr, "diskbench: %s\n", err.text), bigm_free(b), 1;
 	pthread_t *threads = calloc(n, sizeof(*threads));
+	if (!threads)
+		return perror("diskbench"), bigm_free(b), 1;
 	cJSON *arg = bigm_json("{\"mib\": %d, \"rounds\": %d}", argc > 1 ? atoi(argv[1]) : 64,
 			       argc > 2 ? atoi(argv[2]) : 1);
 	for (int i = 0; i < n; i++) {

@@ -53,6 +53,8 @@ static int throw_all(struct estimate *e, struct bigm_machine **m, int n)
 	struct bigm_call **calls = calloc(n, sizeof(*calls));
 	uint64_t blocks = (e->samples - 1) / DARTS_BLOCK + 1, begin = 0, end, hits;
 
+	if (!calls)
+		return bigm_error_set(&e->err, BIGM_EEXHAUSTED, "calloc() has no more");
 	for (int i = 0; i < n; i++, begin = end) {
 		end = blocks * (i + 1) / n * DARTS_BLOCK;
 		end = end < e->samples ? end : e->samples;
@@ -107,6 +109,8 @@ int main(int argc, char **argv)
 	char **args = calloc(argc + 1, sizeof(*args)); /* bigm_init() takes out what is for it */
 	int nargs = argc, status = 0;
 
+	if (!args)
+		return perror("multisys"), 2;
 	memcpy(args, argv, argc * sizeof(*args));
 	for (int i = 0; i < 2; i++) { /* on a machine, the first bigm_init() does not return */
 		both[i].err = (struct bigm_error)BIGM_ERROR_INIT;

@@ -139,7 +139,7 @@ static int append(const void *bytes, size_t len, void *data,
 int loft_put(struct loft *loft, struct capture *capture,
 	      struct bigm_error *err)
 {
-	struct capture there = { .fd = -1 };
+	struct capture there;
 	int code;
 
 	if (capture->size == 0 || capture->lent)

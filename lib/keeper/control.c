@@ -289,7 +289,7 @@ static int method_page(struct bigm_request *req, const cJSON *arg,
 	AUTO_FREE char *type = NULL, *head = NULL;
 	AUTO_FREE void *body = NULL;
 	const char *path;
-	size_t len;
+	size_t len = 0;
 	int rc = bigm_json_get_string(arg, "path", &path, err);
 
 	if (rc == 0)

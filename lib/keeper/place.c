@@ -16,12 +16,14 @@
 static char *home_folder(struct bigm_error *err)
 {
 	const char *home = getenv("HOME");
-	struct passwd *pw;
+	struct passwd entry, *pw = NULL;
+	char text[4096];
 
 	if (home && home[0] == '/')
 		return xstrdup(home);
-	pw = getpwuid(getuid());
-	if (pw && pw->pw_dir && pw->pw_dir[0] == '/')
+	/* A program's other threads may ask, too. */
+	if (getpwuid_r(getuid(), &entry, text, sizeof(text), &pw) == 0 && pw &&
+	    pw->pw_dir && pw->pw_dir[0] == '/')
 		return xstrdup(pw->pw_dir);
 	bigm_error_set(err, BIGM_ENOTFOUND,
 		       "no home folder: set HOME or XDG_STATE_HOME");

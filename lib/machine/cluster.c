@@ -173,15 +173,14 @@ static int take_info(struct cluster *c, struct bigm_error *err)
 		{ "record", &info.record },	 { "socket", &info.socket_path },
 		{ "system", &info.system },
 	};
-	int r;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		if ((r = bigm_json_get_string(c->said, texts[i].name,
-					      texts[i].value, err)) < 0)
+		if (bigm_json_get_string(c->said, texts[i].name, texts[i].value,
+					 err) < 0)
 			return error_prefix(err, "the keeper's Info");
-	if ((r = json_opt_string(c->said, "arch", &info.arch, err)) < 0 ||
-	    (r = bigm_json_get_int64(c->said, "pid", &info.pid, err)) < 0 ||
-	    (r = bigm_json_get_int64(c->said, "end_ms", &info.end_ms, err)) < 0)
+	if (json_opt_string(c->said, "arch", &info.arch, err) < 0 ||
+	    bigm_json_get_int64(c->said, "pid", &info.pid, err) < 0 ||
+	    bigm_json_get_int64(c->said, "end_ms", &info.end_ms, err) < 0)
 		return error_prefix(err, "the keeper's Info");
 	pthread_mutex_lock(&c->lock);
 	c->info = info;

@@ -136,13 +136,12 @@ static int read_reason(const cJSON *json, struct bigm_error *reason,
 {
 	const char *code, *message;
 	bool retriable = false;
-	int r;
 
 	if (!cJSON_IsObject(json))
 		return 0;
-	if ((r = bigm_json_get_string(json, "code", &code, err)) < 0 ||
-	    (r = bigm_json_get_string(json, "message", &message, err)) < 0 ||
-	    (r = json_opt_bool(json, "retriable", &retriable, err)) < 0)
+	if (bigm_json_get_string(json, "code", &code, err) < 0 ||
+	    bigm_json_get_string(json, "message", &message, err) < 0 ||
+	    json_opt_bool(json, "retriable", &retriable, err) < 0)
 		return error_prefix(err, "reason");
 	/* As asked for. */
 	if (strcmp(code, bigm_code_name(BIGM_OK)) == 0)

@@ -103,7 +103,7 @@ int bigm_machine_info(struct bigm_machine *m, struct bigm_info *info,
 
 	if (r < 0)
 		return r;
-	if ((r = read_info(reply, &told, err)) < 0)
+	if (read_info(reply, &told, err) < 0)
 		return bad_reply(m, method, err);
 	return give(info, &told, sizeof(told), "bigm_machine_info", err);
 }
@@ -140,7 +140,7 @@ int bigm_machine_mem_info(struct bigm_machine *m, bool process,
 	cJSON_AddBoolToObject(arg, "process", process);
 	if ((r = bigm_call(m, method, arg, &reply, err)) < 0)
 		return r;
-	if ((r = read_memory(reply, process, &told, err)) < 0)
+	if (read_memory(reply, process, &told, err) < 0)
 		return bad_reply(m, method, err);
 	return give(info, &told, sizeof(told), "bigm_machine_mem_info", err);
 }
@@ -161,7 +161,7 @@ int bigm_machine_disk_info(struct bigm_machine *m, struct bigm_disk_info *info,
 
 	if (r < 0)
 		return r;
-	if ((r = READ(reply, fields, err)) < 0)
+	if (READ(reply, fields, err) < 0)
 		return bad_reply(m, method, err);
 	return give(info, &told, sizeof(told), "bigm_machine_disk_info", err);
 }
@@ -191,7 +191,7 @@ int bigm_machine_load_info(struct bigm_machine *m, struct bigm_load_info *info,
 
 	if (r < 0)
 		return r;
-	if ((r = read_load(reply, &told, err)) < 0)
+	if (read_load(reply, &told, err) < 0)
 		return bad_reply(m, method, err);
 	return give(info, &told, sizeof(told), "bigm_machine_load_info", err);
 }

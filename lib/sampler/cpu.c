@@ -134,17 +134,17 @@ static void sleep_until(uint64_t wake_ns)
 static void watch(const struct profiler_order *order,
 		  struct cpu_result *result)
 {
-	uint64_t begin_ns = now_ns(), turn_ns = begin_ns, took_ns = 0;
+	uint64_t begin_ns = now_ns(), turn_ns = begin_ns;
 
 	while (going_on(order, begin_ns + order->duration_ns)) {
 		uint64_t before_ns = now_ns();
 
 		if (before_ns >= turn_ns) {
 			timers_follow();
-			took_ns = now_ns() - before_ns;
 			/* With thousands of threads it takes its time, of
 			 * which it shall have one hundredth. */
-			turn_ns = before_ns + TURN_NS + 100 * took_ns;
+			turn_ns = before_ns + TURN_NS +
+				  100 * (now_ns() - before_ns);
 		}
 		drain(result);
 		sleep_until(before_ns + TURN_NS);

@@ -15,10 +15,9 @@
 
 #define HEAP_PAGE 4096
 
-/* A block that was sampled, where `mean` bytes lie between two samples, for who
+/* The block there was sampled, where `mean` bytes lie between two samples, for who
  * called us from there (unwind_here()). */
-void heap_note(const void *block, size_t size, uint32_t mean,
-	       const void *from);
+void heap_note(const void *at, size_t size, uint32_t mean, const void *from);
 
 /* A block is about to be freed, which begins a page. */
 void heap_forget(const void *block);

@@ -27,6 +27,6 @@
 int guest_begin(const char *folder, const char *dir, struct bigm_error *err);
 
 /* Removes it where there are no guards yet. */
-void guest_remove(const char *folder);
+void guest_remove(const char *path);
 
 #endif

@@ -10,7 +10,7 @@
 /* The service for a server; its state is the worker. */
 struct rpc_service supervisor_service(struct worker *worker);
 
-/* Loop thread: ends the worker, as Shutdown does. */
-void supervisor_stop(void *worker);
+/* Loop thread: ends the worker, which data is, as Shutdown does. */
+void supervisor_stop(void *data);
 
 #endif
