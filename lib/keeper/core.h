@@ -142,7 +142,7 @@ int keeper_init(struct keeper *k, const char *journal, struct bigm_error *err);
 /* A holder: one end of a socketpair, taken over.  keeper_holder_gone() is also
  * for others who learn of its end. */
 int keeper_hold(struct keeper *k, int fd, struct bigm_error *err);
-void keeper_holder_gone(void *keeper);
+void keeper_holder_gone(void *data);
 
 /* Frees what it is made of, the loop too, which must not run any more; record
  * and options stay. */

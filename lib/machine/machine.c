@@ -160,15 +160,11 @@ static int read_notice(const cJSON *json, struct machine_facts *facts,
 static int read_ship(const cJSON *json, struct machine_facts *facts,
 		     struct bigm_error *err)
 {
-	int r = 0;
-
 	if (json &&
-	    ((r = bigm_json_get_uint64(json, "have", &facts->shipped, err)) <
-		     0 ||
-	     (r = bigm_json_get_uint64(json, "size", &facts->ship_size, err)) <
-		     0))
+	    (bigm_json_get_uint64(json, "have", &facts->shipped, err) < 0 ||
+	     bigm_json_get_uint64(json, "size", &facts->ship_size, err) < 0))
 		return error_prefix(err, "ship");
-	return r;
+	return 0;
 }
 
 int machine_facts_read(const cJSON *json, struct machine_facts *facts,

@@ -359,16 +359,16 @@ static int take_one(const struct values *v, const char *text, size_t skip,
 }
 
 int system_settings_take(const struct system_settings *all, void *values,
-			 const char *const *list, struct bigm_error *err)
+			 const char *const *set, struct bigm_error *err)
 {
 	const struct values v = { all, values };
 	AUTO_FREE char *prefix = xasprintf("%s-", all->system);
 	size_t skip = strlen(prefix);
 	int r = 0;
 
-	for (; list && *list && r == 0; list++)
-		if (strncmp(*list, prefix, skip) == 0)
-			r = take_one(&v, *list, skip, err);
+	for (; set && *set && r == 0; set++)
+		if (strncmp(*set, prefix, skip) == 0)
+			r = take_one(&v, *set, skip, err);
 	return r;
 }
 
