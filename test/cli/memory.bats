@@ -37,8 +37,6 @@ has_figures() {
 # has_profile FOLDER MACHINE: of its heap, which tells what has taken the memory.
 has_profile() {
 	local path
-	# shellcheck disable=SC2154 # of make check
-	[ "$sanitizer" = no ] || return 0 # that has the heap
 	path=$(compgen -G "$1/$2-????????T??????Z.heap.pb.gz") && zcat "$path" 2>/dev/null | grep -aq take
 }
 
@@ -47,6 +45,9 @@ is_stopped() {
 }
 
 @test "a machine that fills its memory is unhealthy, and then its error says what killed it" {
+	# shellcheck disable=SC2154 # of make check
+	# Its memory goes so slowly that the kernel looks for a second victim, and finds the driver.
+	[ "$sanitizer" = no ] || skip "a machine under a sanitizer takes long to end"
 	needs_group 1G # at 97 % there has to be room for bigm-pprof
 	mkfifo go
 	in_group "$BIGM" run --name calm --keepalive-period 1s --log-dir logs "$bigoom" -- wait <go >out 2>err 3>&- &
