@@ -145,9 +145,11 @@ static void test_silence_stops(void **state)
 	struct member_world *f = *state;
 
 	begin_and_run(f);
+	f->k.keepalive.timeout_ms = 1000;
+	f->k.keepalive.call_ms = 400;
 	f->keepalive = HANG;
 	run_until(f, is_stopped);
-	expect_reason(f, BIGM_EUNAVAILABLE, "no answer to Keepalive within 2s: ");
+	expect_reason(f, BIGM_EUNAVAILABLE, "no answer to Keepalive within 1s: ");
 	assert_int_equal(f->kills, 1);
 }
 
@@ -204,10 +206,11 @@ static void test_our_sleep_is_not_its_silence(void **state)
 	struct member_world *f = *state;
 
 	f->k.keepalive.lease_ms = 3600000;
+	f->k.keepalive.call_ms = 400;
 	begin_and_run(f);
 	f->keepalive = HANG;
 	run_until(f, is_hanging);
-	sleep_for(f, 100 * member_world_times.timeout_ms);
+	sleep_for(f, 10 * member_world_times.timeout_ms);
 	f->keepalive = ANSWER;
 	f->keepalives = 0;
 	run_until(f, is_over);
@@ -259,6 +262,8 @@ static void test_never_serves(void **state)
 {
 	struct member_world *f = *state;
 
+	f->k.keepalive.timeout_ms = f->k.keepalive.first_ms = 1000;
+	f->k.keepalive.call_ms = 400;
 	f->keepalive = f->registering = HANG;
 	begin(f);
 	run_until(f, is_stopped);
