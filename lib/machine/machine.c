@@ -14,6 +14,7 @@
 #include "rpc/connection.h"
 
 #define GRACE_MS 500
+#define DIALS 3 /* whether it lives is for the keeper to say, later */
 
 struct bigm_machine {
 	struct loop *loop;
@@ -420,6 +421,7 @@ static int open_client(struct bigm_machine *m, struct tls_context *tls,
 		.fd = -1,
 		.tls = tls,
 		.expect = { .role = ROLE_MACHINE },
+		.dials = DIALS,
 	};
 
 	const char *name = m->index == MACHINE_DIALLED ? "" : m->name;

@@ -84,6 +84,7 @@ static int set_target(struct rpc_client *client,
 		client->fd = target->fd;
 	client->once = !target->address;
 	client->stay = client->once || target->stay;
+	client->dials = target->dials;
 	client->max_stream_id = target->max_stream_id;
 	client->max_buffered = target->max_buffered ? target->max_buffered :
 						      WIRE_MAX_BUFFERED;
@@ -225,6 +226,7 @@ static void link_ready(void *owner)
 	struct link *link = owner;
 
 	link->was_ready = true;
+	link->client->unanswered = 0;
 	if (!link->client->stay)
 		loop_timer_start(link->client->loop, &link->idle, IDLE_MS,
 				 on_idle);
@@ -313,6 +315,18 @@ static void fail_waiting(struct rpc_client *client,
 	}
 }
 
+/* Of what waits nothing has been sent. */
+static bool is_worth_another(struct rpc_client *client, const struct link *link)
+{
+	if (!connection_was_late(link->connection))
+		return false;
+	client->unanswered++;
+	if (client->unanswered < client->dials)
+		return true;
+	client->unanswered = 0;
+	return false;
+}
+
 static void link_lost(void *owner, const struct bigm_error *why)
 {
 	struct link *link = owner;
@@ -324,7 +338,7 @@ static void link_lost(void *owner, const struct bigm_error *why)
 	if (current)
 		client->current = NULL;
 	tell_lost(link);
-	if (current && !link->was_ready)
+	if (current && !link->was_ready && !is_worth_another(client, link))
 		fail_waiting(client, &link->why);
 	else if (!TAILQ_EMPTY(&client->waiting))
 		/* Calls came while it was closing, or the server said goodbye

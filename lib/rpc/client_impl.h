@@ -57,6 +57,7 @@ struct rpc_client {
 	int fd; /* -1: none, or taken */
 	bool stay; /* connected, without calls too */
 	bool once; /* it was a socket: not to be dialled */
+	unsigned dials; /* most, of which nothing came */
 	size_t max_buffered; /* by the calls of one connection */
 	uint32_t max_stream_id; /* of a connection; 0: HTTP/2's */
 	void (*on_lost)(struct rpc_client *client,
@@ -70,6 +71,7 @@ struct rpc_client {
 	struct bigm_error mourned; /* why they are, for all we know */
 	struct loop_timer grace;
 	struct link *current; /* takes new calls; NULL: none */
+	unsigned unanswered;  /* dials, since there was a connection */
 	LIST_HEAD(, link) links;
 };
 

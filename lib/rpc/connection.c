@@ -162,6 +162,11 @@ bool connection_is_ready(const struct connection *c)
 	return c->state == READY;
 }
 
+bool connection_was_late(const struct connection *c)
+{
+	return c->late;
+}
+
 const struct peer *connection_peer(const struct connection *c)
 {
 	return c->tls ? tls_peer(c->tls) : &c->peer;
@@ -183,6 +188,7 @@ static void on_timeout(struct loop_timer *timer)
 				    "%s: no connection within %llu ms",
 				    c->where,
 				    (unsigned long long)c->timeout_ms);
+	c->late = !c->refused && !c->finishing;
 	connection_close(c, &why);
 }
 

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -186,6 +187,48 @@ static void all_get_there(void **state)
 	finish(d);
 }
 
+/* How many have connected to the mute socket since. */
+static int connections(struct dials *d)
+{
+	int n = 0, fd;
+
+	while ((fd = accept4(d->mute, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		close(fd);
+		n++;
+	}
+	return n;
+}
+
+static void expect_dials(struct dials *d, unsigned dials, int expected)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct rpc_target target = d->pair->target;
+	struct rpc_client *client = rpc_client_new(d->pair->client_loop, "m");
+	struct bigm_call *call;
+
+	target.address = d->address;
+	target.connect_timeout_ms = 100;
+	target.dials = dials;
+	assert_int_equal(rpc_client_open(client, &target, NULL), 0);
+	call = rpc_call_start(client, "T.Echo", "7", 1, NULL);
+	assert_int_equal(bigm_call_wait(call, &err), BIGM_EUNAVAILABLE);
+	assert_non_null(strstr(err.text, ": no connection within 100 ms"));
+	assert_true(err.retriable);
+	assert_int_equal(connections(d), expected);
+	bigm_call_free(call);
+	rpc_client_free(client);
+}
+
+static void a_call_fails_when_no_dial_was_answered(void **state)
+{
+	struct dials space, *d = begin(&space);
+
+	assert_int_equal(fcntl(d->mute, F_SETFL, O_NONBLOCK), 0);
+	expect_dials(d, 0, 1);
+	expect_dials(d, 3, 3);
+	finish(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +236,7 @@ int main(void)
 		cmocka_unit_test(who_may_not_wait_is_dialled_at_once),
 		cmocka_unit_test(who_is_ready_holds_nobody_up),
 		cmocka_unit_test(all_get_there),
+		cmocka_unit_test(a_call_fails_when_no_dial_was_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
