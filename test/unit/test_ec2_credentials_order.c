@@ -246,7 +246,7 @@ static int start(void **state)
 	return fclose(file);
 }
 
-static int stop(void **state)
+static int stop_service(void **state)
 {
 	ec2_service_stop(service);
 	free(top);
@@ -262,5 +262,5 @@ int main(void)
 
 	if (!ec2_service_available())
 		return 0;
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, stop_service);
 }

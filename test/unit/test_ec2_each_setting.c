@@ -390,7 +390,7 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
+static int stop_service(void **state)
 {
 	AUTO_FREE char *clean = xasprintf("rm -rf '%s'", dir);
 
@@ -414,5 +414,5 @@ int main(void)
 
 	if (!ec2_service_available())
 		return 0;
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, stop_service);
 }
