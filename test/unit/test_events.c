@@ -63,7 +63,7 @@ struct turn {
 	struct loop *loop;
 };
 
-static void stop(struct loop_timer *timer)
+static void stop_loop(struct loop_timer *timer)
 {
 	loop_stop(loop_container(timer, struct turn, timer)->loop);
 }
@@ -73,7 +73,7 @@ static void turn(struct loop *loop, uint64_t ms)
 {
 	struct turn end = { .loop = loop };
 
-	loop_timer_start(loop, &end.timer, ms, stop);
+	loop_timer_start(loop, &end.timer, ms, stop_loop);
 	loop_run(loop);
 }
 
