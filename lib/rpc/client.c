@@ -318,7 +318,7 @@ static void fail_waiting(struct rpc_client *client,
 /* Of what waits nothing has been sent. */
 static bool is_worth_another(struct rpc_client *client, const struct link *link)
 {
-	if (!connection_was_late(link->connection))
+	if (!connection_was_unheard(link->connection))
 		return false;
 	client->unanswered++;
 	if (client->unanswered < client->dials)

@@ -27,9 +27,9 @@ struct rpc_target {
 	struct tls_context *tls;   /* NULL with unix: and fd */
 	struct peer expect;	   /* the server's role, cluster, name */
 	uint64_t connect_timeout_ms; /* TCP + TLS; 0: 10 s */
-	unsigned dials; /* so often it is tried while nothing answers in that
-			 * time, before calls fail; 0: once.  A network that
-			 * loses packets makes TCP wait twice as long after
+	unsigned dials; /* so often it is tried before calls fail, while nobody
+			 * answers in that time or refuses; 0: once.  A network
+			 * that loses packets makes TCP wait twice as long after
 			 * each; a new connection begins with short waits */
 	bool at_once; /* dial it, however many are being dialled by this loop;
 		       * else it waits for its turn (loop_turns()), which

@@ -17,7 +17,8 @@
 #define OUTPUT_LIMIT (64 << 20)
 #define FINISH_MS 1000
 #define KEEPALIVE_S 60	   /* a host that vanished is noticed some time */
-#define HANDSHAKE_MS 10000 /* server: a peer that says nothing */
+/* Server: a peer that says nothing; or all of it is lost, again and again. */
+#define HANDSHAKE_MS 30000
 
 static void flush(struct connection *c);
 
@@ -109,6 +110,7 @@ static void close_lost(struct connection *c, const char *what)
 
 	if (c->state == CLOSING)
 		return;
+	c->unheard = c->state == HANDSHAKE && !reason[0];
 	if (reason[0])
 		bigm_error_set(&why, BIGM_EPROTOCOL, "%s: %s", c->where,
 			       reason);
@@ -162,9 +164,9 @@ bool connection_is_ready(const struct connection *c)
 	return c->state == READY;
 }
 
-bool connection_was_late(const struct connection *c)
+bool connection_was_unheard(const struct connection *c)
 {
-	return c->late;
+	return c->unheard;
 }
 
 const struct peer *connection_peer(const struct connection *c)
@@ -188,7 +190,7 @@ static void on_timeout(struct loop_timer *timer)
 				    "%s: no connection within %llu ms",
 				    c->where,
 				    (unsigned long long)c->timeout_ms);
-	c->late = !c->refused && !c->finishing;
+	c->unheard = !c->refused && !c->finishing;
 	connection_close(c, &why);
 }
 

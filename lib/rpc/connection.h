@@ -60,8 +60,9 @@ void connection_adopt(struct connection *c, int fd, const struct peer *peer);
 
 struct http2 *connection_http2(struct connection *c);
 bool connection_is_ready(const struct connection *c);
-/* Of one that is lost: nothing that answers refused it, time ran out. */
-bool connection_was_late(const struct connection *c);
+/* Of one that is lost: nobody has refused it, but time ran out, or the peer
+ * lost patience, before it was ready. */
+bool connection_was_unheard(const struct connection *c);
 /* Once ready. */
 const struct peer *connection_peer(const struct connection *c);
 

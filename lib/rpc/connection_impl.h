@@ -36,7 +36,7 @@ struct connection {
 	bool finishing;
 	bool refused; /* waits for the peer to read why, and to go */
 	bool shut_down; /* our side of the socket is closed */
-	bool late; /* it was not ready in time */
+	bool unheard; /* it ended before it was ready, and nobody said why */
 	union stream_handle u;
 	union {
 		uv_connect_t connect;

@@ -10,7 +10,7 @@
  * I/O thread; such a method may also keep its request and answer later, see
  * rpc_request_defer().
  *
- * Peers that have not finished their handshake are bounded by time (10 s) and
+ * Peers that have not finished their handshake are bounded by time (30 s) and
  * in number, see gate.h.
  *
  * All on the I/O thread but where said.

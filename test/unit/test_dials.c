@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -229,6 +230,46 @@ static void a_call_fails_when_no_dial_was_answered(void **state)
 	finish(d);
 }
 
+/* As a server that has no patience with a network that loses what we say. */
+static void *hang_up_on_all(void *data)
+{
+	struct dials *d = data;
+	intptr_t n = 0;
+	int fd;
+
+	while ((fd = accept4(d->mute, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		close(fd);
+		n++;
+	}
+	return (void *)n;
+}
+
+static void a_server_that_hangs_up_is_dialled_again(void **state)
+{
+	struct dials space, *d = begin(&space);
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct rpc_target target = d->pair->target;
+	struct rpc_client *client = rpc_client_new(d->pair->client_loop, "m");
+	struct bigm_call *call;
+	pthread_t thread;
+	void *n;
+
+	assert_int_equal(pthread_create(&thread, NULL, hang_up_on_all, d), 0);
+	target.address = d->address;
+	target.connect_timeout_ms = 600000;
+	target.dials = 4;
+	assert_int_equal(rpc_client_open(client, &target, NULL), 0);
+	call = rpc_call_start(client, "T.Echo", "7", 1, NULL);
+	assert_int_equal(bigm_call_wait(call, &err), BIGM_EUNAVAILABLE);
+	assert_true(err.retriable);
+	shutdown(d->mute, SHUT_RD);
+	assert_int_equal(pthread_join(thread, &n), 0);
+	assert_int_equal((intptr_t)n, 4);
+	bigm_call_free(call);
+	rpc_client_free(client);
+	finish(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +278,7 @@ int main(void)
 		cmocka_unit_test(who_is_ready_holds_nobody_up),
 		cmocka_unit_test(all_get_there),
 		cmocka_unit_test(a_call_fails_when_no_dial_was_answered),
+		cmocka_unit_test(a_server_that_hangs_up_is_dialled_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
