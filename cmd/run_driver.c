@@ -21,7 +21,6 @@
 #include "supervisor/image.h"
 
 /* How long to wait for what a killed sentinel has left to us. */
-#define ORPHANS_MS 1000
 #define GIVEN_MAX (1u << 20) /* bytes of names; execve() takes no more */
 
 struct driver {
@@ -249,7 +248,7 @@ int run_driver(const struct run_order *order)
 	session.fd = sentinel_fd(driver.sentinel);
 	status = session_run(&session);
 	stop(&session);
-	process_kill_descendants(ORPHANS_MS);
+	process_kill_descendants(PROCESS_GONE_MS);
 	/* A keeper that never told its name, and was just ending, was among
 	 * them. */
 	strings_free(record_list(NULL));

@@ -19,9 +19,6 @@
 #include "cmd/sentinel.h"
 #include "loop/process.h"
 
-/* How long the killed may take to be gone. */
-#define KILL_TIMEOUT_MS 2000
-
 struct self {
 	int socket;
 	int signals;
@@ -40,7 +37,7 @@ static void tell(const struct self *s, const struct sentinel_event *event)
 
 static void __attribute__((noreturn)) finish(void)
 {
-	process_kill_descendants(KILL_TIMEOUT_MS);
+	process_kill_descendants(PROCESS_GONE_MS);
 	_exit(0);
 }
 
@@ -97,7 +94,7 @@ static void on_child(struct self *s)
 		if (pid != s->job)
 			continue;
 		s->job = -1;
-		process_kill_descendants(KILL_TIMEOUT_MS);
+		process_kill_descendants(PROCESS_GONE_MS);
 		event.wait_status = status;
 		tell(s, &event);
 	}

@@ -21,7 +21,6 @@
 /* How long the last lines of the logs may take to be printed. */
 #define DRAIN_MS 2000
 /* How long the killed may take to be gone. */
-#define KILL_MS 1000
 /* How often and when we look whether the lock of a dead keeper is free. */
 #define LOCK_TRIES 20
 #define LOCK_PAUSE_US 10000
@@ -321,7 +320,7 @@ static void stand_in_for_guard(const char *cluster)
 			return;
 		usleep(LOCK_PAUSE_US);
 	}
-	process_kill_descendants(KILL_MS);
+	process_kill_descendants(PROCESS_GONE_MS);
 	/* Nobody holds a lock any more of what was half removed. */
 	strings_free(record_list(NULL));
 }

@@ -41,10 +41,13 @@ static int remove_entry(int fd, const char *name, int depth)
 		errno = ELOOP;
 		return -1;
 	}
+	/* Somebody else may be removing the same. */
 	sub = open_folder(fd, name);
+	if (sub < 0 && errno == ENOENT)
+		return 0;
 	if (sub < 0 || empty_fd(sub, NULL, depth + 1) < 0)
 		return -1;
-	return unlinkat(fd, name, AT_REMOVEDIR);
+	return unlinkat(fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
 }
 
 /* Deletes what is in the folder; takes fd over. */

@@ -29,7 +29,6 @@
 #include "loop/process.h"
 #include "rpc/wire.h"
 
-#define KILL_MS 1500
 /* getopt's name for the first of KEEPALIVE_NAMES. */
 #define FIRST_TIME 256
 
@@ -239,7 +238,7 @@ static int keeper_process(struct record *record,
 	prctl(PR_SET_NAME, "bigm-keeper");
 	rc = keeper_run(record, options, alive);
 	/* The guard does this too, but may die any moment. */
-	process_kill_descendants(KILL_MS);
+	process_kill_descendants(PROCESS_GONE_MS);
 	clean_up(record, options);
 	record_free(record);
 	return rc < 0;
@@ -304,7 +303,7 @@ static int guard_record(struct record *record,
 	record->listen_fd = -1;
 	wait_for(keeper, &signals, &status);
 	report_death(options, "keeper", status);
-	process_kill_descendants(KILL_MS);
+	process_kill_descendants(PROCESS_GONE_MS);
 	clean_up(record, options);
 	record_free(record);
 	return status != 0;

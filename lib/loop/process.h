@@ -82,7 +82,12 @@ char process_state(pid_t pid);
  * Kills every descendant of this process, those that are reparented to it
  * while it does so (it must be a subreaper) too, and reaps them.  Blocks until
  * none is left or timeout_ms have passed; returns how many were killed.
+ *
+ * To die takes processor time; on a host that has none to spare a process that
+ * was killed may be there for seconds.  Whoever removes what it held afterwards
+ * waits PROCESS_GONE_MS, which others have to wait only then.
  */
+#define PROCESS_GONE_MS 10000
 int process_kill_descendants(int timeout_ms);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -176,6 +177,41 @@ static void what_another_put_beside_a_program_is_not_used(void **state)
 	assert_true(beside_is_ours("bigm", "program"));
 }
 
+#define WIDE 300
+
+static void *empty_tree(void *data)
+{
+	struct bigm_error *err = data;
+
+	return (void *)(intptr_t)folder_empty("tree", NULL, err);
+}
+
+/* As a keeper and its guard may. */
+static void two_may_remove_the_same(void **state)
+{
+	struct bigm_error whys[2] = { BIGM_ERROR_INIT, BIGM_ERROR_INIT };
+	pthread_t threads[2];
+	char name[64];
+	void *rc;
+
+	assert_int_equal(mkdir("tree", 0700), 0);
+	for (int i = 0; i < WIDE; i++) {
+		snprintf(name, sizeof(name), "tree/%d", i);
+		assert_int_equal(mkdir(name, 0700), 0);
+		strcat(name, "/file");
+		put(name);
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, empty_tree,
+						&whys[i]), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(threads[i], &rc), 0);
+		assert_string_equal(whys[i].text, "");
+		assert_int_equal((intptr_t)rc, 0);
+	}
+	assert_int_equal(rmdir("tree"), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 
 int main(void)
@@ -188,6 +224,7 @@ int main(void)
 		TEST(a_depth_that_nobody_needs_is_an_error),
 		TEST(what_is_not_there_is_no_error),
 		TEST(a_file_in_the_place_of_a_folder_is_named),
+		TEST(two_may_remove_the_same),
 		TEST(what_another_put_beside_a_program_is_not_used),
 	};
 
