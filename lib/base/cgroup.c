@@ -33,7 +33,7 @@ static bool split_line(char *line, char **controllers, char **path)
 	++*controllers;
 	*(*path)++ = '\0';
 	(*path)[strcspn(*path, "\n")] = '\0';
-	return true;
+	return **path == '/';
 }
 
 bool cgroup_find(struct cgroup *group, const char *root, pid_t pid,

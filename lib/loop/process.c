@@ -504,11 +504,18 @@ int process_shell_status(int wait_status)
 /* ------------------------------------------------------------------ */
 /* Leaving nothing behind                                              */
 
+bool process_stat_parse(const char *text, char *state, pid_t *parent)
+{
+	/* "PID (NAME) STATE PARENT …", and a name may hold anything. */
+	const char *after_name = strrchr(text, ')');
+
+	return after_name && sscanf(after_name, ") %c %d", state, parent) == 2;
+}
+
 /* What /proc tells of a process; false when it is gone. */
 static bool read_stat(pid_t pid, char *state, pid_t *parent)
 {
 	char path[64], text[512];
-	const char *after_name;
 	AUTO_CLOSE int fd = -1;
 	ssize_t n;
 
@@ -518,9 +525,7 @@ static bool read_stat(pid_t pid, char *state, pid_t *parent)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	/* "PID (NAME) STATE PARENT …", and a name may hold anything. */
-	after_name = strrchr(text, ')');
-	return after_name && sscanf(after_name, ") %c %d", state, parent) == 2;
+	return process_stat_parse(text, state, parent);
 }
 
 char process_state(pid_t pid)

@@ -74,6 +74,10 @@ const char *process_describe_status(int wait_status, char *buf, size_t len);
 /* The exit status as a shell would say it: status, or 128 + signal. */
 int process_shell_status(int wait_status);
 
+/* The state and the parent in the text of /proc/PID/stat, of which the process
+ * chooses the name; false when it is no such text. */
+bool process_stat_parse(const char *text, char *state, pid_t *parent);
+
 /* The letter that the kernel has for a process's state, as ps(1) shows it; 0 when
  * there is none of that id. */
 char process_state(pid_t pid);

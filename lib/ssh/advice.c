@@ -5,7 +5,28 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/error.h"
+#include "base/text.h"
+
+char *ssh_one_line(const void *bytes, size_t len)
+{
+	AUTO_FREE char *all = xstrndup(len > 0 ? bytes : "", len);
+	struct buffer line = BUFFER_INIT(SIZE_MAX);
+	char *rest = NULL, *text;
+
+	for (char *word = strtok_r(all, "\r\n", &rest); word;
+	     word = strtok_r(NULL, "\r\n", &rest)) {
+		word += strspn(word, " \t");
+		if (*word)
+			buffer_appendf(&line, NULL, "%s%s",
+				       line.len > 0 ? "; " : "", word);
+	}
+	text = xstrdup(buffer_string(&line));
+	text_clean(text);
+	buffer_release(&line);
+	return text;
+}
 
 /* The words of OpenSSH 8 to 10 (sshconnect.c, sshconnect2.c, ssh.c, kex.c);
  * instead: they say it better than the box of many lines that ssh prints. */

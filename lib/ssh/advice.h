@@ -4,7 +4,13 @@
 #ifndef SSH_ADVICE_H
 #define SSH_ADVICE_H
 
+#include <stddef.h>
+
 #include "bigm.h"
+
+/* What ssh said, of any bytes, as one line: its lines with "; " between them,
+ * without control characters, up to a NUL; "" for nothing.  malloc'ed. */
+char *ssh_one_line(const void *bytes, size_t len);
 
 /*
  * Sets *err to "HOST: STEP: what ssh said; what to do", of its words as one line

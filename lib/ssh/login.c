@@ -13,8 +13,8 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "loop/process.h"
+#include "ssh/advice.h"
 
 #define WORDS_MOST 4096
 /* What a dead ssh has left in its pipes comes at once; they may be held by
@@ -157,22 +157,8 @@ static void on_words(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 char *ssh_login_words(const struct ssh_login *l)
 {
-	AUTO_FREE char *all = xstrndup(
-		l->words.len ? (const char *)buffer_data(&l->words) : "",
-		l->words.len);
-	char *line = xcalloc(2 * WORDS_MOST + 1, 1), *rest = NULL;
-
-	for (char *word = strtok_r(all, "\r\n", &rest); word;
-	     word = strtok_r(NULL, "\r\n", &rest)) {
-		word += strspn(word, " \t");
-		if (!*word)
-			continue;
-		if (*line)
-			strcat(line, "; ");
-		strcat(line, word);
-	}
-	text_clean(line);
-	return line;
+	return ssh_one_line(l->words.len ? buffer_data(&l->words) : NULL,
+			    l->words.len);
 }
 
 /* ------------------------------------------------------------------ */

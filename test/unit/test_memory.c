@@ -117,13 +117,16 @@ static void test_files_that_say_nothing(void **state)
 	struct tree *t = *state;
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct process_memory own;
+	struct cgroup group;
 	struct memory m;
 
 	assert_int_equal(memory_of_host(t->root, &m, &err), BIGM_EIO);
 	assert_non_null(strstr(err.text, "/proc/meminfo"));
 	tree_write(t, "/proc/meminfo", "MemTotal: 5 kB\nMemAvailable: 6 kB\n");
 	assert_int_equal(memory_of_host(t->root, &m, &err), BIGM_EIO);
-	tree_write(t, "/proc/self/cgroup", "nonsense\n\n1:\n::\n");
+	/* a group's name begins with '/': "/sys/fs/cgroupbeside" is none */
+	tree_write(t, "/proc/self/cgroup", "nonsense\n\n1:\n::\n0::beside\n");
+	assert_false(cgroup_find(&group, t->root, 0, "memory"));
 	tree_write(t, "/proc/meminfo", MEMINFO);
 	expect(t, 2048, 1024);
 	tree_write(t, "/proc/self/statm", "x");

@@ -176,6 +176,22 @@ static void test_groups_and_sessions(void **state)
 	assert_int_equal(session, pid);
 }
 
+static void test_a_name_is_not_taken_for_the_state(void **state)
+{
+	static const char *const others[] = {
+		"", "7", "7 sh S 1", "7 (sh", "7 (sh) S", "7 (sh) S x",
+	};
+	pid_t parent = 0;
+	char letter = 0;
+
+	assert_true(process_stat_parse("7 (a) Z 1 (b) R 9 7 7 0", &letter,
+				       &parent));
+	assert_int_equal(letter, 'R');
+	assert_int_equal(parent, 9);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		assert_false(process_stat_parse(others[i], &letter, &parent));
+}
+
 static void test_signals_are_as_at_birth(void **state)
 {
 	char out[1000], kept[100];
@@ -544,6 +560,7 @@ int main(void)
 		cmocka_unit_test(test_stdio_is_null_unless_listed_or_inherited),
 		cmocka_unit_test(test_descriptors_get_their_numbers),
 		cmocka_unit_test(test_groups_and_sessions),
+		cmocka_unit_test(test_a_name_is_not_taken_for_the_state),
 		cmocka_unit_test(test_signals_are_as_at_birth),
 		cmocka_unit_test(test_what_cannot_run_says_why),
 		cmocka_unit_test(test_what_the_kernel_cannot_run_says_why),

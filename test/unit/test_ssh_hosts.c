@@ -256,6 +256,30 @@ static void ssh_is_quoted_with_what_to_do(void **state)
 	}
 }
 
+static void what_ssh_says_becomes_a_line(void **state)
+{
+	static const struct {
+		const char *words, *line;
+		size_t len;
+	} cases[] = {
+		{ "", "", 0 },
+		{ "\r\n \t\n", "", 5 },
+		{ "one\r\n  two\n\nthree", "one; two; three", 18 },
+		{ "a\x1b[2Jb\x7f", "a [2Jb ", 7 },
+		{ "cut", "cu", 2 },
+		{ "up to\0there", "up to", 11 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		AUTO_FREE char *line = ssh_one_line(cases[i].words,
+						    cases[i].len);
+
+		assert_string_equal(line, cases[i].line);
+	}
+	AUTO_FREE char *none = ssh_one_line(NULL, 0);
+	assert_string_equal(none, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +291,7 @@ int main(void)
 		cmocka_unit_test(the_nearer_one_counts),
 		cmocka_unit_test(settings_are_checked),
 		cmocka_unit_test(ssh_is_quoted_with_what_to_do),
+		cmocka_unit_test(what_ssh_says_becomes_a_line),
 	};
 
 	return cmocka_run_group_tests_name("hosts of ssh", tests, NULL, NULL);
