@@ -246,15 +246,14 @@ static int next_of_lists(struct map_input *input, struct bigm_error *err)
 	size_t i = input->width;
 
 	(void)err;
-	if (input->total == 0)
+	if (input->over || input->total == 0)
 		return 0;
 	while (input->begun && i > 0 &&
 	       ++input->lists[i - 1].at == input->lists[i - 1].n)
 		input->lists[--i].at = 0;
-	if (input->begun && i == 0) {
-		input->total = 0;
+	input->over = input->begun && i == 0;
+	if (input->over)
 		return 0;
-	}
 	input->begun = true;
 	for (i = 0; i < input->width; i++)
 		input->inputs[i] = input->lists[i].words[input->lists[i].at];

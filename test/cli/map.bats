@@ -126,6 +126,10 @@ jobs_in() {
 	run_bigm map -j 2 --halt now,fail=1 -- sh -c 'test $1 != 1 || exit 1; exec sleep 1000' _ ::: 1 2 3
 	[ "$status" -eq 1 ]
 	[ "$SECONDS" -lt 100 ]
+	# Of four jobs, all of which are read before the first has ended.
+	run_bigm map -j 4 --halt now,fail=50% -- sh -c 'test $1 != 0 || exit 1; exec sleep 1000' _ ::: 0 0 1 1
+	[ "$status" -eq 1 ]
+	[ "$SECONDS" -lt 100 ]
 	run_bigm map -j 3 --halt now,success=1 -- sh -c 'test $1 = 1 || exec sleep 1000' _ ::: 1 2 3
 	[ "$status" -eq 0 ]
 	for bad in never,fail=1 now fail=1 now,fail now,fail=0 now,fail=101% now,fail=1x; do

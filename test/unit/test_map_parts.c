@@ -220,11 +220,20 @@ static void test_totals_are_known_of_lists_and_ranges(void **state)
 	struct map_input *none = map_input_from_lists(
 		(char **const[]){ letters, nothing, NULL });
 	const char *const *inputs;
+	int jobs[] = { 0, 0 };
 
 	(void)state;
-	assert_int_equal(map_input_total(lists), 6);
 	assert_int_equal(map_input_width(lists), 2);
+	while (map_input_next(lists, &inputs, NULL) > 0)
+		jobs[0]++;
+	while (map_input_next(ranges, &inputs, NULL) > 0)
+		jobs[1]++;
+	/* Jobs are made ahead: by the end of the first, all inputs are read. */
+	assert_int_equal(map_input_total(lists), 6);
+	assert_int_equal(jobs[0], 6);
+	assert_int_equal(map_input_next(lists, &inputs, NULL), 0);
 	assert_int_equal(map_input_total(ranges), 4);
+	assert_int_equal(jobs[1], 4);
 	assert_int_equal(map_input_next(none, &inputs, NULL), 0);
 	map_input_free(lists);
 	map_input_free(ranges);
