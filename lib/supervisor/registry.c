@@ -173,6 +173,10 @@ static int make_service(struct registry *registry, struct rpc_server *server,
 	if (rc < 0) {
 		*init_failed = true;
 		free(service.name);
+		/* Without a word of its own it has failed all the same. */
+		if (err->code >= 0)
+			bigm_error_set(err, rc, "init failed: %s",
+				       bigm_code_name(rc));
 		return error_prefix(err, "service %s cannot begin",
 				    wanted->name);
 	}

@@ -353,6 +353,19 @@ static void an_init_that_fails_ends_the_machine(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 }
 
+static void an_init_that_fails_without_a_word_has_failed(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_FREE char *failed = NULL;
+
+	call_fails(f, "Supervisor.Register",
+		   "{\"services\": [{\"name\": \"Bad\", "
+		   "\"params\": {\"silent\": true}}]}", BIGM_EIO,
+		   "service Bad cannot begin: init failed: IO");
+	failed = fixture_failed(f);
+	assert_non_null(strstr(failed, "init failed: IO"));
+}
+
 /* Without a list it is one of every type; "Bad" is among them. */
 static void register_of_nothing_is_all_types(void **state)
 {
@@ -527,6 +540,7 @@ int main(int argc, char **argv)
 		TEST(register_makes_services),
 		TEST(register_checks_before_it_begins),
 		TEST(an_init_that_fails_ends_the_machine),
+		TEST(an_init_that_fails_without_a_word_has_failed),
 		TEST(register_of_nothing_is_all_types),
 		TEST(shutdown_releases_and_ends_the_log),
 		TEST(shutdown_can_be_delayed),
