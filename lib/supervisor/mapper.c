@@ -122,15 +122,21 @@ static void mapper_fail(struct mapper *mapper, const struct bigm_error *why)
 /* ------------------------------------------------------------------ */
 /* Running                                                             */
 
+/* It is to be told of. */
+static void add_ended(struct mapper *mapper, struct task *task)
+{
+	tasks_add(&mapper->ended, task);
+	mapper->held += task_held(task);
+	mapper->untold += task_size(task);
+}
+
 static void task_ended(struct task *task, void *data)
 {
 	struct mapper *mapper = data;
 
 	mapper->running[task->slot - 1] = NULL;
 	mapper->nrunning--;
-	tasks_add(&mapper->ended, task);
-	mapper->held += task_held(task);
-	mapper->untold += task_size(task);
+	add_ended(mapper, task);
 	mapper_pump(mapper);
 }
 
@@ -164,7 +170,7 @@ static void start_tasks(struct mapper *mapper)
 
 		mapper->queued_bytes -= task->len;
 		if (!task_start(task, &mapper->setting, (int)slot + 1)) {
-			tasks_add(&mapper->ended, task);
+			add_ended(mapper, task);
 			continue;
 		}
 		mapper->running[slot] = task;
@@ -294,7 +300,7 @@ static int drop_queued(struct mapper *mapper, const uint8_t *data, size_t len,
 	mapper->queued_bytes = 0;
 	while ((task = tasks_take(&mapper->queued)) != NULL) {
 		task->dropped = true;
-		tasks_add(&mapper->ended, task);
+		add_ended(mapper, task);
 	}
 	return 0;
 }

@@ -53,8 +53,12 @@ void task_signal(struct task *task, int sig)
 /* An output of which a part is lost is none. */
 static void finish_streams(struct task *task)
 {
-	for (int i = 0; i < TASK_OUTPUTS; i++)
-		task_stream_finish(task->streams[i], &task->failure);
+	for (int i = 0; i < TASK_OUTPUTS; i++) {
+		if (task_stream_finish(task->streams[i], &task->failure) == 0)
+			continue;
+		task_stream_free(task->streams[i]);
+		task->streams[i] = NULL;
+	}
 }
 
 static void on_ended(pid_t pid, int wait_status, void *data)
@@ -157,6 +161,7 @@ bool task_start(struct task *task, const struct task_setting *setting,
 		task_signal(task, SIGKILL);
 		waitpid(pid, NULL, 0);
 		groups_remove(task->setting->groups, &task->group);
+		finish_streams(task); /* what it printed comes no later */
 		return false;
 	}
 	if (setting->timeout_ms > 0)

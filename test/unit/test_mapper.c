@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,6 +191,27 @@ static void test_output_of_jobs_is_not_mixed(void **state)
 		assert_int_equal(strspn(rest, (char[]){ (char)('0' + i), 0 }),
 				 200000);
 	}
+	map_free(map);
+}
+
+/* RLIMIT_FSIZE cuts a write short, as a full disk does. */
+static void test_output_that_cannot_be_kept_is_its_job_s_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct map *map = map_start(f, "");
+	struct rlimit limit;
+
+	assert_int_equal(prlimit(f->pid, RLIMIT_FSIZE, NULL, &limit), 0);
+	limit.rlim_cur = 100000;
+	assert_int_equal(prlimit(f->pid, RLIMIT_FSIZE, &limit, NULL), 0);
+	map_job(map, 1, "head -c 300000 /dev/zero");
+	map_job(map, 2, "echo two");
+	assert_int_equal(map_wait(map), 0);
+	assert_int_equal(map->told, 2);
+	assert_string_equal(map->output[1], "");
+	assert_non_null(strstr(map->last[1], "cannot keep a job's output in"));
+	assert_string_equal(map->output[2], "two\n");
+	assert_non_null(strstr(map->last[2], "\"status\":0"));
 	map_free(map);
 }
 
@@ -511,6 +533,7 @@ int main(int argc, char **argv)
 		TEST(test_every_job_is_told_of_once),
 		TEST(test_so_many_run_at_a_time),
 		TEST(test_output_of_jobs_is_not_mixed),
+		TEST(test_output_that_cannot_be_kept_is_its_job_s_alone),
 		TEST(test_output_may_be_opened_again),
 		TEST(test_a_job_ends_with_its_process),
 		TEST(test_what_ended_is_told_of_while_others_run_and_wait),

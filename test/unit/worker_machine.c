@@ -166,9 +166,14 @@ static int echo_converse(struct bigm_request *req, const cJSON *arg,
 	return rc;
 }
 
+/* With {"silent": true} it does not even say why. */
 static int bad_init(struct bigm *b, const cJSON *params, void **state,
 		    struct bigm_error *err)
 {
+	bool silent = false;
+
+	if (json_opt_bool(params, "silent", &silent, err) == 0 && silent)
+		return BIGM_EIO;
 	return bigm_error_set(err, BIGM_EFAILED, "the moon is missing");
 }
 
@@ -258,5 +263,6 @@ void fixture_main(int argc, char **argv)
 	boot = boot_receive(NULL);
 	if (!boot)
 		exit(1);
+	signal(SIGXFSZ, SIG_IGN); /* a test may limit what it writes */
 	worker_main(boot, argc, argv, types, &toy_intake);
 }
