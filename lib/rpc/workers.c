@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "rpc/bell.h"
@@ -50,6 +51,7 @@ struct workers {
 	unsigned running; /* woken or at work, and not stuck */
 	uint64_t begun;	  /* jobs, ever */
 	bool stopping;
+	bool warned;	  /* that there is no thread to be had */
 	LIST_HEAD(, worker) all;
 	LIST_HEAD(, worker) spare; /* their threads have ended */
 	LIST_HEAD(, worker) idle; /* the last to go idle is the first */
@@ -147,6 +149,18 @@ static int start_thread(struct worker *w)
 	return rc;
 }
 
+/* With the lock held.  It is tried again each tick. */
+static void warn_once(struct workers *ws, int errnum)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	if (ws->warned)
+		return;
+	ws->warned = true;
+	error_set_errno(&err, errnum, "cannot start a worker thread");
+	log_warn("%s", err.text);
+}
+
 /* With the lock held. */
 static bool add_worker(struct workers *ws)
 {
@@ -164,10 +178,11 @@ static bool add_worker(struct workers *ws)
 	}
 	rc = start_thread(w);
 	if (rc != 0) {
-		log_warn("cannot start a worker thread: error %d", rc);
+		warn_once(ws, rc);
 		LIST_INSERT_HEAD(&ws->spare, w, all);
 		return false;
 	}
+	ws->warned = false;
 	LIST_INSERT_HEAD(&ws->all, w, all);
 	ws->total++;
 	ws->running++;

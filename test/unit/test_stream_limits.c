@@ -7,10 +7,13 @@
 
 #include <cmocka.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "rpc_pair.h"
 
 #define CHUNK 100003 /* fits no frame, record or window */
@@ -193,12 +196,45 @@ static void test_unread_replies_are_bounded(void **state)
 	pair_free(p);
 }
 
+static void count_line(enum log_level level, const char *line, void *data)
+{
+	if (strstr(line, "cannot start a worker thread: "))
+		atomic_fetch_add((atomic_int *)data, 1);
+}
+
+/* Where the system gives no thread, it is tried for a second, and told once. */
+static void test_no_thread_is_told_once(void **state)
+{
+	const struct pair_options options = { .max_workers = 3 };
+	struct pair *p = pair_new(&options, methods, NULL, NULL);
+	struct bigm_error err = BIGM_ERROR_INIT;
+	pthread_attr_t before, vast;
+	atomic_int lines = 0;
+
+	pthread_getattr_default_np(&before);
+	pthread_attr_init(&vast);
+	assert_int_equal(pthread_attr_setstacksize(&vast, (size_t)1 << 60), 0);
+	assert_int_equal(pthread_setattr_default_np(&vast), 0);
+	log_set_sink(count_line, &lines);
+	assert_int_equal(pair_call(p, "T.Ping", NULL, NULL, &err),
+			 BIGM_EEXHAUSTED);
+	assert_true(err.retriable);
+	assert_int_equal(pthread_setattr_default_np(&before), 0);
+	assert_int_equal(pair_call(p, "T.Ping", NULL, NULL, &err), 0);
+	log_set_sink(NULL, NULL);
+	assert_int_equal(lines, 1);
+	pthread_attr_destroy(&vast);
+	pthread_attr_destroy(&before);
+	pair_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_slow_reader_holds_only_its_writer),
 		cmocka_unit_test(test_bulk_has_a_wider_window),
 		cmocka_unit_test(test_unread_replies_are_bounded),
+		cmocka_unit_test(test_no_thread_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
