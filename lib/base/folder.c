@@ -29,14 +29,17 @@ static int open_folder(int fd, const char *name)
 
 static int remove_entry(int fd, const char *name, int depth)
 {
-	int sub;
+	int sub, why;
 
 	if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
 		return 0;
+	why = errno;
 	/* A folder that its maker made read-only. */
-	if (errno == EACCES && fchmod(fd, 0700) == 0 &&
-	    unlinkat(fd, name, 0) == 0)
-		return 0;
+	if (why == EACCES && fchmod(fd, 0700) == 0) {
+		if (unlinkat(fd, name, 0) == 0)
+			return 0;
+		why = errno;
+	}
 	if (depth >= MAX_DEPTH) {
 		errno = ELOOP;
 		return -1;
@@ -45,7 +48,12 @@ static int remove_entry(int fd, const char *name, int depth)
 	sub = open_folder(fd, name);
 	if (sub < 0 && errno == ENOENT)
 		return 0;
-	if (sub < 0 || empty_fd(sub, NULL, depth + 1) < 0)
+	if (sub < 0) {
+		/* It is none: what matters is why it cannot be removed. */
+		errno = errno == ENOTDIR || errno == ELOOP ? why : errno;
+		return -1;
+	}
+	if (empty_fd(sub, NULL, depth + 1) < 0)
 		return -1;
 	return unlinkat(fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
 }

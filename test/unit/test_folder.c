@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/beside.h"
 #include "base/folder.h"
 
@@ -142,6 +143,18 @@ static void what_is_not_there_is_no_error(void **state)
 	assert_int_equal(folder_remove_at(AT_FDCWD, "nowhere", NULL), 0);
 }
 
+/* A file that nobody may remove, whoever he is. */
+static void what_cannot_be_removed_is_told_truly(void **state)
+{
+	AUTO_CLOSE int proc = open("/proc/self", O_RDONLY | O_DIRECTORY |
+							  O_CLOEXEC);
+	struct bigm_error err = { 0 };
+
+	assert_int_equal(folder_remove_at(proc, "status", &err),
+			 BIGM_EPERMISSION);
+	assert_non_null(strstr(err.text, strerror(EPERM)));
+}
+
 static void a_file_in_the_place_of_a_folder_is_named(void **state)
 {
 	struct bigm_error err = { 0 };
@@ -223,6 +236,7 @@ int main(void)
 		TEST(folders_that_their_maker_closed_are_removed),
 		TEST(a_depth_that_nobody_needs_is_an_error),
 		TEST(what_is_not_there_is_no_error),
+		TEST(what_cannot_be_removed_is_told_truly),
 		TEST(a_file_in_the_place_of_a_folder_is_named),
 		TEST(two_may_remove_the_same),
 		TEST(what_another_put_beside_a_program_is_not_used),
