@@ -328,22 +328,31 @@ static int take_size(struct job *job, const uint8_t *data, size_t len,
 /* ------------------------------------------------------------------ */
 /* The process                                                         */
 
-static void watch_streams(struct job *job, const int *ours)
+/* Takes them over; one that cannot be watched is closed. */
+static int watch_streams(struct job *job, const int *ours,
+			 struct bigm_error *err)
 {
 	static const char stream_kinds[STREAMS] = { 'i', 'o', 'e' };
+	int failed = 0;
 
 	for (int i = 0; i < STREAMS; i++) {
 		struct job_stream *stream = &job->streams[i];
+		int rc = ours[i] < 0 ? 0 : uv_poll_init(
+			loop_uv(job->jobs->loop), &stream->poll, ours[i]);
 
-		if (ours[i] < 0)
-			continue;
-		stream->kind = stream_kinds[i];
-		stream->job = job;
-		stream->poll.data = stream;
-		stream->fd = ours[i];
-		uv_poll_init(loop_uv(job->jobs->loop), &stream->poll, ours[i]);
-		job->open_handles++;
+		if (rc < 0) {
+			close(ours[i]);
+			failed = rc;
+		} else if (ours[i] >= 0) {
+			stream->kind = stream_kinds[i];
+			stream->job = job;
+			stream->poll.data = stream;
+			stream->fd = ours[i];
+			job->open_handles++;
+		}
 	}
+	return failed == 0 ? 0 : error_set_errno(err, -failed, "cannot wait "
+						 "for its output");
 }
 
 /* Somebody outside the group may hold the output open for ever, and a slow
@@ -396,9 +405,9 @@ static int start_process(struct job *job, const struct job_order *order,
 		return pid;
 	groups_add(&job->jobs->groups, &job->group, pid);
 	job->terminal = order->terminal;
-	watch_streams(job, ours);
-	job->watch = process_watch(job->jobs->loop, pid, process_ended, job,
-				   err);
+	if (watch_streams(job, ours, err) == 0)
+		job->watch = process_watch(job->jobs->loop, pid, process_ended,
+					   job, err);
 	if (job->watch)
 		return 0;
 	kill_group(job, SIGKILL);

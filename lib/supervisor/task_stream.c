@@ -74,19 +74,26 @@ struct task_stream *task_stream_new(struct loop *loop, int *end,
 				    struct bigm_error *err)
 {
 	struct task_stream *s;
-	int ends[2];
+	int ends[2], rc;
 
 	if (pipe2(ends, O_CLOEXEC) < 0) {
 		error_set_errno(err, errno, "cannot make a pipe for its output");
 		return NULL;
 	}
 	s = xcalloc(1, sizeof(*s));
+	/* Makes our end non-blocking, and that end alone. */
+	rc = uv_poll_init(loop_uv(loop), &s->poll, ends[0]);
+	if (rc < 0) {
+		error_set_errno(err, -rc, "cannot wait for its output");
+		close(ends[0]);
+		close(ends[1]);
+		free(s);
+		return NULL;
+	}
 	s->failure = (struct bigm_error)BIGM_ERROR_INIT;
 	s->fd = ends[0];
 	*end = ends[1];
 	capture_init(&s->taken);
-	/* Makes our end non-blocking, and that end alone. */
-	uv_poll_init(loop_uv(loop), &s->poll, s->fd);
 	s->poll.data = s;
 	uv_poll_start(&s->poll, UV_READABLE, on_readable);
 	return s;
