@@ -68,10 +68,12 @@ static int set_target(struct rpc_client *client,
 		rc = connection_parse_address(target->address, to, err);
 	if (rc < 0)
 		return rc;
-	if (to->host && !target->tls)
+	if (to->host && !target->tls) {
+		connection_target_release(to);
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s: only Unix sockets go without TLS",
 				      target->address);
+	}
 	to->tls = to->host ? tls_context_hold(target->tls) : NULL;
 	to->expect = target->expect;
 	to->at_once = target->at_once;

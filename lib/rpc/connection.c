@@ -543,11 +543,14 @@ void connection_begin(struct connection *c, struct tls_context *context,
 		uv_fileno(&c->u.handle, &fd);
 		rc = check_user(fd, &err);
 	}
-	if (rc == 0)
-		rc = uv_read_start(&c->u.stream, on_alloc, on_read);
 	if (rc < 0) {
 		error_prefix(&err, "%s", c->where);
 		connection_close(c, &err);
+		return;
+	}
+	rc = uv_read_start(&c->u.stream, on_alloc, on_read);
+	if (rc < 0) {
+		connection_close_errno(c, rc, "cannot read from");
 		return;
 	}
 	connection_start_timer(c, c->timeout_ms);

@@ -88,7 +88,7 @@ void connection_close(struct connection *c, const struct bigm_error *why);
 /* A listening socket, of either kind. */
 struct listener;
 
-/* Takes over fd; `accept` runs for each peer that waits. */
+/* Takes over fd, on failure too; `accept` runs for each peer that waits. */
 struct listener *listener_new(struct loop *loop, int fd,
 			      void (*accept)(struct listener *listener,
 					     void *data),

@@ -297,9 +297,11 @@ static int open_listener(struct loop *loop, struct listener *listener, int fd)
 		rc = uv_pipe_open(&listener->u.pipe, fd);
 	}
 	listener->u.handle.data = listener;
-	if (rc == 0)
-		rc = uv_listen(&listener->u.stream, SOMAXCONN, on_peer);
-	return rc;
+	if (rc < 0) {
+		close(fd); /* not libuv's yet */
+		return rc;
+	}
+	return uv_listen(&listener->u.stream, SOMAXCONN, on_peer);
 }
 
 struct listener *listener_new(struct loop *loop, int fd,
@@ -314,6 +316,7 @@ struct listener *listener_new(struct loop *loop, int fd,
 
 	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0) {
 		error_set_errno(err, errno, "cannot listen on fd %d", fd);
+		close(fd);
 		return NULL;
 	}
 	listener = xcalloc(1, sizeof(*listener));

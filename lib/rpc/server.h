@@ -58,7 +58,8 @@ struct rpc_server_options {
 struct rpc_server *rpc_server_new(struct loop *loop,
 				  const struct rpc_server_options *options);
 
-/* Takes over a listening socket.  A server may have several, or none. */
+/* Takes over a listening socket, on failure too.  A server may have several, or
+ * none. */
 int rpc_server_listen(struct rpc_server *server, int fd,
 		      struct bigm_error *err);
 

@@ -316,6 +316,7 @@ static void test_bad_addresses(void **state)
 		"https://h:1/path", "https://h:1:2/", "https://[::1/",
 		"https://[::1]x/", "https://a b/", "unix:", "unix:relative",
 		"https://user@h/", "https://h:-1/", "https://h:/",
+		"https://without-tls/", "https://without-tls:1/",
 	};
 	struct pair *p = pair_new(&(struct pair_options){ .parked = true },
 				  rpc_methods, NULL, NULL);
