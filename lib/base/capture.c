@@ -52,9 +52,12 @@ static int spill(struct capture *capture, struct bigm_error *err)
 int capture_add(struct capture *capture, const void *bytes, size_t len,
 		struct bigm_error *err)
 {
-	if (capture->fd < 0 && capture->size + len > CAPTURE_MEMORY &&
-	    spill(capture, err) != 0)
-		return err->code;
+	if (capture->fd < 0 && capture->size + len > CAPTURE_MEMORY) {
+		int code = spill(capture, err);
+
+		if (code != 0)
+			return code;
+	}
 	capture->size += len;
 	if (capture->fd >= 0)
 		return write_file(capture, bytes, len, err);

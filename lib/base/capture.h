@@ -1,6 +1,6 @@
 /*
  * capture: what a job printed, until somebody wants it: in memory while it is
- * little, else in a file without a name.  Not thread-safe.
+ * little, else in a file without a name (base/files.h).  Not thread-safe.
  */
 #ifndef BASE_CAPTURE_H
 #define BASE_CAPTURE_H
@@ -25,6 +25,7 @@ void capture_init(struct capture *capture);
 /* Leaves it empty, as capture_init() does. */
 void capture_release(struct capture *capture);
 
+/* After an error part of it is lost, and it is good for capture_release() alone. */
 int capture_add(struct capture *capture, const void *bytes, size_t len,
 		struct bigm_error *err);
 

@@ -78,7 +78,9 @@ int memory_of_host(const char *root, struct memory *memory,
 	struct cgroup group;
 	int rc = read_meminfo(root, memory, err);
 
-	if (rc == 0 && cgroup_find(&group, root, 0, "memory")) {
+	if (rc < 0)
+		return rc;
+	if (cgroup_find(&group, root, 0, "memory")) {
 		do {
 			struct memory m;
 
@@ -88,7 +90,7 @@ int memory_of_host(const char *root, struct memory *memory,
 		} while (cgroup_up(&group));
 	}
 	memory->used = memory->total - memory->available;
-	return rc;
+	return 0;
 }
 
 int memory_of_process(const char *root, struct process_memory *memory,

@@ -322,7 +322,12 @@ static int load(struct search *s, size_t asker, const char *name)
 
 	if (is_loaded(s, name) || is_musl_itself(s, name))
 		return 0;
-	if (strchr(name, '/') || s->n >= MOST_OBJECTS)
+	if (s->n >= MOST_OBJECTS)
+		return bigm_error_set(s->err, BIGM_EEXHAUSTED,
+				      "%s needs %s, and more than %d libraries "
+				      "are none that a bundle has", who, name,
+				      MOST_OBJECTS);
+	if (strchr(name, '/'))
 		return bigm_error_set(s->err, BIGM_EUNSUPPORTED,
 				      "%s needs %s, by its path: link it by "
 				      "name, or ship the program alone "

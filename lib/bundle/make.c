@@ -87,12 +87,12 @@ static int add_closure(struct part *p, const struct closure *closure)
 		if (library->preload && !preloads)
 			continue;
 		rc = add_library(p, library->name, library->path, &path);
+		p->facts->libraries++;
 		if (library->preload)
 			m->preload = xstrdup(path);
 		if (inhibits && library->rpath)
 			strings_add(&m->inhibit, xstrdup(path));
 	}
-	p->facts->libraries = closure->n;
 	return rc;
 }
 

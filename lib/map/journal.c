@@ -202,9 +202,12 @@ static int open_file(struct map_journal *j,
 		return error_set_errno(err, errno, "cannot open the journal %s",
 				       j->path);
 	if (flock(j->fd, LOCK_EX | LOCK_NB) != 0)
-		return bigm_error_set(err, BIGM_EEXIST,
-				      "the journal %s is that of a map that "
-				      "still runs", j->path);
+		return errno == EWOULDBLOCK ?
+			       bigm_error_set(err, BIGM_EEXIST,
+					      "the journal %s is that of a map "
+					      "that still runs", j->path) :
+			       error_set_errno(err, errno, "cannot lock the "
+					       "journal %s", j->path);
 	if (st.st_size > 0 && !options->resume)
 		return bigm_error_set(err, BIGM_EEXIST,
 				      "%s is there already: --resume %s goes on "

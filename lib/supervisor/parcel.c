@@ -360,22 +360,24 @@ static int seal(struct parcel *p, struct bigm_error *err)
 {
 	AUTO_FREE char *path = xstrndup(p->path, strlen(p->path) -
 							 strlen(".part"));
-	int fd = open(p->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open(p->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc = 0;
 
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot open %s", p->path);
 	pthread_mutex_lock(&p->shelf->lock);
 	/* Under the lock, for readers have it. */
 	if (close(p->fd) < 0 || rename(p->path, path) < 0)
-		error_set_errno(err, errno, "cannot write %s", p->path);
+		rc = error_set_errno(err, errno, "cannot write %s", p->path);
 	p->fd = fd;
-	free(p->path);
-	p->path = path;
-	path = NULL;
-	p->complete = true;
+	if (rc == 0) {
+		free(p->path);
+		p->path = path;
+		path = NULL;
+		p->complete = true;
+	}
 	pthread_cond_broadcast(&p->shelf->news);
 	pthread_mutex_unlock(&p->shelf->lock);
-	return err->code;
+	return rc;
 }
 
 int parcel_complete(struct parcel *p, const char **path,

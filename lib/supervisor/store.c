@@ -102,6 +102,7 @@ int store_copy(struct store *store, const char *digest, int to,
 	AUTO_CLOSE int fd = open_file(path);
 	char text[DIGEST_SIZE];
 	struct digest *sum;
+	int why = 0;
 	ssize_t n;
 
 	if (fd < 0)
@@ -115,9 +116,10 @@ int store_copy(struct store *store, const char *digest, int to,
 		if (files_write(to, piece, (size_t)n) < 0)
 			break;
 	}
+	why = n != 0 ? errno : 0;
 	digest_finish(sum, text);
 	if (n != 0)
-		return error_set_errno(err, errno, "cannot copy %s", path);
+		return error_set_errno(err, why, "cannot copy %s", path);
 	futimens(fd, NULL);
 	return strcmp(text, digest) == 0 ? 0 : changed(path, digest, err);
 }
