@@ -1,6 +1,6 @@
 /*
  * utf8: whether bytes that somebody printed are text, for outputs that have to
- * be (JSON).  By iconv(3), which is no thing for static programs.
+ * be (JSON).  By iconv(3), which is no thing for static programs.  Any thread.
  */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H

@@ -53,7 +53,7 @@ bool loop_on_thread(const struct loop *loop);
 
 uv_loop_t *loop_uv(struct loop *loop);
 
-/* Monotonic nanoseconds, from CLOCK_BOOTTIME-independent CLOCK_MONOTONIC. */
+/* Nanoseconds of CLOCK_MONOTONIC, which stands still while the host sleeps. */
 uint64_t loop_now_ns(void);
 
 /* Any thread.  Queues the task; tasks run in order of posting.  Posting a

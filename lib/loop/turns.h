@@ -40,7 +40,7 @@ void turns_init(struct turns *turns, struct loop *loop, unsigned most,
 		uint64_t patience_ms);
 
 /* Once fn has run it is this one's turn: at once, before this returns, or
- * later. */
+ * later.  One that has its turn, or waits for it, does not ask. */
 void turn_ask(struct turns *turns, struct turn *turn,
 	      void (*fn)(struct turn *turn));
 

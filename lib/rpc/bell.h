@@ -32,7 +32,6 @@ struct bell_spin {
 	_Atomic unsigned skipped; /* waits since the last try without credit */
 };
 
-
 void bell_spin_init(struct bell_spin *spin);
 
 /* The count to be given to bell_wait(). */

@@ -16,6 +16,7 @@
 
 #include "base/buffer.h"
 #include "loop/loop.h"
+#include "rpc/flow.h"
 #include "rpc/tls.h"
 
 struct rpc_client;
@@ -103,11 +104,13 @@ const char *rpc_call_reply_text(struct bigm_call *call, size_t *len);
 /*
  * For users on the I/O thread: streams without blocking.  on_event runs
  * whenever there is more to read, room to write, or the end.
- * rpc_call_try_read() returns bytes, 0 at the end, BIGM_EUNAVAILABLE-free
- * negative codes on error, and RPC_AGAIN when there is nothing now.
- * rpc_call_try_write() returns the bytes taken, possibly fewer than len.
+ * rpc_call_try_read() returns bytes, 0 at the end, RPC_AGAIN, which is no error's
+ * code, when there is nothing now, or a code.
+ * rpc_call_try_write() returns the bytes taken, possibly fewer than len;
+ * rpc_call_try_flush() does so with a buffer, which loses what is taken: 1 when
+ * that is all, 0 when the rest has to wait, or a code.
  */
-#define RPC_AGAIN (-1000)
+#define RPC_AGAIN FLOW_AGAIN
 void rpc_call_on_event(struct bigm_call *call,
 		       void (*fn)(struct bigm_call *call, void *data),
 		       void *data);
@@ -115,6 +118,9 @@ ssize_t rpc_call_try_read(struct bigm_call *call, void *buf, size_t len,
 			  struct bigm_error *err);
 ssize_t rpc_call_try_write(struct bigm_call *call, const void *buf, size_t len,
 			   struct bigm_error *err);
+int rpc_call_try_flush(struct bigm_call *call, struct buffer *bytes,
+		       struct bigm_error *err);
+
 /* Blocks.  Appends a piece of a stream reply to *in, which must have room for
  * RPC_PIECE bytes, or it is BIGM_EEXHAUSTED; else as bigm_call_read(). */
 #define RPC_PIECE (64u << 10)
@@ -124,14 +130,9 @@ ssize_t rpc_call_read_more(struct bigm_call *call, struct buffer *in,
 int rpc_call_read_all(struct bigm_call *call, struct buffer *in,
 		      struct bigm_error *err);
 
-/* The same for a buffer, which loses what is taken: 1 when that is all, 0 when
- * the rest has to wait, or a code. */
-int rpc_call_try_flush(struct bigm_call *call, struct buffer *bytes,
-		       struct bigm_error *err);
-
 /*
  * As bigm_call_read(), without a copy: *bytes is lent until the next call.  The
- * reader is woken when `want` bytes (1 to FLOW_WANT_MOST, rpc/flow.h) are there,
+ * reader is woken when `want` bytes (1 to FLOW_WANT_MOST) are there,
  * the end, or after patience_ms some.  There is one reader of that call.
  */
 ssize_t rpc_call_lend(struct bigm_call *call, const void **bytes, size_t want,
