@@ -36,7 +36,8 @@ int files_replace(const char *path, const void *data, size_t len,
  * descriptor, or -1 with errno. */
 int files_temporary(void);
 
-/* The folder that it is in. */
+/* The folder that it is in, and where other temporary things belong: the
+ * environment's, not to be freed. */
 const char *files_temporary_folder(void);
 
 #endif

@@ -236,6 +236,12 @@ void json_add_uint64(cJSON *object, const char *name, uint64_t value)
 		alloc_failed();
 }
 
+void json_add_string(cJSON *object, const char *name, const char *value)
+{
+	if (!cJSON_AddStringToObject(object, name, value))
+		alloc_failed();
+}
+
 struct cJSON *bigm_json(const char *fmt, ...)
 {
 	struct bigm_error err = BIGM_ERROR_INIT;
@@ -402,6 +408,14 @@ int json_opt_int64(const cJSON *json, const char *name, int64_t *value,
 	if (is_missing(json, name))
 		return 0;
 	return bigm_json_get_int64(json, name, value, err);
+}
+
+int json_opt_uint64(const cJSON *json, const char *name, uint64_t *value,
+		    struct bigm_error *err)
+{
+	if (is_missing(json, name))
+		return 0;
+	return bigm_json_get_uint64(json, name, value, err);
 }
 
 int json_opt_bool(const cJSON *json, const char *name, bool *value,

@@ -34,8 +34,11 @@ char *json_one_line(const char *text, size_t len);
  * exact. */
 char *json_print_secret(const cJSON *json);
 
-/* Adds an integer exactly: a number up to 2^53, a decimal string beyond. */
+/* These end the process where memory is gone.  An integer is added exactly: a
+ * number up to 2^53, a decimal string beyond. */
 void json_add_uint64(cJSON *object, const char *name, uint64_t value);
+
+void json_add_string(cJSON *object, const char *name, const char *value);
 
 /* An owned list from an array of JSON strings.  `what` names it in errors.  NULL
  * on error. */
@@ -47,6 +50,8 @@ cJSON *json_strings(strings_list strings);
 /* As the public getters, but a missing member, or null, leaves *value as it is. */
 int json_opt_int64(const cJSON *json, const char *name, int64_t *value,
 		   struct bigm_error *err);
+int json_opt_uint64(const cJSON *json, const char *name, uint64_t *value,
+		    struct bigm_error *err);
 int json_opt_bool(const cJSON *json, const char *name, bool *value,
 		  struct bigm_error *err);
 int json_opt_string(const cJSON *json, const char *name, const char **value,

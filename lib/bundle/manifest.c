@@ -315,8 +315,8 @@ void manifest_free(struct manifest *m)
 
 static void add_string(cJSON *json, const char *name, const char *value)
 {
-	if (value && !cJSON_AddStringToObject(json, name, value))
-		alloc_failed();
+	if (value)
+		json_add_string(json, name, value);
 }
 
 static cJSON *file_json(const struct manifest_file *file)

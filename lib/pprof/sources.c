@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/folder.h"
 #include "base/log.h"
 #include "bundle/bundle.h"
@@ -66,9 +67,8 @@ static void add_programs(struct symbols *s, const cJSON *status)
 static void add_part(struct symbols *s, const struct bundle *bundle,
 		     const struct bundle_part *part, struct profile *p)
 {
-	const char *tmp = getenv("TMPDIR");
 	AUTO_FREE char *dir = xasprintf("%s/bigm-symbols-XXXXXX",
-					tmp && *tmp ? tmp : "/tmp");
+					files_temporary_folder());
 	AUTO_FREE char *files = NULL;
 	struct bigm_error err = BIGM_ERROR_INIT;
 	struct intake_source source;

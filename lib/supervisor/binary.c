@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "supervisor/binary.h"
 
 struct binary_upload {
@@ -107,27 +108,16 @@ struct binary_upload *binary_upload_new(struct binary_store *store,
 int binary_upload_append(struct binary_upload *upload, const void *data,
 			 size_t len, struct bigm_error *err)
 {
-	const char *p = data;
-
 	if (len > BINARY_MAX - upload->size)
 		return bigm_error_set(err, BIGM_EEXHAUSTED,
 				      "the program has more than %llu bytes",
 				      BINARY_MAX);
 	digest_update(upload->hash, data, len);
 	upload->size += len;
-	while (len > 0) {
-		ssize_t n = write(upload->fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_set_errno(err, errno,
-					       "cannot write the program to "
-					       "%s", upload->store->dir);
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	if (files_write(upload->fd, data, len) == 0)
+		return 0;
+	return error_set_errno(err, errno, "cannot write the program to %s",
+			       upload->store->dir);
 }
 
 /* Frees what an earlier upload has left; it may be the same program. */

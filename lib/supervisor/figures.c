@@ -38,11 +38,9 @@ static cJSON *add_object(cJSON *json, const char *name)
 
 static int add_disk(cJSON *json, struct bigm_error *err)
 {
-	const char *path = getenv("TMPDIR");
+	const char *path = files_temporary_folder();
 	struct statvfs disk;
 
-	if (!path || !*path)
-		path = "/tmp";
 	if (statvfs(path, &disk) < 0)
 		return error_set_errno(err, errno, "the temporary folder %s",
 				       path);

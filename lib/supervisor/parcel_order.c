@@ -61,14 +61,6 @@ static int read_from(const cJSON *json, struct parcel_order *order,
 	return 0;
 }
 
-static int opt_uint64(const cJSON *json, const char *name, uint64_t *value,
-		      struct bigm_error *err)
-{
-	return cJSON_GetObjectItemCaseSensitive(json, name) ?
-		       bigm_json_get_uint64(json, name, value, err) :
-		       0;
-}
-
 static int check(const struct parcel_order *order, struct bigm_error *err)
 {
 	if (order->size == 0 || order->size > PARCEL_MAX ||
@@ -98,9 +90,9 @@ int parcel_order_read(const cJSON *json, struct parcel_order *order,
 	*order = (struct parcel_order){ .every_ms = EVERY_MS };
 	if (bigm_json_get_string(json, "digest", &digest, err) < 0 ||
 	    bigm_json_get_uint64(json, "size", &order->size, err) < 0 ||
-	    opt_uint64(json, "offset", &order->offset, err) < 0 ||
-	    opt_uint64(json, "chunk", &order->chunk, err) < 0 ||
-	    opt_uint64(json, "every_ms", &order->every_ms, err) < 0 ||
+	    json_opt_uint64(json, "offset", &order->offset, err) < 0 ||
+	    json_opt_uint64(json, "chunk", &order->chunk, err) < 0 ||
+	    json_opt_uint64(json, "every_ms", &order->every_ms, err) < 0 ||
 	    json_opt_string(json, "chunks", &hex, err) < 0)
 		return BIGM_EINVALID;
 	if (!digest_is_text(digest))

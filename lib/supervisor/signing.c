@@ -13,12 +13,6 @@
 #define MARKER_MAX 63 /* of keeper/output.h's splitter */
 #define LEASE_MAX_MS (30ull * 24 * 3600 * 1000)
 
-static void add_string(cJSON *json, const char *name, const char *value)
-{
-	if (!cJSON_AddStringToObject(json, name, value))
-		alloc_failed();
-}
-
 /* ------------------------------------------------------------------ */
 /* The request                                                         */
 
@@ -30,8 +24,8 @@ cJSON *signing_request(const struct identity *id, struct bigm_error *err)
 	if (!request)
 		return NULL;
 	json = cJSON_CreateObject();
-	add_string(json, "request", request);
-	add_string(json, "version", bigm_version());
+	json_add_string(json, "request", request);
+	json_add_string(json, "version", bigm_version());
 	json_add_uint64(json, "wire", WIRE_VERSION);
 	return json;
 }
@@ -73,13 +67,13 @@ cJSON *signing_answer(const struct signing_facts *facts,
 {
 	cJSON *json = cJSON_CreateObject();
 
-	add_string(json, "certificate", certificate);
-	add_string(json, "authority", authority);
-	add_string(json, "name", facts->name);
-	add_string(json, "cluster", facts->cluster);
-	add_string(json, "address", facts->address);
-	add_string(json, "dir", facts->dir);
-	add_string(json, "marker", facts->marker);
+	json_add_string(json, "certificate", certificate);
+	json_add_string(json, "authority", authority);
+	json_add_string(json, "name", facts->name);
+	json_add_string(json, "cluster", facts->cluster);
+	json_add_string(json, "address", facts->address);
+	json_add_string(json, "dir", facts->dir);
+	json_add_string(json, "marker", facts->marker);
 	json_add_uint64(json, "procs", (uint64_t)facts->procs);
 	json_add_uint64(json, "lease_ms", facts->lease_ms);
 	if (facts->no_http)
@@ -212,7 +206,7 @@ static int add_pem(cJSON *json, const char *name, char *pem)
 {
 	if (!pem)
 		return BIGM_EFAILED;
-	add_string(json, name, pem);
+	json_add_string(json, name, pem);
 	OPENSSL_cleanse(pem, strlen(pem));
 	free(pem);
 	return 0;

@@ -55,16 +55,10 @@ static int get_pid(request *req, const cJSON *arg, cJSON **reply,
 	return 0;
 }
 
-static void add_string(cJSON *json, const char *name, const char *value)
-{
-	if (!cJSON_AddStringToObject(json, name, value))
-		alloc_failed();
-}
-
 static void add_worker(cJSON *json, struct worker *worker)
 {
-	add_string(json, "name", worker->boot->name);
-	add_string(json, "version", bigm_version());
+	json_add_string(json, "name", worker->boot->name);
+	json_add_string(json, "version", bigm_version());
 	json_add_uint64(json, "wire", WIRE_VERSION);
 	json_add_uint64(json, "incarnation", worker->boot->incarnation);
 	json_add_uint64(json, "procs", (uint64_t)worker->boot->procs);
@@ -73,7 +67,7 @@ static void add_worker(cJSON *json, struct worker *worker)
 		alloc_failed();
 	pthread_mutex_lock(&worker->lock);
 	if (worker->exec_error)
-		add_string(json, "exec_error", worker->exec_error);
+		json_add_string(json, "exec_error", worker->exec_error);
 	pthread_mutex_unlock(&worker->lock);
 }
 
@@ -90,11 +84,11 @@ static int info(request *req, const cJSON *arg, cJSON **reply,
 	if (binary_own_digest(&worker->binaries, digest, err) < 0)
 		return err->code;
 	*reply = cJSON_CreateObject();
-	add_string(*reply, "system", host.sysname);
-	add_string(*reply, "arch", host.machine);
-	add_string(*reply, "hostname", host.nodename);
+	json_add_string(*reply, "system", host.sysname);
+	json_add_string(*reply, "arch", host.machine);
+	json_add_string(*reply, "hostname", host.nodename);
 	json_add_uint64(*reply, "pid", (uint64_t)getpid());
-	add_string(*reply, "digest", digest);
+	json_add_string(*reply, "digest", digest);
 	add_worker(*reply, worker);
 	return 0;
 }
@@ -180,7 +174,7 @@ static int set_binary(request *req, const cJSON *arg, cJSON **reply,
 	if (binary_upload_finish(upload, digest, err) < 0)
 		return err->code;
 	*reply = cJSON_CreateObject();
-	add_string(*reply, "digest", digest);
+	json_add_string(*reply, "digest", digest);
 	json_add_uint64(*reply, "size", size);
 	return 0;
 }
@@ -286,7 +280,7 @@ static void add_health(cJSON *reply, struct worker *worker)
 	if (!cJSON_AddBoolToObject(reply, "healthy", trouble == NULL))
 		alloc_failed();
 	if (trouble)
-		add_string(reply, "trouble", trouble);
+		json_add_string(reply, "trouble", trouble);
 }
 
 /* For the dead-man's timer of an instance, see supervisor/boot.h. */

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/folder.h"
 #include "supervisor/tree_place.h"
 
@@ -278,17 +279,8 @@ static int take_bytes(struct tree_take *take, const uint8_t *p, size_t len,
 		return bigm_error_set(err, BIGM_EPROTOCOL,
 				      "the copy has bytes of no file");
 	take->size += len;
-	while (len > 0) {
-		ssize_t n = write(take->fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return cannot(take, "write", take->path, err);
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return files_write(take->fd, p, len) == 0 ?
+		       0 : cannot(take, "write", take->path, err);
 }
 
 static int take_entry(struct tree_take *take, const struct tree_entry *entry,
