@@ -56,13 +56,10 @@ void events_post(struct events *events, int kind, int value)
 
 static int time_left(uint64_t until_ns)
 {
-	uint64_t now = loop_now_ns();
+	uint64_t ms = loop_ms_left(until_ns);
 
 	if (until_ns == 0)
 		return -1;
-	if (until_ns <= now)
-		return 0;
-	uint64_t ms = (until_ns - now + 999999) / 1000000;
 	return ms < 1000000 ? (int)ms : 1000000;
 }
 

@@ -4,8 +4,11 @@
 
 #include <time.h>
 
-#define NS_PER_S 1000000000
-#define NS_PER_MS 1000000
+#include "base/clock.h"
+
+/* Of signed times. */
+#define PER_S ((int64_t)NS_PER_S)
+#define PER_MS ((int64_t)NS_PER_MS)
 
 void wait_cond_init(pthread_cond_t *cond)
 {
@@ -22,15 +25,15 @@ int64_t wait_deadline(int64_t timeout_ms)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-	if (timeout_ms < 0 || timeout_ms >= (INT64_MAX - ns) / NS_PER_MS)
+	int64_t ns = now.tv_sec * PER_S + now.tv_nsec;
+	if (timeout_ms < 0 || timeout_ms >= (INT64_MAX - ns) / PER_MS)
 		return INT64_MAX;
-	return ns + timeout_ms * NS_PER_MS;
+	return ns + timeout_ms * PER_MS;
 }
 
 static struct timespec time_of(int64_t deadline)
 {
-	return (struct timespec){ deadline / NS_PER_S, deadline % NS_PER_S };
+	return (struct timespec){ deadline / PER_S, deadline % PER_S };
 }
 
 int wait_cond(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -97,7 +98,14 @@ uint64_t loop_now_ns(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t loop_ms_left(uint64_t end_ns)
+{
+	uint64_t now = loop_now_ns();
+
+	return end_ns <= now ? 0 : (end_ns - now + NS_PER_MS - 1) / NS_PER_MS;
 }
 
 /* ------------------------------------------------------------------ */

@@ -55,6 +55,8 @@ uv_loop_t *loop_uv(struct loop *loop);
 
 /* Nanoseconds of CLOCK_MONOTONIC, which stands still while the host sleeps. */
 uint64_t loop_now_ns(void);
+/* Milliseconds until then, rounded up; 0 when it has been. */
+uint64_t loop_ms_left(uint64_t end_ns);
 
 /* Any thread.  Queues the task; tasks run in order of posting.  Posting a
  * task that is queued does nothing.  One wake-up serves many posts. */

@@ -2,10 +2,12 @@
 
 #include "loop/turns.h"
 
+#include "base/clock.h"
+
 static void take(struct turns *turns, struct turn *turn)
 {
 	turn->state = TURN_TAKEN;
-	turn->until_ns = loop_now_ns() + turns->patience_ms * 1000000;
+	turn->until_ns = loop_now_ns() + turns->patience_ms * NS_PER_MS;
 	TAILQ_INSERT_TAIL(&turns->running, turn, link);
 	turns->taken++;
 	turn->fn(turn);
@@ -41,7 +43,7 @@ static void await_patience(struct turns *turns)
 	else if (first && !loop_timer_active(&turns->timer))
 		loop_timer_start(turns->loop, &turns->timer,
 				 first->until_ns <= now ? 0 :
-				 (first->until_ns - now) / 1000000 + 1,
+				 (first->until_ns - now) / NS_PER_MS + 1,
 				 on_timer);
 }
 

@@ -53,11 +53,7 @@ int bigm_call(struct bigm_machine *m, const char *method,
 /* 0 when the time is up, UINT64_MAX when there is all the time. */
 static uint64_t time_left_ms(uint64_t end_ns)
 {
-	uint64_t now = loop_now_ns();
-
-	if (end_ns == UINT64_MAX)
-		return UINT64_MAX;
-	return end_ns <= now ? 0 : (end_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+	return end_ns == UINT64_MAX ? UINT64_MAX : loop_ms_left(end_ns);
 }
 
 static uint64_t end_of(uint64_t timeout_ms)

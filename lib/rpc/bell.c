@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "loop/loop.h"
 
 #define SPIN_NS 40000
@@ -87,8 +88,8 @@ static bool spin_wait(struct bell *bell, uint32_t count, uint64_t end_ns)
 static int futex_wait(_Atomic uint32_t *word, uint32_t value,
 		      uint64_t deadline_ns)
 {
-	struct timespec ts = { (time_t)(deadline_ns / 1000000000u),
-			       (long)(deadline_ns % 1000000000u) };
+	struct timespec ts = { (time_t)(deadline_ns / NS_PER_S),
+			       (long)(deadline_ns % NS_PER_S) };
 
 	return (int)syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
 			    deadline_ns ? &ts : NULL, NULL,

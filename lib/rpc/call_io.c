@@ -99,20 +99,11 @@ static void on_deadline(struct loop_timer *timer)
 	call_fail(call, &why);
 }
 
-static uint64_t time_left_ms(const struct bigm_call *call)
-{
-	uint64_t now = loop_now_ns();
-
-	return call->deadline_ns <= now ?
-		       0 :
-		       (call->deadline_ns - now + 999999) / 1000000;
-}
-
 void call_begin(struct bigm_call *call)
 {
 	if (call->deadline_ns)
 		loop_timer_start(call->client->loop, &call->timer,
-				 time_left_ms(call), on_deadline);
+				 loop_ms_left(call->deadline_ns), on_deadline);
 }
 
 void call_travel(struct bigm_call *call, struct http2 *http2,
@@ -123,7 +114,7 @@ void call_travel(struct bigm_call *call, struct http2 *http2,
 
 	if (call->deadline_ns)
 		snprintf(call->timeout, sizeof(call->timeout), "%" PRIu64,
-			 time_left_ms(call));
+			 loop_ms_left(call->deadline_ns));
 	if (!call->client->no_stats)
 		call->sent_ns = loop_now_ns();
 	call->stream.body = call->arg;

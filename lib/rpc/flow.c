@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 
 /* Credit goes back in steps, not for every read. */
@@ -298,7 +299,7 @@ static ssize_t look(struct flow *flow, const void **bytes, size_t most,
 ssize_t flow_lend(struct flow *flow, const void **bytes, size_t want,
 		  uint64_t patience_ms, struct bigm_error *err)
 {
-	uint64_t deadline = loop_now_ns() + patience_ms * 1000000;
+	uint64_t deadline = loop_now_ns() + patience_ms * NS_PER_MS;
 	ssize_t n = check_thread(flow, err);
 
 	if (n < 0)

@@ -190,13 +190,7 @@ struct bigm *bigm_request_bigm(const struct bigm_request *req)
 
 int64_t bigm_request_time_left(const struct bigm_request *req)
 {
-	uint64_t now = loop_now_ns();
-
-	if (!req->deadline_ns)
-		return -1;
-	return req->deadline_ns <= now ?
-		       0 :
-		       (int64_t)((req->deadline_ns - now + 999999) / 1000000);
+	return req->deadline_ns ? (int64_t)loop_ms_left(req->deadline_ns) : -1;
 }
 
 bool bigm_request_canceled(const struct bigm_request *req)

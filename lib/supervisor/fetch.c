@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "rpc/client.h"
 #include "supervisor/arrival.h"
@@ -121,8 +122,7 @@ int fetch_get_binary(struct bigm_request *req, const cJSON *arg, cJSON **reply,
 		return send_file(req, binary_own(&worker_of(req)->binaries),
 				 err);
 	if (bigm_json_get_string(arg, "digest", &digest, err) < 0 ||
-	    (cJSON_GetObjectItemCaseSensitive(arg, "offset") &&
-	     bigm_json_get_uint64(arg, "offset", &offset, err) < 0))
+	    json_opt_uint64(arg, "offset", &offset, err) < 0)
 		return err->code;
 	return send_parcel(req, digest, offset, err);
 }
@@ -255,7 +255,7 @@ static int tell(struct fetch *f, struct bigm_error *err)
 
 static int tell_now_and_then(struct fetch *f, struct bigm_error *err)
 {
-	return loop_now_ns() - f->told_ns < f->order.every_ms * 1000000 ?
+	return loop_now_ns() - f->told_ns < f->order.every_ms * NS_PER_MS ?
 		       0 : tell(f, err);
 }
 

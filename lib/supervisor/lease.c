@@ -17,7 +17,5 @@ uint64_t lease_grant(struct lease *lease, uint64_t ms)
 
 uint64_t lease_left_ms(const struct lease *lease)
 {
-	uint64_t now = loop_now_ns(), end = atomic_load(&lease->end_ns);
-
-	return end <= now ? 0 : (end - now + NS_PER_MS - 1) / NS_PER_MS;
+	return loop_ms_left(atomic_load(&lease->end_ns));
 }
