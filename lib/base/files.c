@@ -51,6 +51,17 @@ int files_write(int fd, const void *data, size_t len)
 	return 0;
 }
 
+/* Some file systems tell of a full disk only as it is closed. */
+static int write_and_close(int fd, const void *data, size_t len)
+{
+	int rc = files_write(fd, data, len), why = errno;
+
+	if (close(fd) < 0 && rc == 0)
+		return -1;
+	errno = why;
+	return rc;
+}
+
 int files_replace(const char *path, const void *data, size_t len,
 		  struct bigm_error *err)
 {
@@ -58,11 +69,11 @@ int files_replace(const char *path, const void *data, size_t len,
 	const char *name = slash ? slash + 1 : path;
 	AUTO_FREE char *fresh = xasprintf("%.*s.%s.XXXXXX", (int)(name - path),
 					  path, name);
-	AUTO_CLOSE int fd = mkostemp(fresh, O_CLOEXEC);
+	int fd = mkostemp(fresh, O_CLOEXEC);
 
 	if (fd < 0)
 		return error_set_errno(err, errno, "cannot write %s", path);
-	if (files_write(fd, data, len) < 0 || rename(fresh, path) < 0) {
+	if (write_and_close(fd, data, len) < 0 || rename(fresh, path) < 0) {
 		int saved = errno;
 
 		unlink(fresh);
