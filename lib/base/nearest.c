@@ -46,7 +46,7 @@ const char *nearest(const char *name, strings_list list)
 
 	if (len == 0 || len > LONGEST)
 		return NULL;
-	for (; *names != NULL; names++) {
+	for (; names != NULL && *names != NULL; names++) {
 		size_t other = strlen(*names);
 
 		if (other > LONGEST)
