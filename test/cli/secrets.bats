@@ -1,5 +1,6 @@
 # Private keys and AWS credentials are nowhere but where they have to be. secrets.py looks for them, in all that a session
 # leaves and while it lasts.
+bats_require_minimum_version 1.5.0
 load common
 load ../ec2/service
 
@@ -111,7 +112,20 @@ owner_of() {
     "${as[@]}" "$BIGM" shutdown
 }
 
-@test "AWS credentials are in no file of a session, no command line and no environment" {
+# told_little SECRET...: of keys, instances are told that of their sshd and that of the bootstrap identity, and no secret.
+told_little() {
+    local secret
+    ec2_state "r['instances'][0]['user_data']" | base64 -d >"$BATS_TEST_TMPDIR/told"
+    [ "$(head -n 1 "$BATS_TEST_TMPDIR/told")" = "#cloud-config" ]
+    [ "$(grep -o 'BEGIN [A-Z ]*PRIVATE KEY' "$BATS_TEST_TMPDIR/told" | sort)" = "BEGIN OPENSSH PRIVATE KEY
+BEGIN PRIVATE KEY" ]
+    for secret; do
+        [ "${#secret}" -ge 16 ]
+        run ! grep -qF -e "$secret" -e "$(base64 -w 0 <<<"$secret" | head -c 16)" "$BATS_TEST_TMPDIR/told"
+    done
+}
+
+@test "AWS credentials are in no file of a session, no command line, no environment and no user data" {
     local secret id
     start_ec2
     secret=$AWS_SECRET_ACCESS_KEY id=$AWS_ACCESS_KEY_ID
@@ -119,6 +133,7 @@ owner_of() {
     printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$id" "$secret" >"$BATS_TEST_TMPDIR/credentials"
     chmod 600 "$BATS_TEST_TMPDIR/credentials"
     unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+    export PRECIOUS=of-the-drivers-environment
     export AWS_SHARED_CREDENTIALS_FILE=$BATS_TEST_TMPDIR/credentials
     "$BIGM" start -v -n 1 --name five --system ec2 --log-dir "$PWD/logs" --events "$PWD/events" >started 2>&1 &
     # Its instance is there, and never boots.
@@ -131,6 +146,7 @@ owner_of() {
     FOUND_OK=$(for what in "a private key's text" "text of a key"; do echo "${key#"$DIR/"}: $what"; done)
     search files "$secret"
     search processes "$secret"
+    told_little "$secret" "$id" "$PRECIOUS" "$(sed -n 2p "$key")"
     "$BIGM" shutdown --cluster five
     wait $! || :
     FOUND_OK='' search files "$secret"
