@@ -6,7 +6,8 @@
  * says.
  *
  * The input is bits, ssh's exit status, and the host's output, in which 1 is the
- * mark that bigm has sent; after 2, ssh's words.  The login is ours.
+ * mark that bigm has sent, and 3 many blanks; after 2, ssh's words.  The login is
+ * ours.
  */
 #include "config.h"
 
@@ -25,6 +26,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define ROOM (1u << 20)
+#define LONG 5000
 #define SECRET "an identity"
 
 enum { PIECES = 1, KILL = 2, KILL_LATE = 4 };
@@ -196,6 +198,8 @@ static void say_all(const uint8_t *data, size_t size, size_t step)
 	for (size_t i = 0; i < size; i++)
 		if (data[i] == 1)
 			buffer_append(&all, now.mark, strlen(now.mark), NULL);
+		else if (data[i] == 3)
+			buffer_appendf(&all, NULL, "%*s", LONG, "");
 		else
 			buffer_append(&all, data + i, 1, NULL);
 	for (size_t at = 0; at < all.len; at += step)
@@ -265,7 +269,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		loop = loop_new(NULL);
 		s = make_system(loop);
 	}
-	if (size < 2 || size > ROOM / SSH_MARK_SIZE)
+	if (size < 2 || size > ROOM / LONG)
 		return 0;
 	memset(&now, 0, sizeof(now));
 	buffer_init(&now.said, ROOM);
