@@ -66,10 +66,20 @@ static int fake_shutdown(struct bigm_request *req, const cJSON *arg,
 	return answer_as(f, f->shutdown, req, err);
 }
 
+static int fake_leave(struct bigm_request *req, const cJSON *arg,
+		      cJSON **reply, struct bigm_error *err)
+{
+	struct member_world *f = bigm_request_state(req);
+
+	f->leaves++;
+	return answer_as(f, f->leaving, req, err);
+}
+
 static const struct bigm_method fake_methods[] = {
 	{ "Keepalive", fake_keepalive, BIGM_INLINE },
 	{ "Register", fake_register, BIGM_INLINE },
 	{ "Shutdown", fake_shutdown, BIGM_INLINE },
+	{ "Leave", fake_leave, BIGM_INLINE },
 	{ NULL, NULL, 0 },
 };
 
@@ -210,6 +220,7 @@ int member_world_setup(void **state)
 	strcpy(f->path, "/tmp/bigm-test-member-XXXXXX");
 	close(mkstemp(f->path));
 	f->record.dir = (char *)"/nonexistent";
+	f->record.name = (char *)"toy";
 	k->record = &f->record;
 	k->options = &f->options;
 	k->loop = loop_new(NULL);

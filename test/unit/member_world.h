@@ -25,9 +25,9 @@ struct member_world {
 	struct tls_context *tls;
 	struct rpc_server *server;
 	char *address;
-	enum answer keepalive, registering, shutdown;
+	enum answer keepalive, registering, shutdown, leaving;
 	const char *answer; /* to Keepalive; NULL: null */
-	int keepalives, registers, shutdowns, kills, releases, misses;
+	int keepalives, registers, shutdowns, leaves, kills, releases, misses;
 	struct bigm_error found_gone; /* by the system; code 0: it is not */
 	bool cannot_start;
 	uint64_t slept_ns; /* how far the member's clock has jumped */

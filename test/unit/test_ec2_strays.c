@@ -7,12 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 #include "base/alloc.h"
+#include "base/folder.h"
 #include "ec2/api_images.h"
 #include "ec2/api_instances.h"
 #include "ec2/network.h"
 #include "ec2/strays.h"
 #include "ec2_world.h"
+#include "keeper/record.h"
 
 struct world {
 	struct ec2_world ec2;
@@ -350,6 +354,85 @@ static void an_unused_group_goes_without_any_instance(void **state)
 	network_release(&n);
 }
 
+/* ------------------------------------------------------------------ */
+/* As `bigm shutdown --stale` finds them, with all that it has to find out. */
+
+static void find_all(struct world *w)
+{
+	cJSON_Delete(w->list);
+	w->list = strays_of_ec2.find(&w->err);
+	if (!w->list)
+		fail_msg("%s", w->err.text);
+}
+
+static void tell(const struct record *record, const char *info)
+{
+	assert_int_equal(record_write(record, "info.json", info, strlen(info),
+				      NULL), 0);
+}
+
+static void assert_nothing_is_found(struct world *w, const char *word)
+{
+	w->err = (struct bigm_error)BIGM_ERROR_INIT;
+	assert_null(strays_of_ec2.find(&w->err));
+	assert_non_null(strstr(w->err.text, word));
+}
+
+/* Nobody's machines are ended because a file cannot be read. */
+static void who_lives_is_told_by_the_records(void **state)
+{
+	struct world *w = *state;
+	AUTO_FREE char *root = xstrdup("/tmp/bigm-test-strays-XXXXXX");
+	struct record *one, *two;
+
+	assert_non_null(mkdtemp(root));
+	setenv("XDG_STATE_HOME", root, 1);
+	setenv("XDG_RUNTIME_DIR", root, 1);
+	ec2_service_environment(service);
+	setenv("BIGM_EC2_USER", "ann", 1);
+	launch(w, w->ec2.client, "living", "ann", w->host, NULL);
+	launch(w, w->east, "dead", "ann", w->host, NULL);
+	one = record_create("one", &w->err);
+	two = record_create("two", &w->err);
+	assert_true(one && two);
+	/* The one has not told yet who it is, the other one does. */
+	tell(two, "{\"id\": \"living\"}");
+	find_all(w);
+	assert_keeper(w, "living", "alive");
+	assert_keeper(w, "dead", "gone");
+	tell(one, "{\"id\": \"liv");
+	assert_nothing_is_found(w, "one/info.json");
+	tell(one, "{\"id\": 5}");
+	assert_nothing_is_found(w, "one/info.json");
+	tell(one, "{}");
+	find_all(w);
+	assert_keeper(w, "living", "alive");
+	assert_int_equal(record_remove(two, &w->err), 0);
+	find_all(w);
+	assert_keeper(w, "living", "gone");
+	if (strays_of_ec2.end(w->list, &w->err) < 0)
+		fail_msg("%s", w->err.text);
+	assert_int_equal(count(w, w->ec2.client) + count(w, w->east), 0);
+	assert_int_equal(strays_of_ec2.tidy(&w->err), 0);
+	record_remove(one, &w->err);
+	record_free(one);
+	record_free(two);
+	assert_int_equal(folder_empty(root, NULL, NULL), 0);
+	assert_int_equal(rmdir(root), 0);
+}
+
+static void settings_that_are_wrong_are_told(void **state)
+{
+	struct world *w = *state;
+
+	ec2_service_environment(service);
+	setenv("BIGM_EC2_REGION", "no region", 1);
+	assert_nothing_is_found(w, "no region");
+	assert_true(strays_of_ec2.end(w->list, &w->err) < 0);
+	assert_true(strays_of_ec2.tidy(&w->err) < 0);
+	unsetenv("BIGM_EC2_REGION");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -361,6 +444,8 @@ int main(void)
 		TEST(the_group_goes_with_the_last),
 		TEST(rules_of_other_hosts_stay),
 		TEST(an_unused_group_goes_without_any_instance),
+		TEST(who_lives_is_told_by_the_records),
+		TEST(settings_that_are_wrong_are_told),
 	};
 
 	if (!ec2_service_available())

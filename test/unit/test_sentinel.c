@@ -10,7 +10,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +20,7 @@
 #include "loop/loop.h"
 #include "loop/process.h"
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 20000
 
 static char *env[] = { (char *)"JOB_VALUE=7", NULL };
 
@@ -111,6 +113,20 @@ static void assert_goes(pid_t pid)
 			fail_msg("process %d is still there", pid);
 		poll(NULL, 0, 5);
 	}
+}
+
+/* Those that came to us from earlier jobs stand before it. */
+static pid_t newest_child(void)
+{
+	FILE *file = fopen("/proc/thread-self/children", "re");
+	int pid = 0;
+
+	assert_non_null(file);
+	while (fscanf(file, "%d", &pid) == 1)
+		;
+	fclose(file);
+	assert_true(pid > 0);
+	return pid;
 }
 
 static void test_status_and_environment(void **state)
@@ -273,6 +289,55 @@ static void test_what_is_ignored_stays_ignored(void **state)
 	sentinel_free(job);
 }
 
+static void test_without_a_socket_there_is_none(void **state)
+{
+	char *argv[] = { (char *)"true", NULL };
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct rlimit limit, none;
+	struct sentinel *job;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	job = sentinel_new("/bin/true", argv, NULL, &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_null(job);
+	assert_int_equal(err.code, BIGM_EEXHAUSTED);
+	assert_non_null(strstr(err.text, "socket for the job"));
+	sentinel_free(job);
+}
+
+static void test_a_sentinel_that_is_gone_starts_nothing(void **state)
+{
+	char *argv[] = { (char *)"true", NULL };
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct sentinel *job = sentinel_new("/bin/true", argv, NULL, &err);
+	pid_t pid = newest_child();
+
+	kill(pid, SIGKILL);
+	assert_goes(pid);
+	assert_true(sentinel_start(job, env, &err) < 0);
+	assert_non_null(strstr(err.text, "cannot start the job"));
+	assert_int_equal(next(job).kind, SENTINEL_LOST);
+	sentinel_signal(job, SIGTERM); /* to nobody */
+	sentinel_free(job);
+}
+
+static void test_an_environment_has_a_limit(void **state)
+{
+	static char value[1 << 17];
+	char *argv[] = { (char *)"true", NULL };
+	char *large[] = { value, NULL };
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct sentinel *job = sentinel_new("/bin/true", argv, NULL, &err);
+
+	memset(value, 'A', sizeof(value) - 1);
+	memcpy(value, "BIGM_X=", 7);
+	assert_int_equal(sentinel_start(job, large, &err), BIGM_EEXHAUSTED);
+	sentinel_free(job);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +350,9 @@ int main(void)
 		cmocka_unit_test(test_a_signal_for_bigm_alone_is_passed_on),
 		cmocka_unit_test(test_a_signal_for_the_group_is_not_passed_on),
 		cmocka_unit_test(test_what_is_ignored_stays_ignored),
+		cmocka_unit_test(test_without_a_socket_there_is_none),
+		cmocka_unit_test(test_a_sentinel_that_is_gone_starts_nothing),
+		cmocka_unit_test(test_an_environment_has_a_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
