@@ -129,7 +129,9 @@ static struct parcel *find_left(struct parcel_shelf *shelf, const char *digest)
 		return NULL;
 	path = xasprintf("%s/parcel-%s", shelf->dir, strchr(digest, ':') + 1);
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	/* No order is for nothing: that somebody has emptied it. */
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size == 0)
 		return NULL;
 	p = add(shelf, digest);
 	free(p->path);
