@@ -84,6 +84,21 @@ for name, count in total["profiles"].items():
 	run_bigm pprof threads --top --symbols /nowhere
 	[ "$status" -eq 1 ]
 	[[ $output == *"/nowhere"* ]]
+	while read -r arg word; do
+		run_bigm call --timeout 20s m0 Supervisor.CPUProfile "$arg"
+		echo "$arg: $output"
+		[ "$status" -eq 1 ]
+		[[ $output == *"$word"* ]]
+	done <<'END'
+{"debug":3} debug is 3; it has to be 0, 1 or 2
+{"debug":"x"} debug
+{"duration_s":"x"} duration_s
+{"duration_s":0} duration_s is 0; it has to be more than 0, and at most 3600
+{"duration_s":3601} duration_s is 3601;
+{"duration_s":60} a profile of 60 s would not be ready before
+{"duration_s":1,"hz":0} hz is 0; it has to be from 1 to
+{"duration_s":1,"hz":1000000} hz is 1000000;
+END
 }
 
 @test "a plain program has no profile, which is said" {
