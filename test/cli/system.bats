@@ -41,12 +41,19 @@ state_is() {
 	[ "$(of_status "c['system'], c['cluster']")" = "('nice', 'chosen')" ]
 }
 
+# nicer: what they are to be, ten more than we are ourselves.
+nicer() {
+	local own
+	own=$(nice)
+	echo "$((own + 10 > 19 ? 19 : own + 10))"
+}
+
 @test "its machines start, are of low priority, answer, and end" {
 	run_bigm start --system nice -n 2
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[ "$(of_status "c['system']")" = nice ]
-	[ "$(ps -o ni= -p "$(of_status "c['machines'][0]['pid']")" | tr -d ' ')" = 10 ]
+	[ "$(ps -o ni= -p "$(of_status "c['machines'][0]['pid']")" | tr -d ' ')" = "$(nicer)" ]
 	run_bigm call m1 Supervisor.Ping 7
 	[ "$output" = 7 ]
 	kill -KILL "$(of_status "c['machines'][1]['pid']")"
@@ -61,7 +68,7 @@ state_is() {
 	run --separate-stderr "$BIGM" run --system nice -n 2 nice
 	echo "$output$stderr"
 	[ "$status" -eq 0 ]
-	[ "$output" = $'10\n10' ]
+	[ "$output" = "$(nicer)"$'\n'"$(nicer)" ]
 	run --separate-stderr "$BIGM" run --system nice -n 2 "$abs_top_builddir/examples/bigpi" -- --samples 1000
 	echo "$output$stderr"
 	[ "$status" -eq 0 ]
