@@ -10,6 +10,11 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
+const cJSON *show_members(const cJSON *json)
+{
+	return cJSON_IsObject(json) ? json->child : NULL;
+}
+
 bool show_number(const cJSON *json, double *value)
 {
 	char *end;
@@ -78,7 +83,7 @@ static cJSON *plain_vars(const cJSON *vars)
 	cJSON *json = cJSON_CreateObject();
 	const cJSON *var, *value;
 
-	cJSON_ArrayForEach(var, vars) {
+	for (var = show_members(vars); var; var = var->next) {
 		value = get(var, "value");
 		if (value)
 			cJSON_AddItemToObject(json, var->string,
@@ -99,7 +104,7 @@ static cJSON *one_vars(const struct shown *m)
 		cJSON_AddStringToObject(json, "error", m->note ? m->note : "");
 		return json;
 	}
-	cJSON_ArrayForEach(item, m->vars)
+	for (item = show_members(m->vars); item; item = item->next)
 		cJSON_AddItemToObject(json, item->string,
 				      strcmp(item->string, "vars") == 0 ?
 					      plain_vars(item) :
@@ -204,7 +209,7 @@ static void status_calls(struct buffer *out, const char *to, const cJSON *list)
 	const cJSON *calls;
 	double n;
 
-	cJSON_ArrayForEach(calls, list) {
+	for (calls = show_members(list); calls; calls = calls->next) {
 		n = number(calls, "calls");
 		text_format(name, sizeof(name), "%s", calls->string);
 		buffer_appendf(
@@ -247,7 +252,7 @@ static void status_of(struct buffer *out, const struct shown *m)
 		buffer_appendf(out, NULL, "  pages: %s on its host\n", line);
 	}
 	status_calls(out, "", get(m->vars, "calls"));
-	cJSON_ArrayForEach(peer, get(m->vars, "out")) {
+	for (peer = show_members(get(m->vars, "out")); peer; peer = peer->next) {
 		text_format(to, sizeof(to), "to %s: ", peer->string);
 		status_calls(out, to, peer);
 	}

@@ -34,6 +34,10 @@ int show_status(struct buffer *out, const struct shown *all, size_t n,
 /* Whether all of it has fitted. */
 int show_end(const struct buffer *out, struct bigm_error *err);
 
+/* The first member of an object, from which ->next leads to the others; NULL
+ * for anything else: the things of a list have no names. */
+const cJSON *show_members(const cJSON *json);
+
 /* A number, or a decimal string; false for anything else. */
 bool show_number(const cJSON *json, double *value);
 

@@ -188,16 +188,16 @@ static void show_methods(struct page *p, const char *name, const char *machine,
 			 const char *first, const char *member,
 			 const cJSON *calls)
 {
-	const cJSON *method;
+	const cJSON *method, *members = show_members(calls);
 	char text[160], more[400];
 	int n = 0;
 	double value;
 
-	cJSON_ArrayForEach(method, calls) {
+	for (method = members; method; method = method->next) {
 		if (++n > METHODS_MOST)
 			break;
 		if (!show_number(get(method, member), &value) || value < 0 ||
-		    is_repeated(calls->child, method))
+		    is_repeated(members, method))
 			continue;
 		snprintf(more, sizeof(more), "%s,method=\"%s\"", first,
 			 escape(method->string, text, sizeof(text)));
@@ -208,14 +208,14 @@ static void show_methods(struct page *p, const char *name, const char *machine,
 static void show_peers(struct page *p, const char *name,
 		       const struct shown *m, const char *member)
 {
-	const cJSON *out = get(m->vars, "out"), *peer;
+	const cJSON *peers = show_members(get(m->vars, "out")), *peer;
 	char text[160], first[200];
 	int n = 0;
 
-	cJSON_ArrayForEach(peer, out) {
+	for (peer = peers; peer; peer = peer->next) {
 		if (++n > PEERS_MOST)
 			break;
-		if (n <= METHODS_MOST && is_repeated(out->child, peer))
+		if (n <= METHODS_MOST && is_repeated(peers, peer))
 			continue;
 		snprintf(first, sizeof(first), ",peer=\"%s\"",
 			 escape(peer->string, text, sizeof(text)));
@@ -460,7 +460,8 @@ static void show_own(struct page *p)
 	for (size_t i = 0; i < p->n; i++) {
 		int n = 0;
 
-		cJSON_ArrayForEach(var, get(p->all[i].vars, "vars"))
+		var = show_members(get(p->all[i].vars, "vars"));
+		for (; var; var = var->next)
 			if (++n <= VARS_MAX && vars_name_is_fine(var->string))
 				add_var(&all, p->all[i].name, var);
 	}

@@ -276,6 +276,24 @@ static void other_pages_bear_it_too(void **state)
 	assert_int_equal(count(status, "load:"), 2);
 }
 
+/* The things of a list have no names. */
+static void a_list_is_no_object(void **state)
+{
+	static const char lists[] =
+		"{\"vars\":[" "{\"kind\":\"gauge\",\"value\":1}],"
+		"\"calls\":[{\"calls\":1},{\"calls\":2}],"
+		"\"out\":[{\"a\":{\"calls\":3}},[{\"calls\":4}]]}";
+	AUTO_FREE char *metrics = page(show_metrics, lists,
+				       "{\"out\":{\"m0\":[{\"calls\":5}]}}");
+	AUTO_FREE char *vars = page(show_vars, lists, "{}");
+	AUTO_FREE char *status = page(show_status, lists,
+				      "{\"out\":{\"m0\":[{\"calls\":5}]}}");
+
+	assert_int_equal(count(metrics, "calls_total{"), 0);
+	assert_int_equal(count(vars, "gauge"), 0);
+	assert_int_equal(count(status, " calls, "), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +306,7 @@ int main(void)
 		cmocka_unit_test(of_two_with_one_name_the_first_counts),
 		cmocka_unit_test(nonsense_is_left_out),
 		cmocka_unit_test(other_pages_bear_it_too),
+		cmocka_unit_test(a_list_is_no_object),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
