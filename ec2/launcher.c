@@ -292,7 +292,9 @@ static void take(struct launch *a, const char *id, const char *type,
 		.zone = xstrdup(zone),
 		.spot = spot,
 		.vcpus = t->facts.vcpus,
-		.usd = spot ? t->facts.spot : t->facts.on_demand,
+		/* As it was planned: it counts against max-cost, also where
+		 * nobody could tell spot's price. */
+		.usd = spot ? t->usd : t->facts.on_demand,
 	};
 }
 
