@@ -50,6 +50,7 @@ void launcher_free(struct launcher *l)
 		return;
 	forget(l);
 	free(l->note);
+	free(l->ruled);
 	free(l);
 }
 
@@ -173,6 +174,10 @@ int launcher_find_network(struct launcher *l, bool dry_run,
 		r = ec2_failure_kind(f, EC2_BAD_REQUEST);
 	if (r == 0)
 		r = network_prepare(l->options.client, &wish, &l->network, f);
+	if (l->network.own) {
+		free(l->ruled);
+		l->ruled = xstrdup(l->network.own);
+	}
 	free(groups);
 	return r;
 }

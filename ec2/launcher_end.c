@@ -88,9 +88,8 @@ int launcher_clean_up(struct launcher *l, struct ec2_failure *f)
 
 	if (l->templates)
 		r = first_of(r, sweep_templates(l, &ours, &why), f, &why);
-	if (l->network.own)
-		r = first_of(r, network_withdraw(l->options.client,
-						 l->network.own,
+	if (l->ruled)
+		r = first_of(r, network_withdraw(l->options.client, l->ruled,
 						 l->options.cluster, &why),
 			     f, &why);
 	return r;

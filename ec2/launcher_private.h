@@ -19,6 +19,7 @@ struct launcher {
 	const char *architecture;
 	char host[STRAYS_HOST_MAX];
 	char *note; /* see launcher_take_note(); or NULL */
+	char *ruled; /* the group that may have rules of ours; NULL: none */
 	struct network network;
 	struct ec2_images images;
 	struct ec2_types types;

@@ -323,6 +323,7 @@ int network_prepare(struct ec2_client *c, const struct network_wish *wish,
 		    struct network *n, struct ec2_failure *f)
 {
 	const bool theirs = strings_count(wish->groups) > 0;
+	char *own;
 	int r = 0;
 
 	*n = (struct network)NETWORK_INIT;
@@ -334,8 +335,12 @@ int network_prepare(struct ec2_client *c, const struct network_wish *wish,
 		n->groups = strings_copy(wish->groups);
 	else if (r == 0)
 		r = own_group(c, wish, n, f);
-	if (r < 0)
+	if (r < 0) {
+		own = n->own;
+		n->own = NULL;
 		network_release(n);
+		n->own = own;
+	}
 	return r;
 }
 

@@ -54,6 +54,8 @@ struct network {
 
 void network_release(struct network *n);
 
+/* After a failure n->own alone may be there, to be released too: the group that
+ * may have rules of the cluster already. */
 int network_prepare(struct ec2_client *c, const struct network_wish *wish,
 		    struct network *n, struct ec2_failure *f);
 

@@ -187,6 +187,21 @@ static void without_a_price_spot_costs_what_it_costs(void **state)
 		    "InstanceMarketOptions.SpotOptions.MaxPrice", NULL);
 }
 
+/* What nobody knows of spot is no reason to buy without an end: on demand is the
+ * most that it costs. */
+static void without_spot_prices_those_on_demand_count(void **state)
+{
+	struct world *w = *state;
+
+	ec2_service_tell(service, "faults",
+			 "[{\"action\": \"DescribeSpotPriceHistory\", "
+			 "\"error\": {\"code\": \"UnauthorizedOperation\", "
+			 "\"message\": \"no\", \"status\": 403}}]");
+	assert_ok(w, launch(w, 2, LIST("ec2-allow=203.0.113.7/32")));
+	assert_true(w->launched[0].spot);
+	assert_true(w->launched[0].usd > 0.09 && w->launched[0].usd < 0.1);
+}
+
 static void many_are_launched_by_hundreds(void **state)
 {
 	struct world *w = *state;
@@ -317,12 +332,30 @@ static void the_rules_go_with_the_cluster(void **state)
 				      "RevokeSecurityGroupIngress") > 0);
 }
 
+/* The rules were made, but nobody was told so. */
+static void so_do_those_of_a_launch_that_failed(void **state)
+{
+	struct world *w = *state;
+
+	ec2_service_tell(service, "faults",
+			 "[{\"action\": \"AuthorizeSecurityGroupIngress\", "
+			 "\"cut\": \"after\", \"times\": 1}, {\"action\": "
+			 "\"AuthorizeSecurityGroupIngress\", \"cut\": "
+			 "\"before\"}]");
+	assert_true(launch(w, 1, LIST("ec2-allow=203.0.113.7/32")) < 0);
+	assert_int_equal(w->ec2.failure.kind, EC2_NETWORK);
+	assert_int_equal(launcher_clean_up(w->launcher, &w->ec2.failure), 0);
+	assert_true(ec2_service_count(service,
+				      "RevokeSecurityGroupIngress") > 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_set_is_asked_for),
 		TEST(without_a_price_spot_costs_what_it_costs),
+		TEST(without_spot_prices_those_on_demand_count),
 		TEST(many_are_launched_by_hundreds),
 		TEST(a_lost_answer_launches_nothing_twice),
 		TEST(of_a_fleet_too),
@@ -331,6 +364,7 @@ int main(void)
 		TEST(arm64_gets_an_image_of_its_own),
 		TEST(what_lost_answers_leave_is_put_away),
 		TEST(the_rules_go_with_the_cluster),
+		TEST(so_do_those_of_a_launch_that_failed),
 	};
 
 	if (!ec2_service_available())
