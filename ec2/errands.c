@@ -3,7 +3,8 @@
  *
  * An errand takes what has gathered since the last one of its kind, goes to a
  * thread of libuv's with copies, and comes back.  At most one of a kind is
- * under way: that makes batches by itself, and leaves threads for others.
+ * under way, but for consoles: that makes batches by itself, and leaves threads
+ * for others.
  */
 #include "config.h"
 
@@ -336,14 +337,21 @@ static void run_ending(struct errand *errand)
 		      &errand->failure);
 }
 
-/* Where no answer came it is tried again, until the keeper gives up. */
+/* What time heals. */
+static bool may_pass(enum ec2_kind kind)
+{
+	return kind == EC2_NETWORK || kind == EC2_SERVER ||
+	       kind == EC2_THROTTLING;
+}
+
+/* It is tried again where that can help, until the keeper gives up. */
 static void report_ending(struct system *s, const struct ec2_ending *ending,
 			  const struct ec2_failure *f)
 {
 	if (ending->kind == EC2_OK) {
 		log_info("%s is %s", ending->id,
 			 ec2_state_name(ending->state));
-	} else if (ending->kind == EC2_NETWORK) {
+	} else if (may_pass(ending->kind)) {
 		log_warn("%s is still to be terminated: %s", ending->id,
 			 f->error.text);
 		errands_terminate(s, ending->id);
@@ -478,17 +486,19 @@ static void finish_asking(struct errand *errand)
 {
 	struct asking *job = (struct asking *)errand;
 	struct system_launch *l = job->launch;
-	const char *text = job->text ? job->text : "";
 	struct bigm_error why = BIGM_ERROR_INIT;
 	char words[200];
 
 	errand->system->asking--;
 	l->checking = false;
-	console_words(text, words, sizeof(words));
-	log_warn("%s: the console of %s ends: %s", l->name, job->id,
-		 tail_of(text));
-	bigm_error_set(&why, job->why.code, "%s Its console says: %s",
-		       job->why.text, words);
+	if (job->text) {
+		console_words(job->text, words, sizeof(words));
+		log_warn("%s: the console of %s ends: %s", l->name, job->id,
+			 tail_of(job->text));
+	}
+	bigm_error_set(&why, job->why.code, "%s Its console %s: %s",
+		       job->why.text, job->text ? "says" : "cannot be had",
+		       job->text ? words : errand->failure.error.text);
 	instance_end(l, &why, 0);
 	free(job->text);
 	free(job->id);
@@ -525,6 +535,8 @@ static void on_errands(struct loop_task *task)
 {
 	struct system *s = loop_container(task, struct system, errands);
 
+	if (s->freeing)
+		return;
 	sweep(s);
 	launch(s);
 	end(s);

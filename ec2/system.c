@@ -109,15 +109,18 @@ static bool is_busy(const struct system *s)
 }
 
 /* The loop does not run any more; what is under way on other threads ends at
- * once when it is canceled, and has to be waited for. */
+ * once when it is canceled, and has to be waited for, and so has the task that
+ * it queues at its end. */
 static void system_free(struct system *s)
 {
 	struct system_launch *l, *next;
 
 	if (s->cancel)
 		cancel_set(s->cancel);
-	while (is_busy(s))
-		uv_run(loop_uv(s->keeper.loop), UV_RUN_ONCE);
+	s->freeing = true;
+	while (is_busy(s) || s->errands.queued)
+		uv_run(loop_uv(s->keeper.loop),
+		       is_busy(s) ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 	for (l = TAILQ_FIRST(&s->launches); l; l = next) {
 		next = TAILQ_NEXT(l, entry);
 		l->released = true;
@@ -175,7 +178,7 @@ static struct system_launch *system_start(struct system *s,
 						    : order->argv[0]);
 	l->argv = strings_copy(order->argv);
 	l->procs = order->procs;
-	l->doom = l->interruption = l->refusal = none;
+	l->doom = l->said = l->interruption = l->refusal = none;
 	TAILQ_INSERT_TAIL(&s->launches, l, entry);
 	s->nlaunches++;
 	errands_wake(s);

@@ -2,8 +2,9 @@
  * system_private: the EC2 system at work, as its files share it.
  *
  *   system.c	 the contract of machine/system.h; what it needs, and its end
- *   errands.c	 what EC2 is asked: launching, looking, ending; each in batches,
- *		 on libuv's threads, one of a kind at a time
+ *   errands.c	 what EC2 is asked, on libuv's threads: launching, looking, ending,
+ *		 each in batches, one of a kind at a time; and for consoles, each
+ *		 by itself
  *   instance.c	 what becomes of one machine, and the way to it by SSH
  *   read.c	 files of instances, by SSH
  *   launcher.c	 instances out of settings; blocks, knows no loop
@@ -49,6 +50,7 @@ struct system_launch {
 	const char *phase;
 	char *host;
 	struct bigm_error doom; /* known before its end: why it will come */
+	struct bigm_error said; /* by what takes ec2boot there; it may go well */
 	struct bigm_error interruption; /* the same, as AWS has announced it */
 
 	struct ssh *ssh;
@@ -95,6 +97,7 @@ struct system {
 	char **doomed; /* ids of instances that are to be terminated */
 	size_t ndoomed;
 
+	bool freeing; /* no errand begins any more */
 	void (*on_ended)(void *data); /* the cluster ends; NULL: not yet */
 	void *ended_data;
 };

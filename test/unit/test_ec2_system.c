@@ -179,6 +179,27 @@ static void the_console_tells_why_it_did_not_come_up(void **state)
 	end_cluster(w);
 }
 
+static void a_console_that_cannot_be_had_says_nothing(void **state)
+{
+	struct world *w = *state;
+	const struct bigm_error *why = &w->machines[0].why;
+
+	make_system(w, NULL);
+	start(w, 1);
+	run_until(w, all_booting);
+	ec2_service_tell(service, "faults",
+			 "[{\"action\": \"GetConsoleOutput\", \"error\": "
+			 "{\"code\": \"UnauthorizedOperation\", \"message\": "
+			 "\"no\", \"status\": 403}}]");
+	tell(w, "poweroff", "");
+	system_ec2.keepalive_missed(w->machines[0].launch);
+	run_until(w, first_gone);
+	assert_has(why->text, "Its console cannot be had: GetConsoleOutput in "
+			      "us-west-2: ");
+	assert_null(strstr(why->text, "console says"));
+	end_cluster(w);
+}
+
 static void one_that_stays_in_a_phase_is_given_up(void **state)
 {
 	struct world *w = *state;
@@ -196,6 +217,58 @@ static void one_that_stays_in_a_phase_is_given_up(void **state)
 	assert_has(why->text, "Its console says: nothing");
 	end_cluster(w);
 	assert_int_equal(count_instances("pending"), 0);
+}
+
+/* What EC2 has a problem with once is tried again: nobody pays for an instance
+ * until its lease is over. */
+static void one_is_terminated_when_ec2_has_recovered(void **state)
+{
+	struct world *w = *state;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct ec2_client *patient, *quick;
+
+	make_system(w, NULL);
+	const struct ec2_client_options options = {
+		.provider = w->system->asker.provider,
+		.region = w->system->asker.region,
+		.endpoint = ec2_service_url(service),
+		.cancel = w->system->cancel,
+		.retry = { 1, 4 },
+	};
+	quick = ec2_client_new(&options, &err);
+	assert_non_null(quick);
+	patient = w->system->client;
+	w->system->client = quick;
+	start(w, 1);
+	run_until(w, all_booting);
+	/* Each call is made seven times. */
+	ec2_service_tell(service, "faults",
+			 "[{\"action\": \"TerminateInstances\", \"times\": 8, "
+			 "\"error\": {\"code\": \"InternalError\", "
+			 "\"message\": \"no\", \"status\": 500}}]");
+	system_ec2.kill(w->machines[0].launch);
+	run_until(w, nobody_launches);
+	assert_int_equal(count_instances("running"), 0);
+	end_cluster(w);
+	w->system->client = patient;
+	ec2_client_free(quick);
+}
+
+/* As when a keeper waits no more: what comes back from another thread finds
+ * nobody, neither then nor when the loop ends. */
+static void it_can_be_freed_while_ec2_is_asked(void **state)
+{
+	struct world *w = *state;
+
+	make_system(w, NULL);
+	ec2_service_tell(service, "faults",
+			 "[{\"action\": \"*\", \"hold\": \"all\"}]");
+	start(w, 2);
+	uv_run(loop_uv(w->loop), UV_RUN_NOWAIT);
+	assert_true(w->system->launching);
+	system_ec2.free(w->system);
+	ec2_service_tell(service, "release", "{\"name\": \"all\"}");
+	w->system = NULL;
 }
 
 static void no_key_of_the_users_is_a_warning(void **state)
@@ -223,7 +296,10 @@ int main(void)
 		TEST(arm64_instances_have_their_own_image),
 		TEST(a_missed_keepalive_asks_what_has_become_of_it),
 		TEST(the_console_tells_why_it_did_not_come_up),
+		TEST(a_console_that_cannot_be_had_says_nothing),
 		TEST(one_that_stays_in_a_phase_is_given_up),
+		TEST(one_is_terminated_when_ec2_has_recovered),
+		TEST(it_can_be_freed_while_ec2_is_asked),
 		TEST(no_key_of_the_users_is_a_warning),
 	};
 
