@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,11 @@
 #define UNKNOWN_NS (300 * 1000000000ull)
 
 static void connect_by_ssh(struct system_launch *l);
+
+static void on_retry(struct loop_timer *timer)
+{
+	connect_by_ssh(loop_container(timer, struct system_launch, timer));
+}
 
 void instance_set_phase(struct system_launch *l, const char *phase)
 {
@@ -219,19 +225,22 @@ static void on_follow_output(void *data, int stream, const void *bytes,
 			  (const char *)bytes);
 }
 
-/* The connection is built anew, by which it goes on. */
+/* The connection is built anew, by which it goes on; not at once, as it may end
+ * in the same way. */
 static void on_follow_done(void *data, int status,
 			   const struct bigm_error *why)
 {
 	struct system_launch *l = data;
 
-	if (why->code == 0 && !l->output_over) {
-		log_warn("%s: the journal of %s ended with status %d", l->name,
-			 l->is.id, status);
-		ssh_free(l->ssh);
-		l->ssh = NULL;
-		connect_by_ssh(l);
-	}
+	if (why->code != 0 || l->output_over)
+		return;
+	log_warn("%s: the journal of %s ended with status %d", l->name,
+		 l->is.id, status);
+	ssh_free(l->ssh);
+	l->ssh = NULL;
+	if (!l->gone)
+		loop_timer_start(l->system->keeper.loop, &l->timer,
+				 backoff_next(&l->retry), on_retry);
 }
 
 static void follow(struct system_launch *l)
@@ -274,7 +283,7 @@ static void on_pushed(void *data, int status, const struct bigm_error *why)
 	bigm_error_set(&how, BIGM_EFAILED,
 		       "%s: cannot send ec2boot: the command there ended with "
 		       "status %d%s%s", l->is.id, status,
-		       l->doom.code ? ": " : "", l->doom.text);
+		       l->said.code ? ": " : "", l->said.text);
 	instance_end(l, &how, 0);
 }
 
@@ -283,7 +292,7 @@ static void on_push_output(void *data, int stream, const void *bytes,
 {
 	struct system_launch *l = data;
 
-	bigm_error_set(&l->doom, BIGM_EFAILED, "%.*s",
+	bigm_error_set(&l->said, BIGM_EFAILED, "%.*s",
 		       len > 400 ? 400 : (int)len, (const char *)bytes);
 }
 
@@ -295,10 +304,17 @@ static void push(struct system_launch *l)
 	};
 	struct system *s = l->system;
 	AUTO_FREE char *command = ec2_push_command(s->worker_digest);
+	struct bigm_error how = BIGM_ERROR_INIT;
 	int fd = open(s->worker, O_RDONLY | O_CLOEXEC);
 
+	if (fd < 0) {
+		error_set_errno(&how, errno, "%s: cannot send ec2boot: %s",
+				l->is.id, s->worker);
+		instance_end(l, &how, 0);
+		return;
+	}
 	instance_set_phase(l, "sending");
-	error_clear(&l->doom);
+	error_clear(&l->said);
 	ssh_run(l->ssh, command, fd, &events, l);
 }
 
@@ -320,11 +336,6 @@ static void on_ssh_ready(void *data)
 		go_on(l);
 	if (l->ssh) /* what was told may have ended it */
 		follow(l);
-}
-
-static void on_retry(struct loop_timer *timer)
-{
-	connect_by_ssh(loop_container(timer, struct system_launch, timer));
 }
 
 static uint64_t between(uint64_t least, uint64_t n, uint64_t most)
