@@ -97,7 +97,7 @@ static int read_container(struct aws_search *s, const char *url,
 					.headers = headers,
 					.timeout_ms = 20000,
 					.limit = 65536 };
-	AUTO_SECRET_ANSWER struct http_answer answer = HTTP_ANSWER_INIT;
+	AUTO_HTTP_ANSWER struct http_answer answer = HTTP_ANSWER_INIT;
 	AUTO_SECRET_JSON cJSON *json = NULL;
 	int r = authorization(s, &header, err);
 

@@ -212,13 +212,6 @@ char *secret_file(const char *path, struct bigm_error *err)
 	return result;
 }
 
-void secret_answer_release(struct http_answer *answer)
-{
-	if (answer->body.base)
-		OPENSSL_cleanse(answer->body.base, answer->body.capacity);
-	http_answer_release(answer);
-}
-
 int source_request(struct aws_search *s, const struct http_request *request,
 		   bool on_link, struct http_answer *answer,
 		   struct bigm_error *err)

@@ -108,12 +108,9 @@ void secret_free(char **text);
 #define AUTO_SECRET __attribute__((cleanup(secret_free)))
 
 /* A request, tried thrice where that can help; on_link: to an address of this
- * host or link, for which no proxy is asked.  The answer is released by
- * secret_answer_release(). */
+ * host or link, for which no proxy is asked. */
 int source_request(struct aws_search *s, const struct http_request *request,
 		   bool on_link, struct http_answer *answer,
 		   struct bigm_error *err);
-void secret_answer_release(struct http_answer *answer);
-#define AUTO_SECRET_ANSWER __attribute__((cleanup(secret_answer_release)))
 
 #endif

@@ -65,7 +65,7 @@ static int get_keys(struct aws_search *s, const char *profile,
 			  endpoint ? endpoint : "", role, account);
 	struct http_request request = { .method = "GET", .url = url,
 					.headers = headers };
-	AUTO_SECRET_ANSWER struct http_answer answer = HTTP_ANSWER_INIT;
+	AUTO_HTTP_ANSWER struct http_answer answer = HTTP_ANSWER_INIT;
 	AUTO_SECRET_JSON cJSON *json = NULL;
 
 	curl_free(role);

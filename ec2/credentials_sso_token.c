@@ -177,7 +177,7 @@ static int renew(struct aws_search *s, const struct sso *sso,
 {
 	AUTO_FREE char *endpoint = aws_config_endpoint(s->config, AWS_SSO_OIDC,
 						       sso->region, NULL, err);
-	AUTO_SECRET_ANSWER struct http_answer answer = HTTP_ANSWER_INIT;
+	AUTO_HTTP_ANSWER struct http_answer answer = HTTP_ANSWER_INIT;
 	AUTO_SECRET_JSON cJSON *json = NULL;
 	int r;
 

@@ -142,7 +142,7 @@ int sts_assume(struct aws_search *s, const struct sts_role *role,
 	const char *region = s->region ? s->region : STS_REGION;
 	AUTO_FREE char *endpoint =
 		aws_config_endpoint(s->config, AWS_STS, region, NULL, err);
-	AUTO_SECRET_ANSWER struct http_answer answer = HTTP_ANSWER_INIT;
+	AUTO_HTTP_ANSWER struct http_answer answer = HTTP_ANSWER_INIT;
 	struct buffer body = BUFFER_INIT(BODY_MAX);
 	int r;
 

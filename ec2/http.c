@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,8 @@ void http_free(struct http *h)
 
 void http_answer_release(struct http_answer *a)
 {
+	if (a->body.base)
+		OPENSSL_cleanse(a->body.base, a->body.capacity);
 	buffer_release(&a->body);
 }
 
@@ -155,6 +158,14 @@ static void add_header(struct exchange *x, const char *line)
 	x->headers = longer;
 }
 
+/* Tokens may be among them. */
+static void free_headers(struct exchange *x)
+{
+	for (struct curl_slist *line = x->headers; line; line = line->next)
+		OPENSSL_cleanse(line->data, strlen(line->data));
+	curl_slist_free_all(x->headers);
+}
+
 static void set_signature(struct exchange *x, const struct http_signature *s)
 {
 	CURL *easy = x->http->easy;
@@ -167,6 +178,7 @@ static void set_signature(struct exchange *x, const struct http_signature *s)
 		AUTO_FREE char *token = xasprintf("X-Amz-Security-Token: %s",
 						  s->session_token);
 		add_header(x, token);
+		OPENSSL_cleanse(token, strlen(token));
 	}
 }
 
@@ -320,7 +332,7 @@ int http_request(struct http *h, const struct http_request *r,
 	struct exchange x = { .http = h, .request = r, .answer = a };
 	int ret = check(r, err);
 
-	buffer_release(&a->body);
+	http_answer_release(a);
 	buffer_init(&a->body, r->limit ? r->limit : HTTP_ANSWER_LIMIT);
 	a->status = 0;
 	if (!ret)
@@ -330,7 +342,7 @@ int http_request(struct http *h, const struct http_request *r,
 	curl_easy_setopt(h->easy, CURLOPT_ERRORBUFFER, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(h->easy, CURLOPT_PASSWORD, NULL);
-	curl_slist_free_all(x.headers);
+	free_headers(&x);
 	if (ret < 0)
 		error_prefix(err, "%s %.*s", r->method,
 			     (int)strcspn(r->url, "?"), r->url);

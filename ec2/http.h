@@ -83,7 +83,9 @@ struct http_answer {
 
 #define HTTP_ANSWER_INIT { 0, BUFFER_INIT(0) }
 
+/* Wipes what it holds: keys, maybe. */
 void http_answer_release(struct http_answer *a);
+#define AUTO_HTTP_ANSWER __attribute__((cleanup(http_answer_release)))
 
 /*
  * Makes one request, and returns 0 when its whole answer is there, or

@@ -160,8 +160,6 @@ static int get_token(struct metadata *m, struct bigm_error *err)
 		m->token_header =
 			xasprintf("X-aws-ec2-metadata-token: %s",
 				  buffer_string(&answer.body));
-	if (answer.body.base)
-		OPENSSL_cleanse(answer.body.base, answer.body.capacity);
 	http_answer_release(&answer);
 	/* A minute early: it must not run out on its way. */
 	m->token_until = wait_deadline((TOKEN_SECONDS - 60) * INT64_C(1000));
@@ -200,8 +198,6 @@ static char *get(struct metadata *m, const char *path, bool *again,
 			       "%s/latest/%s: status %d", m->base, path,
 			       answer.status);
 	}
-	if (answer.body.base)
-		OPENSSL_cleanse(answer.body.base, answer.body.capacity);
 	http_answer_release(&answer);
 	return text;
 }
