@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "base/thread.h"
 #include "ec2/api_instances.h"
 #include "ec2/api_types.h"
 #include "ec2/aws_config.h"
@@ -196,7 +197,7 @@ static cJSON *tour(struct tour t, const struct ec2_regions *regions)
 	t.found = cJSON_CreateArray();
 	pthread_mutex_init(&t.lock, NULL);
 	while (n < AT_ONCE && n < regions->count &&
-	       pthread_create(&threads[n], NULL, travel, &t) == 0)
+	       thread_start(&threads[n], NULL, travel, &t) == 0)
 		n++;
 	travel(&t);
 	while (n > 0)
