@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "ec2/api_network.h"
 #include "ec2/api_tags.h"
+#include "ec2/plan.h"
 #include "ec2/strays.h"
 
 #define ROUNDS 10 /* of looking, when others change what is looked at */
@@ -19,7 +20,6 @@
 void network_release(struct network *n)
 {
 	free(n->vpc);
-	strings_free(n->subnets);
 	strings_free(n->groups);
 	free(n->own);
 	*n = (struct network)NETWORK_INIT;
@@ -41,8 +41,9 @@ static char *cluster_tag(const char *cluster, struct ec2_failure *f)
 /* ------------------------------------------------------------------ */
 /* Subnets                                                             */
 
-static int name_subnets(struct ec2_client *c, const struct network_wish *wish,
-			struct network *n, struct ec2_failure *f)
+static int vpc_of_subnets(struct ec2_client *c,
+			  const struct network_wish *wish, struct network *n,
+			  struct ec2_failure *f)
 {
 	const size_t named = strings_count(wish->subnets);
 	const struct ec2_filter filter = { "subnet-id", wish->subnets, named };
@@ -61,30 +62,8 @@ static int name_subnets(struct ec2_client *c, const struct network_wish *wish,
 					    "name those of one, or security "
 					    "groups", list.items[0].id,
 					    list.items[i].id);
-	if (r == 0) {
+	if (r == 0)
 		n->vpc = xstrdup(list.items[0].vpc);
-		n->subnets = strings_copy(wish->subnets);
-	}
-	ec2_subnets_release(&list);
-	return r;
-}
-
-static int default_subnets(struct ec2_client *c, struct network *n,
-			   struct ec2_failure *f)
-{
-	static const char *const yes = "true";
-	struct ec2_subnets list = EC2_SUBNETS_INIT;
-	int r = ec2_default_vpc(c, &n->vpc, f);
-
-	if (r < 0)
-		return r;
-	const char *const vpc = n->vpc;
-	const struct ec2_filter filters[] = { { "vpc-id", &vpc, 1 },
-					      { "default-for-az", &yes, 1 } };
-	r = ec2_describe_subnets(c, filters, 2, &list, f);
-	n->subnets = xcalloc(list.count + 1, sizeof(*n->subnets));
-	for (size_t i = 0; i < list.count; i++)
-		n->subnets[i] = xstrdup(list.items[i].id);
 	ec2_subnets_release(&list);
 	return r;
 }
@@ -166,7 +145,7 @@ static void compare(struct wanted *w, const struct ec2_rules *rules,
 				continue;
 			w->there[i] = true;
 			/* A rule that the user has made stays the user's. */
-			if (!*ec2_tag_value(rule->tags, NETWORK_TAG))
+			if (!*ec2_tag_value(rule->tags, EC2_TAG))
 				continue;
 			if (!*ec2_tag_value(rule->tags, tag))
 				untagged->all[untagged->n++] = rule->id;
@@ -180,7 +159,7 @@ static int authorize(struct ec2_client *c, const char *group,
 		     const struct wanted *w, const struct ec2_tag *tag,
 		     bool dry_run, struct ec2_failure *f)
 {
-	const struct ec2_tag tags[] = { { NETWORK_TAG, YES }, *tag };
+	const struct ec2_tag tags[] = { { EC2_TAG, YES }, *tag };
 	struct ec2_rule *missing = xcalloc(w->n, sizeof(*missing));
 	struct ec2_rules made = EC2_RULES_INIT;
 	size_t n = 0;
@@ -278,8 +257,8 @@ static int round_of(struct ec2_client *c, const struct network_wish *wish,
 	AUTO_FREE char *name = xasprintf("bigm-%s", wish->user);
 	AUTO_FREE char *text = xasprintf("Machines that bigm starts for %s",
 					 wish->user);
-	const struct ec2_tag tags[] = { { NETWORK_TAG, YES },
-					{ NETWORK_TAG_USER, wish->user } };
+	const struct ec2_tag tags[] = { { EC2_TAG, YES },
+					{ EC2_TAG_USER, wish->user } };
 	int r = find_group(c, n->vpc, name, &n->own, f);
 
 	if (r == 0 && !n->own)
@@ -328,9 +307,9 @@ int network_prepare(struct ec2_client *c, const struct network_wish *wish,
 
 	*n = (struct network)NETWORK_INIT;
 	if (strings_count(wish->subnets) > 0)
-		r = name_subnets(c, wish, n, f);
+		r = vpc_of_subnets(c, wish, n, f);
 	else if (!theirs)
-		r = default_subnets(c, n, f);
+		r = ec2_default_vpc(c, &n->vpc, f);
 	if (r == 0 && theirs)
 		n->groups = strings_copy(wish->groups);
 	else if (r == 0)

@@ -1,5 +1,5 @@
 /*
- * network: which subnets and security groups a launch uses.
+ * network: which security groups a launch uses, in the VPC of its subnets.
  *
  * Groups that the user names are taken as they are.  With none, there is one
  * group for each VPC and user, bigm-USER, made where it is missing, and tagged
@@ -8,7 +8,8 @@
  *
  * EC2 has a rule only once, but clusters of one user, on several hosts, may want
  * the same.  So each rule of ours has a tag "bigm:cluster:ID" for each cluster
- * that wants it, whose value is the host that the cluster is of; who ends takes its tag away, and the rule with the last one.
+ * that wants it, whose value is the host that the cluster is of; who ends takes
+ * its tag away, and the rule with the last one.
  * Before that it puts the tag "bigm:ending", and then looks for others'; who
  * starts puts its own tag, and then looks for that one: so of two at the same
  * time one sees the other.  Who starts waits then for the rule to be gone, or
@@ -22,8 +23,6 @@
 #include "ec2/allow.h"
 #include "ec2/client.h"
 
-#define NETWORK_TAG "bigm"
-#define NETWORK_TAG_USER "bigm:user"
 #define NETWORK_TAG_CLUSTER "bigm:cluster:" /* and its id */
 #define NETWORK_TAG_ENDING "bigm:ending"
 #define NETWORK_CLUSTER_MAX 100
@@ -42,15 +41,13 @@ struct network_wish {
 };
 
 struct network {
-	char *vpc;	/* NULL where only groups were named */
-	char **subnets; /* ids, up to a NULL: the named ones, else those of the
-			 * default VPC, one for each zone; NULL where only groups
-			 * were named */
+	char *vpc;	/* of the subnets that were named, else the default one;
+			 * NULL where only groups were named */
 	char **groups;	/* ids, up to a NULL; with dry_run maybe none */
 	char *own;	/* the id of bigm-USER; NULL: others' groups */
 };
 
-#define NETWORK_INIT { NULL, NULL, NULL, NULL }
+#define NETWORK_INIT { NULL, NULL, NULL }
 
 void network_release(struct network *n);
 

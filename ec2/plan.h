@@ -16,8 +16,8 @@
 #include "ec2/volumes.h"
 
 /* How the tags of instances and volumes are called, besides Name and the
- * user's own. */
-#define EC2_TAG "bigm" /* its value is bigm's version */
+ * user's own; the first and that of the user, those of groups too. */
+#define EC2_TAG "bigm" /* its value is bigm's version; of groups and rules, 1 */
 #define EC2_TAG_CLUSTER "bigm:cluster"
 #define EC2_TAG_USER "bigm:user"
 #define EC2_TAG_HOST "bigm:host"

@@ -7,6 +7,7 @@
 #include "ec2/api_instances.h"
 #include "ec2/api_network.h"
 #include "ec2/network.h"
+#include "ec2/plan.h"
 #include "ec2/strays.h"
 
 #define PAUSE_MS 1000
@@ -91,7 +92,7 @@ static int sweep_group(const struct strays_options *o, struct ec2_client *c,
 int strays_sweep(const struct strays_options *o, struct ec2_client *c,
 		 struct ec2_failure *f)
 {
-	const struct ec2_filter filter = { "tag:" NETWORK_TAG_USER, &o->user,
+	const struct ec2_filter filter = { "tag:" EC2_TAG_USER, &o->user,
 					   1 };
 	struct ec2_groups groups = EC2_GROUPS_INIT;
 	char **alive = o->alive(o->data, &f->error);
@@ -99,7 +100,7 @@ int strays_sweep(const struct strays_options *o, struct ec2_client *c,
 		      : ec2_failure_kind(f, EC2_BAD_REQUEST);
 
 	for (size_t i = 0; r == 0 && i < groups.count; i++)
-		if (*ec2_tag_value(groups.items[i].tags, NETWORK_TAG))
+		if (*ec2_tag_value(groups.items[i].tags, EC2_TAG))
 			r = sweep_group(o, c, groups.items[i].id, alive, f);
 	ec2_groups_release(&groups);
 	strings_free(alive);

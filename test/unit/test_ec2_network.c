@@ -110,8 +110,7 @@ static void a_group_is_made_and_put_away(void **state)
 	assert_non_null(n.own);
 	assert_string_equal(n.groups[0], n.own);
 	assert_null(n.groups[1]);
-	assert_non_null(n.subnets[0]);
-	assert_non_null(n.subnets[1]);
+	assert_non_null(n.vpc);
 	assert_rules(OURS);
 	const cJSON *tags = cJSON_GetObjectItem(group_of("bigm-ann", &all),
 						"tags");
@@ -200,7 +199,7 @@ static void named_groups_are_taken_as_they_are(void **state)
 	assert_ok(w, network_prepare(w->client, &wish, &n, &w->failure));
 	assert_string_equal(n.groups[0], "sg-1");
 	assert_string_equal(n.groups[1], "sg-2");
-	assert_null(n.subnets);
+	assert_null(n.vpc);
 	assert_null(n.own);
 	assert_int_equal(ec2_service_count(service, "*"), 0);
 	network_release(&n);
@@ -229,14 +228,15 @@ static void subnets_say_which_vpc(void **state)
 		named[1] = NULL;
 	}
 	assert_ok(w, network_prepare(w->client, &wish, &n, &w->failure));
-	assert_string_equal(n.subnets[0], named[0]);
-	assert_null(n.subnets[1]);
+	for (size_t i = 0; i < all.count; i++)
+		if (strcmp(all.items[i].id, named[0]) == 0)
+			assert_string_equal(n.vpc, all.items[i].vpc);
 	network_release(&n);
 	named[1] = "subnet-0123456789abcdef0";
 	assert_true(network_prepare(w->client, &wish, &n, &w->failure) < 0);
 	assert_int_equal(w->failure.kind, EC2_NOT_FOUND);
 	assert_null(n.own);
-	assert_null(n.subnets);
+	assert_null(n.vpc);
 	ec2_subnets_release(&all);
 }
 
