@@ -28,8 +28,8 @@ struct ec2_launch_spec {
 	size_t ngroups;
 	const char *key_name; /* EC2's key pair; NULL: none */
 	const char *profile;  /* instance profile, name or ARN; NULL: none */
-	const void *user_data; /* as the instance will read it; at most 16 KiB;
-				* NULL: none */
+	const void *user_data; /* as the instance will read it, of at most
+				* CLOUDCONFIG_MAX bytes; NULL: none */
 	size_t user_data_len;
 	const struct ec2_volume *volumes;
 	size_t nvolumes;
@@ -38,8 +38,6 @@ struct ec2_launch_spec {
 	bool spot;
 	const char *max_price; /* of spot, USD an hour; NULL: on-demand's */
 };
-
-#define EC2_USER_DATA_MAX (16u << 10) /* before base64 */
 
 /* All of it but type, subnet and market. */
 void params_launch_spec(struct params *p, const struct ec2_launch_spec *spec);

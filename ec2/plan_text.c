@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "cloudconfig/cloudconfig.h"
 #include "ec2/plan.h"
 #include "ec2/settings_check.h"
 
@@ -104,7 +105,7 @@ int ec2_plan_text(const struct ec2_plan *plan, struct buffer *out,
 		say(&w, "tag", "%s = %s", plan->tags[i].key,
 		    plan->tags[i].value);
 	say(&w, "user data", "%zu bytes of %d", f->user_data_len,
-	    EC2_USER_DATA_MAX);
+	    CLOUDCONFIG_MAX);
 	return w.r;
 }
 

@@ -68,7 +68,8 @@ int ec2_settings_take(struct ec2_settings *s, const char *const *set,
 /* What one alone does not tell: a URL needs a digest, … */
 int ec2_settings_check(const struct ec2_settings *s, struct bigm_error *err);
 
-/* Defaults, files, environment, what is set, and the check, in that order.  To be released also after an error. */
+/* Defaults, files, environment, what is set, and the check, in that order.  To be
+ * released also after an error. */
 int ec2_settings_load(struct ec2_settings *s, char *const *env,
 		      const char *const *set, struct bigm_error *err);
 

@@ -6,9 +6,10 @@
  *
  *   bigm-deadman.timer	  first of all: powers the instance off when the time
  *			  (setting dead-man, 10m) since its boot is over and
- *			  EC2_ALIVE_PATH is not there.  The worker makes that file at its first
- *			  Keepalive: BIGM_ALIVE of bootmachine.service, see
- *			  supervisor/boot.h.  From then on its lease counts
+ *			  EC2_ALIVE_PATH is not there.  The worker makes that
+ *			  file at its first Keepalive: BIGM_ALIVE of
+ *			  bootmachine.service, see supervisor/boot.h.  From then
+ *			  on its lease counts
  *   bigm-prepare.service ec2/instance/prepare.sh: data volumes, found by the
  *			  model and serial of their NVMe devices, or by the names
  *			  of volumes.h under Xen, formatted, and striped by mdadm

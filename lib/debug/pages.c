@@ -217,8 +217,8 @@ static int take(struct debug_request *req, char **type, void **body,
 }
 
 int debug_pages_render(const struct debug_pages *pages, const char *path,
-		       bool (*over)(void *waiter), void *waiter, char **type, void **body, size_t *len,
-		       struct bigm_error *err)
+		       bool (*over)(void *waiter), void *waiter, char **type,
+		       void **body, size_t *len, struct bigm_error *err)
 {
 	/* Two NULs end the list. */
 	AUTO_FREE char *copy = xasprintf("%s%c", path, '\0');

@@ -101,7 +101,7 @@ bool debug_over(const struct debug_request *req);
  * NULL: somebody does.
  */
 int debug_pages_render(const struct debug_pages *pages, const char *path,
-		       bool (*over)(void *waiter), void *waiter, char **type, void **body, size_t *len,
-		       struct bigm_error *err);
+		       bool (*over)(void *waiter), void *waiter, char **type,
+		       void **body, size_t *len, struct bigm_error *err);
 
 #endif

@@ -9,8 +9,9 @@
  * Everything is read-only: methods other than GET and HEAD are refused (405),
  * so are requests by a foreign name (403: a web page elsewhere that had its name
  * lead here could read ours), parts of foreign web pages, and other users of the
- * host (caller.h).  It listens on a loopback device only, and serves DEBUG_CONNECTIONS at a time, which are closed
- * after DEBUG_IDLE_S without a request.
+ * host (caller.h).  It listens on a loopback device only, and serves
+ * DEBUG_CONNECTIONS at a time, which are closed after DEBUG_IDLE_S without a
+ * request.
  *
  * Loop thread, but where said.
  */

@@ -30,10 +30,10 @@ typedef bool lookup_equal_fn(const void *list, uint32_t at, const void *key);
 
 void lookup_release(struct lookup *t);
 
-/* The position of the thing, or LOOKUP_NONE. */
 /* It is looked for soon: lets the processor bring what it takes from memory. */
 void lookup_expect(const struct lookup *t, uint32_t hash);
 
+/* The position of the thing, or LOOKUP_NONE. */
 uint32_t lookup_find(const struct lookup *t, uint32_t hash, lookup_equal_fn *equal,
 		    const void *list, const void *key);
 

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "sampler/mine.h"
+#include "sampler/pages.h"
 #include "sampler/unwind.h"
 
 #define SLOTS (1u << 16)
@@ -28,7 +29,7 @@ static struct {
 
 static uint32_t slot_of(const void *block)
 {
-	uint64_t page = (uintptr_t)block / HEAP_PAGE;
+	uint64_t page = (uintptr_t)block / PAGES_SIZE;
 
 	return (uint32_t)(page * 0x9e3779b97f4a7c15 >> 48) % SLOTS;
 }

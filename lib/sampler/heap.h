@@ -3,8 +3,8 @@
  *
  * One byte of 512 kB or more on average is sampled (mine.h); the block that it
  * is in stands for as many as it takes blocks of its size to be sampled once.
- * A sampled block begins a page, and hardly any other does: so free() need not
- * look for the rest.
+ * A sampled block begins a page (PAGES_SIZE), and hardly any other does: so
+ * free() need not look for the rest.
  */
 #ifndef SAMPLER_HEAP_H
 #define SAMPLER_HEAP_H
@@ -12,8 +12,6 @@
 #include <stddef.h>
 
 #include "sampler/stacks.h"
-
-#define HEAP_PAGE 4096
 
 /* The block there was sampled, where `mean` bytes lie between two samples, for who
  * called us from there (unwind_here()). */

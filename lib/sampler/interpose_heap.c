@@ -21,7 +21,7 @@
 
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define CALLER __builtin_return_address(0)
-#define PAGE_BITS ((uintptr_t)HEAP_PAGE - 1)
+#define PAGE_BITS ((uintptr_t)PAGES_SIZE - 1)
 
 /* ------------------------------------------------------------------ */
 /* The real ones                                                       */
@@ -46,7 +46,7 @@ static struct real {
 
 /* What dlsym() may need while we look for the others: it never comes back.  As
  * each block begins a page, free() need not ask for more than that. */
-static char early[16 * HEAP_PAGE] __attribute__((aligned(HEAP_PAGE)));
+static char early[16 * PAGES_SIZE] __attribute__((aligned(PAGES_SIZE)));
 static size_t early_used;
 static bool finding;
 
@@ -147,11 +147,11 @@ sampled(size_t alignment, size_t size, uint32_t mean, const void *from)
 {
 	void *p;
 
-	if (alignment < HEAP_PAGE)
-		alignment = HEAP_PAGE;
+	if (alignment < PAGES_SIZE)
+		alignment = PAGES_SIZE;
 	mine.inside = true;
 	mine_heap_begin();
-	p = size <= PAGES_SIZE && alignment == HEAP_PAGE ? pages_get() : NULL;
+	p = size <= PAGES_SIZE && alignment == PAGES_SIZE ? pages_get() : NULL;
 	if (!p)
 		p = real.memalign(alignment, size);
 	if (p)

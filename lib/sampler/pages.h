@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PAGES_SIZE 4096 /* of a page: the most that a block may have */
+#define PAGES_SIZE 4096 /* of a page, and the most that a block in one may have */
 #define PAGES_MOST 16384
 
 /* Any thread, but not in the child of a fork, where it may hang.  NULL when

@@ -18,8 +18,8 @@ struct thread_stack {
 	const uintptr_t *pcs;
 };
 
-/* Calls `each` for every thread, until that returns a code.  Blocks for at most
- * a second. */
+/* Calls `each` for every thread, until that returns a code.  Blocks, for about a
+ * second for every 256 threads of which some do not answer. */
 typedef int thread_fn(const struct thread_stack *stack, void *data,
 		      struct bigm_error *err);
 int threads_each(thread_fn *each, void *data, struct bigm_error *err);
