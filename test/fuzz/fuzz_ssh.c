@@ -248,7 +248,7 @@ static void one(struct loop *loop, struct system *s, const uint8_t *data,
 	}
 	if (data[0] & KILL)
 		system_ssh.kill(l);
-	say_all(data + 2, said - 2, data[0] & PIECES ? 5 : ROOM);
+	say_all(data + 2, said - 2, data[0] & PIECES ? 23 : ROOM);
 	if (data[0] & KILL_LATE)
 		system_ssh.kill(l);
 	now.login->events.output(now.login->data, NULL, 0);
