@@ -115,8 +115,27 @@ static int grow(struct keeper *k, int n, cJSON *added, struct bigm_error *err)
 	return rc;
 }
 
+static int check(const struct keeper *k, struct bigm_error *err)
+{
+	if (k->phase != KEEPER_UP)
+		return bigm_error_set(err, BIGM_EUNAVAILABLE,
+				      "cluster %s: is shutting down",
+				      k->record->name);
+	if (k->held)
+		return bigm_error_set(err, BIGM_EUNAVAILABLE,
+				      "cluster %s: belongs to the program that "
+				      "started it, as long as that runs; only "
+				      "one of bigm start can be scaled, once it "
+				      "is up", k->record->name);
+	if (k->norders == 0)
+		return bigm_error_set(err, BIGM_EINVALID,
+				      "cluster %s: has never had a machine",
+				      k->record->name);
+	return 0;
+}
+
 /* By what the cluster is now. */
-static void decide(struct scale *s)
+static void carry_out(struct scale *s)
 {
 	struct keeper *k = s->keeper;
 	struct bigm_error why = BIGM_ERROR_INIT;
@@ -141,6 +160,19 @@ static void decide(struct scale *s)
 	scale_free(s);
 }
 
+/* Since it was asked for, the cluster may have begun to end. */
+static void decide(struct scale *s)
+{
+	struct bigm_error why = BIGM_ERROR_INIT;
+
+	if (check(s->keeper, &why) == 0) {
+		carry_out(s);
+		return;
+	}
+	rpc_request_fail(s->req, &why);
+	scale_free(s);
+}
+
 static void on_activity(struct activity_poll *poll, void *data)
 {
 	decide(data);
@@ -155,25 +187,6 @@ static void on_event(struct bigm_request *req, void *data)
 		return;
 	scale_free(s);
 	rpc_request_end(req);
-}
-
-static int check(const struct keeper *k, struct bigm_error *err)
-{
-	if (k->phase != KEEPER_UP)
-		return bigm_error_set(err, BIGM_EUNAVAILABLE,
-				      "cluster %s: is shutting down",
-				      k->record->name);
-	if (k->held)
-		return bigm_error_set(err, BIGM_EUNAVAILABLE,
-				      "cluster %s: belongs to the program that "
-				      "started it, as long as that runs; only "
-				      "one of bigm start can be scaled, once it "
-				      "is up", k->record->name);
-	if (k->norders == 0)
-		return bigm_error_set(err, BIGM_EINVALID,
-				      "cluster %s: has never had a machine",
-				      k->record->name);
-	return 0;
 }
 
 int scale_start(struct keeper *k, struct bigm_request *req,

@@ -72,6 +72,11 @@ fails() {
 	! wait "$1"
 }
 
+# is_waiting PID: that bigm sleeps in a call of the kernel, having attached.
+is_waiting() {
+	grep -q '^State:.*sleeping' "/proc/$1/status" && grep -qE '^Threads:.[2-9]' "/proc/$1/status"
+}
+
 is_draining() {
 	"$BIGM" status | grep -qE "^$1 +RUNNING, draining "
 }
@@ -301,6 +306,21 @@ begun_or_gone() {
 	[ "$(cat "$DIR/held")" = "done" ]
 	"$BIGM" wait calm --for gone --timeout 60
 	grep -q "\"bigm:clusterStop\".*\"reason\":\"nobody has used it for $idle (--idle-timeout)\"" events
+}
+
+@test "what is to be scaled and ends meanwhile gets no more machines" {
+	local pid asked
+	"$BIGM" start -n 2 --name calm --events "$DIR/events" >/dev/null
+	# How busy this one is will not be known before a second has passed.
+	pid=$(pid_of m1)
+	kill -STOP "$pid"
+	"$BIGM" scale calm -n 1 2>"$DIR/err" 3>&- &
+	asked=$!
+	eventually 10 is_waiting "$asked"
+	"$BIGM" shutdown calm
+	fails "$asked"
+	[ "$(grep -c bigm:machineStart "$DIR/events")" -eq 2 ]
+	! grep -q bigm:clusterScale "$DIR/events"
 }
 
 @test "bigm map uses machines that come, and lets go of those that leave or die" {
