@@ -165,7 +165,7 @@ void keeper_report(const struct keeper_options *o,
 		   const struct bigm_error *why)
 {
 	AUTO_JSON cJSON *json = cJSON_CreateObject();
-	AUTO_FREE char *text = NULL;
+	AUTO_FREE char *text = NULL, *line = NULL;
 	ssize_t n;
 
 	if (o->status_fd < 0) {
@@ -176,7 +176,8 @@ void keeper_report(const struct keeper_options *o,
 	cJSON_AddStringToObject(json, "message", why->text);
 	cJSON_AddBoolToObject(json, "retriable", why->retriable);
 	text = json_print(json);
-	n = write(o->status_fd, text, strlen(text));
+	line = xasprintf("%s\n", text);
+	n = write(o->status_fd, line, strlen(line));
 	(void)n; /* nobody listens any more */
 }
 

@@ -35,8 +35,9 @@
  * may have inherited its end.
  *
  * What keeps a keeper from coming up, or ends it against its will, is told as
- * one JSON object {"code", "message", "retriable"} on the status pipe (fd 4
- * here) before the hold closes; nothing is written there otherwise.  A client
+ * a JSON object {"code", "message", "retriable"}, a line, on the status pipe (fd 4
+ * here) before the hold closes; nothing is written there otherwise.  Of several
+ * lines the first is the cause.  A client
  * need not wait for anything: requests that it sends over the hold before the
  * keeper serves stay in the socket's buffer.
  *

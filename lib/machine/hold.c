@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -196,9 +197,13 @@ void hold_reap(const struct hold *h, bool failed, const char *program,
 bool hold_read_status(int status, struct bigm_error *why)
 {
 	char text[4096];
-	const char *code, *message;
+	const char *code, *message, *end;
 	ssize_t len = status < 0 ? -1 : read(status, text, sizeof(text));
-	AUTO_JSON cJSON *json = len > 0 ? json_parse(text, len, NULL) : NULL;
+
+	/* The first line tells the cause, others what went wrong then. */
+	end = len > 0 ? memchr(text, '\n', (size_t)len) : NULL;
+	AUTO_JSON cJSON *json =
+		end ? json_parse(text, (size_t)(end - text), NULL) : NULL;
 
 	if (!json || bigm_json_get_string(json, "code", &code, NULL) < 0 ||
 	    bigm_json_get_string(json, "message", &message, NULL) < 0)

@@ -231,6 +231,14 @@ kill_keepers_at_once() {
 	nothing_started
 }
 
+@test "a keeper that cannot come up, nor keep its logs: the cause is told" {
+	: >file
+	run_bigm start --name calm --http 203.0.113.9:1 --log-dir file/logs
+	[ "$status" -eq 1 ]
+	[[ $output = *203.0.113.9* ]]
+	[[ $output != *"not a word"* ]]
+}
+
 @test "a state folder that is read-only" {
 	needs_mount ro
 	refused 1 "bigm start: *: cannot create $PWD/mounted/bigm: Read-only file system" \
