@@ -53,32 +53,44 @@ static int wait_running(struct attachment *a, uint64_t end_ns,
 	if (n < 0)
 		return n;
 	for (int i = 0; i < n; i++) {
-		const char *name = bigm_machine_name(machines[i]);
 		int code = bigm_machine_wait(machines[i], BIGM_RUNNING,
 					     left_ms(end_ns), err);
 
 		if (code == BIGM_EDEADLINE)
-			return bigm_error_set(err, code, "%s is %s", name,
+			return bigm_error_set(err, code, "%s is %s",
+					      bigm_machine_name(machines[i]),
 					      bigm_state_name(bigm_machine_state(
 						      machines[i])));
 		if (code != 0)
-			return error_prefix(err, "%s", name);
+			return code; /* the error names the machine */
 	}
 	return 0;
+}
+
+/* Of a keeper that does not answer, or no more, too. */
+static int wait_gone(const char *name, uint64_t end_ns, struct bigm_error *err)
+{
+	struct record *record = record_find(name, err);
+	int code;
+
+	if (record == NULL)
+		return err->code == BIGM_ENOTFOUND ? 0 : err->code;
+	code = record_wait_gone(record, left_ms(end_ns), err);
+	record_free(record);
+	return code;
 }
 
 static int wait_for(const char *name, enum wait_for condition, uint64_t end_ns,
 		    struct bigm_error *err)
 {
 	struct attachment a;
-	int code = attach(&a, name, err);
+	int code;
 
-	if (code == 0 && condition == FOR_RUNNING)
+	if (condition == FOR_GONE)
+		return wait_gone(name, end_ns, err);
+	code = attach(&a, name, err);
+	if (code == 0)
 		code = wait_running(&a, end_ns, err);
-	else if (code == 0)
-		code = record_wait_gone(a.record, left_ms(end_ns), err);
-	else if (code == BIGM_ENOTFOUND && condition == FOR_GONE)
-		code = 0;
 	attachment_release(&a);
 	return code;
 }
@@ -142,9 +154,9 @@ static int run(const struct invocation *in)
 		word = options->cluster;
 	if (options->condition == FOR_ENDED)
 		return wait_ended(in, word, end_ns);
-	code = wait_for(word,
-			(enum wait_for)options->condition, end_ns, &err);
-	if (code == BIGM_EDEADLINE)
+	code = wait_for(word, (enum wait_for)options->condition, end_ns, &err);
+	/* Or it was the keeper's time to answer. */
+	if (code == BIGM_EDEADLINE && left_ms(end_ns) == 0)
 		return command_fail(in, STATUS_TIMEOUT, "timed out after %g s: %s",
 				    (double)options->timeout_ms / 1000, err.text);
 	return code == 0 ? 0 : command_fail(in, STATUS_FAILED, "%s", err.text);

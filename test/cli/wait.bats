@@ -4,11 +4,6 @@ load common
 load gate
 bats_require_minimum_version 1.5.0
 
-# is_waiting PID: it sleeps in a call of the kernel, having attached.
-is_waiting() {
-	grep -q '^State:.*sleeping' "/proc/$1/status" && grep -qE '^Threads:.[2-9]' "/proc/$1/status"
-}
-
 @test "it returns when all machines run, and not before" {
 	close_gate 1
 	"$BIGM" start -n 2 --no-wait --name calm >/dev/null
@@ -31,6 +26,7 @@ is_waiting() {
 	run_bigm wait calm
 	[ "$status" -eq 1 ]
 	[[ $output = "bigm wait: m"[01]": "*"signal 9"* ]]
+	[[ $output != *"m"[01]": m"* ]]
 }
 
 @test "--for gone returns when nothing is left of it" {
@@ -38,13 +34,25 @@ is_waiting() {
 	run_bigm wait calm --for gone --timeout 100ms
 	[ "$status" -eq 124 ]
 	"$BIGM" wait calm --for gone 3>&- &
-	eventually 10 is_waiting $!
+	eventually 10 grep -q '^State:.*sleeping' "/proc/$!/status"
 	"$BIGM" shutdown calm
 	wait $!
 	[ -z "$(find "$XDG_STATE_HOME/bigm" -mindepth 2)" ]
 	run_bigm wait calm --for gone
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
+}
+
+@test "--for gone waits for a keeper that does not answer, and no longer than it shall" {
+	local keeper begin=$SECONDS
+	"$BIGM" start --name calm >/dev/null
+	keeper=$(grep -oP '"pid":\K[0-9]+' "$XDG_STATE_HOME"/bigm/*/calm/info.json)
+	kill -STOP "$keeper"
+	run_bigm wait calm --for gone --timeout 300ms
+	kill -CONT "$keeper"
+	[ "$status" -eq 124 ]
+	[[ $output = "bigm wait: timed out after 0.3 s: cluster calm: is still there"* ]]
+	((SECONDS - begin < 14)) # it gives up a keeper after 15
 }
 
 @test "what is wrong is said" {
