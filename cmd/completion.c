@@ -236,7 +236,8 @@ static void offer_behind(struct typing *t)
 		pending = find_option(t, t->words[i]);
 		if (pending == NULL && t->words[i][0] != '-')
 			words++;
-		if (pending != NULL && pending->kind == OPTION_FLAG)
+		if (pending != NULL && (pending->kind == OPTION_FLAG ||
+					pending->kind == OPTION_SWITCH))
 			pending = NULL;
 	}
 	if (pending != NULL) {

@@ -31,6 +31,7 @@ status" ]
 driver
 job" ]
 	[ "$(candidates run --log-dir '')" = :files ]
+	[ "$(candidates run --on-demand '')" = :files ]
 	[ "$(candidates run '')" = :files ]
 	[ "$(candidates run sh -- -c '')" = :files ]
 	[ "$(candidates help ver)" = version ]
