@@ -363,7 +363,6 @@ int record_keep_logs(const struct record *r, const char *dir,
 static void remove_dead(struct record *r)
 {
 	struct bigm_error why = BIGM_ERROR_INIT;
-
 	int rc = take_lock(r, 0);
 
 	if (rc == 0 && record_remove(r, &why) < 0)
@@ -482,18 +481,26 @@ struct record *record_find(const char *name, struct bigm_error *err)
 	return r;
 }
 
+/* Of the file that was opened once: another cluster may get the name. */
+static bool is_locked(const char *path, int *fd)
+{
+	if (*fd < 0)
+		*fd = file_lock_open(path);
+	return *fd >= 0 ? file_lock_is_taken(*fd) : file_lock_is_held(path);
+}
+
 int record_wait_gone(const struct record *r, int64_t timeout_ms,
 		     struct bigm_error *err)
 {
 	struct timespec pause = { 0, 1000000 };
 	struct timespec now, begin;
 	AUTO_FREE char *path = lock_path(r);
-	AUTO_CLOSE int fd = file_lock_open(path);
+	AUTO_CLOSE int fd = -1;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	/* Locks have no time-out, so it is asked again and again; pauses grow
 	 * to 16 ms. */
-	while (fd >= 0 && file_lock_is_taken(fd)) {
+	while (is_locked(path, &fd)) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (timeout_ms >= 0 &&
 		    (now.tv_sec - begin.tv_sec) * 1000 +

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -106,6 +107,24 @@ static void test_life(void **state)
 	assert_int_equal(err.code, BIGM_ENOTFOUND);
 	assert_null(record_find(NULL, &err));
 	assert_int_equal(err.code, BIGM_ENOTFOUND);
+}
+
+/* What cannot be looked at has not gone. */
+static void test_wait_without_files(void **state)
+{
+	struct record *r = create("alpha"), *found = record_find("alpha", NULL);
+	struct rlimit limit, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	int code = record_wait_gone(found, 20, NULL);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(code, BIGM_EDEADLINE);
+	record_free(found);
+	record_remove(r, NULL);
+	record_free(r);
 }
 
 static void test_connect(void **state)
@@ -370,6 +389,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_life),
+		TEST(test_wait_without_files),
 		TEST(test_connect),
 		TEST(test_name_taken),
 		TEST(test_several),
