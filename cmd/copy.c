@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "cmd/lines.h"
 #include "cmd/sweeper.h"
 #include "supervisor/files.h"
 #include "supervisor/tree_send.h"
@@ -252,20 +253,13 @@ struct printer {
 	char last; /* kind but 'b'; 0: none yet */
 };
 
-static int print_bytes(const uint8_t *p, size_t len, struct bigm_error *err)
+static int print_bytes(const uint8_t *bytes, size_t len,
+		       struct bigm_error *err)
 {
-	while (len > 0) {
-		ssize_t n = write(STDOUT_FILENO, p, len);
+	int errnum = lines_write_all(STDOUT_FILENO, bytes, len);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_set_errno(err, errno,
-					       "cannot write standard output");
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return errnum == 0 ? 0 : error_set_errno(err, errnum,
+						 "cannot write standard output");
 }
 
 static int print_frame(struct printer *printer, char kind, const uint8_t *data,

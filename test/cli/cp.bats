@@ -54,6 +54,26 @@ same() {
 	none_under_way
 }
 
+@test "standard output may be a pipe that does not block" {
+	setup_cluster 1
+	head -c 3000000 /dev/urandom >far/big
+	python3 - "$BIGM" m0:far/big >big <<-'END'
+		import fcntl, os, select, subprocess, sys, termios
+		reader, writer = os.pipe()
+		os.set_blocking(writer, False)
+		child = subprocess.Popen([sys.argv[1], "cp", sys.argv[2], "-"], stdout=writer)
+		poller = select.poll()
+		poller.register(writer, select.POLLOUT)
+		while poller.poll(0) and child.poll() is None:  # until it is full
+		    pass
+		os.close(writer)
+		while piece := os.read(reader, 65536):
+		    sys.stdout.buffer.write(piece)
+		sys.exit(child.wait())
+	END
+	cmp far/big big
+}
+
 @test "relative paths on a machine begin where bigm exec runs its commands" {
 	setup_cluster
 	mkdir elsewhere
