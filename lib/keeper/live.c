@@ -378,14 +378,23 @@ struct live *live_new(struct keeper *k)
 	return live;
 }
 
-void live_free(struct live *live)
+static void free_task(struct loop_task *task)
 {
-	if (!live)
-		return;
+	struct live *live = loop_container(task, struct live, reading);
+
 	for (size_t i = 0; i < live->nrows; i++) {
 		free(live->rows[i]->text);
 		free(live->rows[i]);
 	}
 	free(live->rows);
 	free(live);
+}
+
+/* Reading that is posted must find the live: it becomes the end. */
+void live_free(struct live *live)
+{
+	if (!live)
+		return;
+	live->reading.fn = free_task;
+	loop_post(live->k->loop, &live->reading);
 }

@@ -3,8 +3,8 @@
  *
  *	/		the page: lib/keeper/live/page.html, page.css, page.js, which
  *			are embedded into the program
- *	/live/data	?since=N: {"gen", "cluster", …, "machines": […]}, of each
- *			machine that is another than at gen N a row, see live_row()
+ *	/live/data	?since=N: {"gen", "facts": {"cluster", …}, "machines": […]},
+ *			of each machine that is another than at gen N a row, see live_row()
  *	/live/log	?after=N: {"next", "lines": [[MS, "m0", "TEXT"]…]}: of what
  *			the machines print, the last lines, or, of what came after
  *			N, as much as goes into LIVE_LOG_BYTES; "skipped" when there
@@ -41,7 +41,7 @@ void live_want(struct live *live);
 void live_add_figures(const struct live *live, int index, cJSON *json);
 /* The loop does not run any more: asks nobody.  NULL will do, here and below. */
 void live_end(struct live *live);
-/* When no handler runs any more. */
+/* When no handler runs any more; before loop_free(). */
 void live_free(struct live *live);
 
 /* Its routes; data is the live. */

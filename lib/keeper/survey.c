@@ -194,9 +194,6 @@ static void ask_driver(struct surveyor *s, size_t i)
 	struct reporter *r = s->k->reporters.first;
 	struct question *q = &s->questions[i];
 
-	q->entry->machine = -1;
-	q->entry->name = i == 0 ? xstrdup("driver") :
-				  xasprintf("driver-%zu", i + 1);
 	for (size_t at = 0; r && at < i; at++)
 		r = r->next;
 	if (!r || r->take) {
@@ -221,8 +218,6 @@ static void ask_machine(struct surveyor *s, size_t i)
 	const struct member *m = s->k->members[i - s->ndrivers];
 	struct question *q = &s->questions[i];
 
-	q->entry->machine = m->index;
-	q->entry->name = xstrdup(m->name);
 	q->entry->facts = member_status(m);
 	if (m->state != BIGM_RUNNING || !m->client) {
 		note(q->entry, bigm_state_name(m->state));
@@ -253,6 +248,23 @@ static void on_slice(struct loop_task *task)
 		finish(s);
 }
 
+/* All have theirs, also when the time is up before all have been asked. */
+static void name_entry(const struct surveyor *s, size_t i)
+{
+	struct survey_entry *entry = &s->now->is.entries[i];
+
+	if (i < s->ndrivers) {
+		entry->machine = -1;
+		entry->name = i == 0 ? xstrdup("driver")
+				     : xasprintf("driver-%zu", i + 1);
+	} else {
+		const struct member *m = s->k->members[i - s->ndrivers];
+
+		entry->machine = m->index;
+		entry->name = xstrdup(m->name);
+	}
+}
+
 static void begin(struct surveyor *s)
 {
 	size_t n;
@@ -266,6 +278,7 @@ static void begin(struct surveyor *s)
 	for (size_t i = 0; i < n; i++) {
 		s->questions[i].surveyor = s;
 		s->questions[i].entry = &s->now->is.entries[i];
+		name_entry(s, i);
 	}
 	s->asked = s->open = 0;
 	loop_timer_start(s->k->loop, &s->timer, SURVEY_MS, on_time);
@@ -298,6 +311,12 @@ void survey_ask(struct surveyor *s, struct survey_asker *asker)
 		begin(s);
 }
 
+static void free_task(struct loop_task *task)
+{
+	free(loop_container(task, struct surveyor, slice));
+}
+
+/* A slice that is posted must find the surveyor: it becomes the end. */
 void surveyor_free(struct surveyor *s)
 {
 	struct counted_survey *none;
@@ -316,5 +335,6 @@ void surveyor_free(struct surveyor *s)
 	survey_release(&none->is);
 	if (s->last)
 		survey_release(&s->last->is);
-	free(s);
+	s->slice.fn = free_task;
+	loop_post(s->k->loop, &s->slice);
 }

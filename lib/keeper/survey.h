@@ -41,7 +41,7 @@ struct survey_asker {
 };
 
 struct surveyor *surveyor_new(struct keeper *k);
-/* Those who still wait get an empty one. */
+/* Before loop_free().  Those who still wait get an empty one. */
 void surveyor_free(struct surveyor *surveyor);
 
 /* done() comes once, perhaps at once. */
