@@ -120,6 +120,7 @@ struct lifeline *lifeline_new(struct loop *loop, int hold_fd, int guard_fd,
 			      void *data, struct bigm_error *err)
 {
 	struct lifeline *l = xcalloc(1, sizeof(*l));
+	int rc;
 
 	l->events = *events;
 	l->data = data;
@@ -131,13 +132,15 @@ struct lifeline *lifeline_new(struct loop *loop, int hold_fd, int guard_fd,
 	start_signal(l, loop, &l->sigterm, SIGTERM);
 	start_signal(l, loop, &l->sigchld, SIGCHLD);
 	start_signal(l, loop, &l->sigquit, SIGQUIT);
-	if (start_poll(l, loop, &l->holder, &l->holder_fd, on_holder, err) <
-		    0 ||
-	    start_poll(l, loop, &l->guard, &l->guard_fd, on_guard, err) < 0) {
-		lifeline_free(l);
-		return NULL;
-	}
-	return l;
+	/* Both, or the one that was left out would be closed as a poll. */
+	rc = start_poll(l, loop, &l->guard, &l->guard_fd, on_guard, err);
+	if (start_poll(l, loop, &l->holder, &l->holder_fd, on_holder,
+		       rc < 0 ? NULL : err) < 0)
+		rc = -1;
+	if (rc == 0)
+		return l;
+	lifeline_free(l);
+	return NULL;
 }
 
 void lifeline_release(struct lifeline *l)
