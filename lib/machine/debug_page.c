@@ -43,9 +43,7 @@ static int ask_keeper(struct bigm *b, const char *path, char **type,
 	struct cluster *cluster;
 	int rc;
 
-	pthread_mutex_lock(&b->lock);
-	cluster = b->cluster;
-	pthread_mutex_unlock(&b->lock);
+	cluster = handle_cluster(b);
 	if (!cluster)
 		return bigm_error_set(err, BIGM_EUNAVAILABLE,
 				      "%s: there is no cluster", path);

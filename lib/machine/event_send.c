@@ -76,9 +76,7 @@ static void send_all(struct bigm *b)
 	struct cluster *cluster;
 	struct buffer arg;
 
-	pthread_mutex_lock(&b->lock);
-	cluster = b->cluster;
-	pthread_mutex_unlock(&b->lock);
+	cluster = handle_cluster(b);
 	if (!cluster)
 		return;
 	if (take(b, &arg)) {

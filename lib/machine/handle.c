@@ -103,9 +103,14 @@ void *handle_test(const struct bigm *b)
 	return b->test;
 }
 
-struct cluster *handle_cluster(const struct bigm *b)
+struct cluster *handle_cluster(struct bigm *b)
 {
-	return b->cluster;
+	struct cluster *cluster;
+
+	pthread_mutex_lock(&b->lock);
+	cluster = b->cluster;
+	pthread_mutex_unlock(&b->lock);
+	return cluster;
 }
 
 /* ------------------------------------------------------------------ */
@@ -187,9 +192,7 @@ int bigm_shutdown(struct bigm *b, struct bigm_error *err)
 		return bigm_error_set(err, BIGM_EDEADLOCK,
 				      "a shutdown on the I/O thread would wait "
 				      "for itself");
-	pthread_mutex_lock(&b->lock);
-	cluster = b->cluster;
-	pthread_mutex_unlock(&b->lock);
+	cluster = handle_cluster(b);
 	if (!cluster)
 		return 0;
 	event_send_rest(b);
@@ -201,6 +204,18 @@ int bigm_shutdown(struct bigm *b, struct bigm_error *err)
 	return printed;
 }
 
+/* What ends with the cluster, such as a call with events, finds it no more. */
+static struct cluster *take_cluster(struct bigm *b)
+{
+	struct cluster *cluster;
+
+	pthread_mutex_lock(&b->lock);
+	cluster = b->cluster;
+	b->cluster = NULL;
+	pthread_mutex_unlock(&b->lock);
+	return cluster;
+}
+
 void bigm_free(struct bigm *b)
 {
 	if (!b)
@@ -208,7 +223,7 @@ void bigm_free(struct bigm *b)
 	bigm_shutdown(b, NULL);
 	event_queue_attend(&b->events, NULL, NULL, NULL);
 	peers_release(b);
-	cluster_free(b->cluster);
+	cluster_free(take_cluster(b));
 	for (size_t i = 0; i < b->npast; i++)
 		cluster_free(b->past[i]);
 	free(b->past);

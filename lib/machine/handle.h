@@ -48,8 +48,9 @@ void handle_set_pages(struct bigm *b, struct debug_pages *pages);
 struct event_queue *handle_events(struct bigm *b);
 /* NULL for others. */
 void *handle_test(const struct bigm *b);
-/* NULL before there is one. */
-struct cluster *handle_cluster(const struct bigm *b);
+/* Any thread.  NULL before there is one, and when it has been shut down; it lives
+ * as long as the handle. */
+struct cluster *handle_cluster(struct bigm *b);
 /* Any thread: whether a call that blocks has to refuse. */
 bool handle_on_loop_thread(struct bigm *b);
 

@@ -28,14 +28,15 @@ static struct bigm_call *begin(struct cluster *c, const char *machine,
 			      strlen(text), &options);
 }
 
-static int check(struct bigm *b, const struct bigm_machine *m,
-		 const char *path, struct bigm_error *err)
+static int check(struct bigm *b, const struct cluster *cluster,
+		 const struct bigm_machine *m, const char *path,
+		 struct bigm_error *err)
 {
 	if (handle_on_loop_thread(b))
 		return bigm_error_set(err, BIGM_EDEADLOCK,
 				      "reading %s on the I/O thread would block "
 				      "it", path);
-	if (!handle_cluster(b) || machine_index(m) == MACHINE_DIALLED)
+	if (!cluster || machine_index(m) == MACHINE_DIALLED)
 		return bigm_error_set(err, BIGM_EINVALID,
 				      "%s: files are read of the hosts of "
 				      "machines that bigm_start() has started",
@@ -47,14 +48,16 @@ int bigm_read_file(struct bigm *b, struct bigm_machine *m, const char *path,
 		   void **bytes, size_t *len, struct bigm_error *err)
 {
 	struct buffer in = BUFFER_INIT(MAX_FILE + RPC_PIECE);
+	/* Once: a bigm_shutdown() beside us takes it away. */
+	struct cluster *cluster = handle_cluster(b);
 	struct bigm_call *call;
 	int r;
 
 	*bytes = NULL;
 	*len = 0;
-	if ((r = check(b, m, path, err)) < 0)
+	if ((r = check(b, cluster, m, path, err)) < 0)
 		return r;
-	call = begin(handle_cluster(b), bigm_machine_name(m), path);
+	call = begin(cluster, bigm_machine_name(m), path);
 	r = rpc_call_read_all(call, &in, err);
 	bigm_call_free(call);
 	if (r == 0) {

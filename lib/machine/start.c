@@ -63,9 +63,7 @@ static int begin_cluster(struct bigm *b, struct cluster **cluster,
 	int r = 0;
 
 	pthread_mutex_lock(&b->begin_lock);
-	pthread_mutex_lock(&b->lock);
-	*cluster = b->cluster;
-	pthread_mutex_unlock(&b->lock);
+	*cluster = handle_cluster(b);
 	if (!*cluster && (r = handle_begin_loop(b, err)) == 0 &&
 	    (r = make_cluster(b, cluster, err)) == 0) {
 		pthread_mutex_lock(&b->lock);
