@@ -90,6 +90,10 @@ static void give_up(struct member *m)
 	m->abandoned = true;
 	loop_timer_stop(k->loop, &m->heir_timer);
 	error_copy(why, &m->reason);
+	/* One that still runs, on a host that goes. */
+	if (why->code == 0)
+		bigm_error_set(why, BIGM_EUNAVAILABLE, "%s: %s", m->name,
+			       m->notice.text);
 	if (boots_fail(k))
 		error_prefix(why, "%d machines in a row did not come up; "
 			     "machines are replaced no more", BOOTS_MOST);
