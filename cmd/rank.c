@@ -14,7 +14,6 @@
 #include "supervisor/ending.h"
 #include "supervisor/run.h"
 
-
 /* The user's word comes after what his terminal says, and who we are comes last
  * and wins. */
 static cJSON *environment(const struct rank *rank)

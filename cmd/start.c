@@ -177,7 +177,6 @@ static int launch(struct session *session, struct bigm_error *err)
 		.replace = o->replace,
 		.all_services = s->order->argv[0] != NULL && s->services == NULL,
 	};
-
 	int rc;
 
 	s->n = cluster_start(session->cluster, &order, &s->machines, err);
@@ -233,7 +232,7 @@ static void on_event(struct session *session, const struct event *event)
 	keep(session);
 }
 
-static void do_nothing(struct session *session, int signal)
+static void on_signal(struct session *session, int signal)
 {
 	session_finish(session, STATUS_SIGNAL + signal);
 }
@@ -257,7 +256,7 @@ static int start(struct starting *s)
 	static const struct session_work work = {
 		.launch = launch,
 		.event = on_event,
-		.signal = do_nothing,
+		.signal = on_signal,
 		.stop = stop,
 		.idle = idle,
 		.names_the_lost = true,

@@ -25,7 +25,7 @@ void table_init(struct table *table, const char *const *headers)
 
 void table_release(struct table *table)
 {
-	for (size_t i = 0; i < table->rows; i++)
+	for (size_t i = 0; i < table->n; i++)
 		free(table->cells[i].text);
 	free(table->cells);
 }
@@ -39,15 +39,15 @@ void table_add(struct table *table, const char *fmt, ...)
 	text_vformat(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	table->cells = xrealloc(table->cells,
-				(table->rows + 1) * sizeof(*table->cells));
-	table->cells[table->rows++] = (struct table_cell){
+				(table->n + 1) * sizeof(*table->cells));
+	table->cells[table->n++] = (struct table_cell){
 		.text = xstrdup(text),
 	};
 }
 
 void table_colour(struct table *table, const char *colour)
 {
-	table->cells[table->rows - 1].colour = colour;
+	table->cells[table->n - 1].colour = colour;
 }
 
 /* Characters, not bytes; good enough for the text that we print. */
@@ -65,7 +65,7 @@ static size_t column_width(const struct table *table, size_t column)
 {
 	size_t width = 0;
 
-	for (size_t i = column + table->columns; i < table->rows;
+	for (size_t i = column + table->columns; i < table->n;
 	     i += table->columns) {
 		size_t cell = text_width(table->cells[i].text);
 
@@ -125,7 +125,7 @@ void table_print(const struct table *table, size_t width, FILE *out)
 
 	for (size_t i = 0; i < table->columns; i++)
 		widths[i] = column_width(table, i);
-	for (size_t i = 0; i + table->columns <= table->rows; i += table->columns)
+	for (size_t i = 0; i + table->columns <= table->n; i += table->columns)
 		print_row(table->cells + i, widths, table->columns, width, out);
 }
 

@@ -21,8 +21,8 @@ struct table_cell {
 
 struct table {
 	size_t columns;
-	size_t rows;
-	struct table_cell *cells; /* rows × columns */
+	struct table_cell *cells; /* row by row */
+	size_t n;		  /* of them */
 };
 
 /* The headers are the first row; NULL ends them. */

@@ -6,8 +6,8 @@
  * unit test.  process.c is the rest: record, lifeline, beginning and end of the
  * process.
  *
- * Phases: UP → STOPPING (machines are ending) → DRAINING (all are gone;
- * readers of the logs get the rest) → CLOSING (the control server ends) → the
+ * Phases: UP → STOPPING (machines are ending) → ENDING (all are gone; the system
+ * puts away the rest) → DRAINING (readers of the logs get the rest) → CLOSING (the control server ends) → the
  * loop ends, and so does the process.
  *
  * Loop thread only.
@@ -59,7 +59,7 @@ struct keeper_options {
 enum keeper_phase {
 	KEEPER_UP,
 	KEEPER_STOPPING,
-	KEEPER_ENDING, /* no machine is left; the system puts away the rest */
+	KEEPER_ENDING,
 	KEEPER_DRAINING,
 	KEEPER_CLOSING,
 };

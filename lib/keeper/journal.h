@@ -3,8 +3,8 @@
  *
  * Lines (keeper/output.h) collect during a turn of the loop and are written
  * at once at its end; then the readers go on from where they are, each
- * reading the file by itself.  When the disk is full, lines are dropped and
- * counted; the machines go on.
+ * reading the file by itself.  When the disk is full, lines are dropped, which the
+ * log says; the machines go on.
  *
  * Loop thread only.
  */

@@ -15,7 +15,8 @@
  *	     [--log-dir DIR] [--events FILE] [--http ADDR]
  *	     [--http-prefix PATH] [--no-http] [--http-any-user]
  *	     [--keepalive-period TIME] [--keepalive-timeout TIME] [--keepalive-call TIME]
- *	     [--lease TIME] [--lease-first TIME] [--ship] [--debug]
+ *	     [--lease TIME] [--lease-first TIME] [--idle-timeout TIME]
+ *	     [--set NAME[=VALUE]]… [--ship] [--debug]
  *
  * with fd 3 one end of a socketpair (the hold) and fd 4 the writing end of a
  * pipe (the status), and 0, 1, 2 on /dev/null.  The process that was spawned
@@ -23,7 +24,8 @@
  * so that the client,
  * which may be anybody's program, has no child that stays.  V and N are the
  * client's; another version is refused.  DIR/NAME gets the cluster's output
- * and keeper.log at its end; FILE is told what happens (keeper/events.h).
+ * and keeper.log at its end; FILE is told what happens (keeper/events.h); --set
+ * gives settings of systems ("ec2-type=m5.large").
  * With --ship machines begin as bare workers and get the program by Setbinary and Exec, also where the system would not need
  * it.  Without a hold the keeper runs until a Shutdown.
  *
@@ -48,6 +50,7 @@
  *		  "started_ns", "record": DIR, "socket": PATH, "system",
  *		  "arch": "linux/amd64" (of machines that are other hosts, and
  *		  so have none of this one's files), "end_ms",
+ *		  "http": URL of the debug pages, if there are any,
  *		  "keepalive": {"period", "timeout", "call", "lease",
  *		  "lease_first": seconds}}
  *	Identity  null → {"key", "certificate", "authority": PEM, "id": ID}: a
@@ -55,7 +58,7 @@
  *	Start     {"n", "program", "bundle", "exec": true, "argv": […],
  *		  "env": […], "wanted_env": […], "dir", "procs",
  *		  "services": [{"name", "type", "params"}…], or "all" for one
- *		  of each of the program's types, "label", "min"}; "env" is
+ *		  of each of the program's types, "label", "min", "replace"}; "env" is
  *		  the whole environment (absent: the keeper's own), "wanted_env"
  *		  what machines of other hosts get of it, "program"
  *		  absent or null is the bare worker, all but "n" may be absent;
@@ -90,7 +93,9 @@
  *	Ship      {"bundle": PATH} → null when every machine that runs has its
  *		  part, ready for Supervisor.Run; what one has is not sent again,
  *		  see ship.h
+ *	Scale     {"n": 16, …}: so many machines there shall be, see scale.h
  *	Status    null → {"cluster", …, "used": true when somebody has it,
+ *		  "replaced", "idle": see crew.h and idle.h,
  *		  "machines": [as above]}, where a
  *		  machine that has answered a Keepalive and is not STOPPED has
  *		  "keepalive": {"times": ["NS", …], "next": seconds}: how long

@@ -128,7 +128,6 @@ int keeper_start(struct keeper *k, struct start_request *request,
 			 bigm_error_set(err, BIGM_EUNAVAILABLE,
 					"cluster %s: is shutting down",
 					k->record->name);
-
 	int n = rc;
 
 	if (rc > 0)

@@ -69,7 +69,7 @@ static int allow_processes(const struct limits_order *o, struct bigm_error *err)
 }
 
 /* What is free or can be made so, with swap; UINT64_MAX: unknown. */
-static uint64_t memory_of_host(void)
+static uint64_t memory_left(void)
 {
 	AUTO_FCLOSE FILE *file = fopen("/proc/meminfo", "re");
 	AUTO_FREE char *line = NULL;
@@ -90,7 +90,7 @@ static uint64_t memory_of_host(void)
 
 static int allow_memory(const struct limits_order *o, struct bigm_error *err)
 {
-	uint64_t host = memory_of_host();
+	uint64_t host = memory_left();
 	struct cgroup group;
 
 	if (host < o->memory)

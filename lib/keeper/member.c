@@ -361,7 +361,8 @@ static void on_no_pulse(struct pulse *pulse, const struct bigm_error *how)
 	struct member *m = loop_container(pulse, struct member, pulse);
 	struct bigm_error why = *how;
 
-	member_tell_silent(m, m->keeper->keepalive.timeout_ms * 1000000, how);
+	member_tell_silent(m, m->keeper->keepalive.timeout_ms * NS_PER_MS,
+			   how);
 	if (m->keeper->ops->keepalive_failed && m->launch && !m->gone)
 		m->keeper->ops->keepalive_failed(m->launch, &why);
 	if (m->state == BIGM_STARTING)

@@ -27,8 +27,7 @@
 
 struct keeper;
 
-/* While a machine is RUNNING; see keeper/loan.h. */
-#define MEMBER_STEPS 16
+#define MEMBER_STEPS 16 /* more are not noted */
 
 /* One of the phases through which it has come. */
 struct member_step {
@@ -36,6 +35,7 @@ struct member_step {
 	uint64_t ns;	   /* when it began; wall clock */
 };
 
+/* While a machine is RUNNING; see keeper/loan.h. */
 enum member_use {
 	MEMBER_OWN,	  /* it is what it was started as */
 	MEMBER_TAKING,	  /* it gets the borrower's program */

@@ -3,7 +3,7 @@
  * of its cluster's keeper (keeper/events.h).
  *
  * Each process that has a handle has one: a driver's is emptied into calls of
- * Keeper.Event, a machine's into the stream of Supervisor.Events, for which
+ * Keeper.Events, a machine's into the stream of Supervisor.Events, for which
  * the keeper asks when there is such a file.  Until somebody empties it, and
  * when it is full, what is told is dropped and counted: who tells an event
  * never waits.
