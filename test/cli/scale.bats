@@ -320,7 +320,7 @@ begun_or_gone() {
 	"$BIGM" shutdown calm
 	fails "$asked"
 	[ "$(grep -c bigm:machineStart "$DIR/events")" -eq 2 ]
-	! grep -q bigm:clusterScale "$DIR/events"
+	run ! grep -q bigm:clusterScale "$DIR/events"
 }
 
 @test "bigm map uses machines that come, and lets go of those that leave or die" {
