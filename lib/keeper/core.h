@@ -101,6 +101,7 @@ struct keeper {
 	struct idle idle;
 	struct watch_list farewells; /* see farewell.h */
 	bool parting; /* a Shutdown waits for them */
+	struct loop_timer reaping; /* of orphans */
 	struct lifeline *lifeline; /* NULL: its life hangs on nothing else */
 
 	struct member **members;

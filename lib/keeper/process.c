@@ -24,6 +24,8 @@
 #include "keeper/pprof_pages.h"
 #include "machine/orphans.h"
 
+#define REAP_MS 1000
+
 /* ------------------------------------------------------------------ */
 /* The record                                                          */
 
@@ -81,9 +83,25 @@ static int is_watched(pid_t pid, void *data)
 	return pprof_is_run(&k->pprof, pid);
 }
 
+static void on_child(void *data);
+
+static void on_reap(struct loop_timer *timer)
+{
+	struct keeper *k = loop_container(timer, struct keeper, reaping);
+
+	if (!orphans_reap(is_watched, k))
+		on_child(k);
+}
+
+/* Children of our own that are not listed (an ssh, a program that has AWS
+ * credentials, a machine that is just being begun) are somebody's who waits for
+ * them, and takes them at once.  Who is left after a while is nobody's. */
 static void on_child(void *data)
 {
-	orphans_reap(is_watched, data);
+	struct keeper *k = data;
+
+	if (!loop_timer_active(&k->reaping))
+		loop_timer_start(k->loop, &k->reaping, REAP_MS, on_reap);
 }
 
 /* Somebody wants to know what goes on. */
@@ -235,6 +253,8 @@ int keeper_run(struct record *record, const struct keeper_options *options,
 	else
 		keeper_report(options, &why);
 	pprof_release(&k.pprof);
+	if (k.loop)
+		loop_timer_stop(k.loop, &k.reaping);
 	if (!k.given_up)
 		keeper_dispose(&k);
 	free(k.bigm_path);

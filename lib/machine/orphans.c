@@ -50,18 +50,18 @@ int orphans_kill_session(pid_t session)
 	return reaped;
 }
 
-void orphans_reap(int (*is_watched)(pid_t pid, void *data), void *data)
+bool orphans_reap(int (*is_watched)(pid_t pid, void *data), void *data)
 {
 	siginfo_t info;
 	int status;
 
-	/* A watched one is left to its watch, which comes at once: then this
-	 * is called again. */
 	for (;;) {
 		info.si_pid = 0;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
-		    info.si_pid == 0 || is_watched(info.si_pid, data))
-			return;
+		    info.si_pid == 0)
+			return true;
+		if (is_watched(info.si_pid, data))
+			return false;
 		waitpid(info.si_pid, &status, __WALL);
 	}
 }

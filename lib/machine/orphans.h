@@ -4,6 +4,7 @@
 #ifndef MACHINE_ORPHANS_H
 #define MACHINE_ORPHANS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -16,7 +17,7 @@
 int orphans_kill_session(pid_t session);
 
 /* Reaps dead children up to the first one that somebody watches, which
- * is_watched tells. */
-void orphans_reap(int (*is_watched)(pid_t pid, void *data), void *data);
+ * is_watched tells; false when there is such a one. */
+bool orphans_reap(int (*is_watched)(pid_t pid, void *data), void *data);
 
 #endif

@@ -239,6 +239,19 @@ kill_keepers_at_once() {
 	[[ $output != *"not a word"* ]]
 }
 
+@test "a program that should have AWS credentials, and fails a while after its last word" {
+	mkdir "$HOME/.aws"
+	cat >"$HOME/.aws/config" <<-'END'
+		[default]
+		region = us-east-1
+		credential_process = echo no token today >&2; exec >&- 2>&-; sleep 0.1; exit 3
+	END
+	unset "${!AWS_@}"
+	run_bigm start --system ec2
+	[ "$status" -eq 1 ]
+	[[ $output = *"credential_process: exit status 3: no token today"* ]]
+}
+
 @test "a state folder that is read-only" {
 	needs_mount ro
 	refused 1 "bigm start: *: cannot create $PWD/mounted/bigm: Read-only file system" \
