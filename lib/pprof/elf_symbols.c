@@ -375,6 +375,23 @@ static void from_dwarf(struct elf_symbols *e, struct found *f,
 	free(scopes);
 }
 
+static const char *function_at(Dwfl_Module *module, Dwarf_Addr address)
+{
+	int n = dwfl_module_getsymtab(module);
+
+	for (int i = 1; i < n; i++) {
+		GElf_Sym symbol;
+		GElf_Addr value;
+		const char *name = dwfl_module_getsym_info(
+			module, i, &symbol, &value, NULL, NULL, NULL);
+
+		if (name && GELF_ST_TYPE(symbol.st_info) == STT_FUNC &&
+		    address >= value && address - value < symbol.st_size)
+			return name;
+	}
+	return NULL;
+}
+
 static void from_table(struct elf_symbols *e, struct found *f,
 		       Dwarf_Addr address)
 {
@@ -383,6 +400,10 @@ static void from_table(struct elf_symbols *e, struct found *f,
 	const char *name = dwfl_module_addrinfo(e->module, address, &offset,
 						&symbol, NULL, NULL, NULL);
 
+	/* Sections that are not loaded begin at 0, and what clang notes there
+	 * for coverage has symbols: it is data, where a program has code. */
+	if (name && GELF_ST_TYPE(symbol.st_info) == STT_OBJECT)
+		name = function_at(e->module, address);
 	if (name && *name)
 		add_line(f, name, NULL, NULL, 0, 0);
 }
