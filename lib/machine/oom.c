@@ -61,12 +61,13 @@ static bool pid_after(const char *line, const char *words, char end, pid_t *pid)
  * write there too, and are told by their facility.  NULL for theirs. */
 static const char *kernels_text(const char *line)
 {
-	unsigned priority;
 	int at = 0;
 
-	if (sscanf(line, "%u,%*u,%*u,%*[^;];%n", &priority, &at) < 1 || at == 0)
+	(void)sscanf(line, "%*u,%*u,%*u,%*[^;];%n", &at);
+	if (at == 0)
 		return line; /* as dmesg prints it */
-	return priority < 8 ? line + at : NULL;
+	/* sscanf() would make a small number of one that is too large. */
+	return strtoul(line, NULL, 10) < 8 ? line + at : NULL;
 }
 
 /* A process may call itself anything: what follows its name is not looked at,

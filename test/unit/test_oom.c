@@ -48,6 +48,7 @@ static const struct {
 	  "anon-rss:0kB", OOM_LINE_OTHER, 0 },
 	{ "12,919,4207,-;Out of memory: Killed process 4711 (by a program) ",
 	  OOM_LINE_OTHER, 0 },
+	{ "4294967299,920,4208,-;Killed process 5 (x)", OOM_LINE_OTHER, 0 },
 	{ "3,920,4208,-;Killed process -5 (x)", OOM_LINE_OTHER, 0 },
 	{ "3,921,4209,-;Killed process 99999999999 (x)", OOM_LINE_OTHER, 0 },
 	{ "3,922,4210,-;Killed process ", OOM_LINE_OTHER, 0 },
