@@ -152,7 +152,7 @@ void sentinel_main(int socket, const char *path, char *const *argv,
 	signal(SIGCHLD, SIG_DFL);
 	/* Blocked rather than ignored: the job shall not inherit it. */
 	sigfillset(&set);
-	sigprocmask(SIG_SETMASK, &set, NULL);
+	pthread_sigmask(SIG_SETMASK, &set, NULL);
 	sigemptyset(&set);
 	for (const int *sig = (const int[]){ SIGINT, SIGTERM, SIGHUP, SIGQUIT,
 					     SIGCHLD, 0 }; *sig != 0; sig++)

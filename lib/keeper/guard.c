@@ -286,7 +286,7 @@ static int guard_record(struct record *record,
 	pid_t keeper;
 
 	sigfillset(&signals);
-	sigprocmask(SIG_SETMASK, &signals, &before);
+	pthread_sigmask(SIG_SETMASK, &signals, &before);
 	if (pipe2(alive, O_CLOEXEC) < 0 || (keeper = fork()) < 0) {
 		error_set_errno(&why, errno, "cannot start the keeper");
 		keeper_report(options, &why);
@@ -295,7 +295,7 @@ static int guard_record(struct record *record,
 	}
 	if (keeper == 0) {
 		close(alive[1]);
-		sigprocmask(SIG_SETMASK, &before, NULL);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
 		return keeper_process(record, options, alive[0], ready_fd);
 	}
 	close(ready_fd);

@@ -160,7 +160,7 @@ static void child_exec(const struct child *c)
 	int errnum = ENOENT;
 
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
 	for (char **path = c->paths; *path; path++) {
 		execve(*path, c->options->argv, c->env);
 		/* As execvp(3): one that may not be run is remembered. */

@@ -151,7 +151,7 @@ static int be_the_machine(const sigset_t *before, int words,
 	if (dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
 		return error_set_errno(err, errno, "standard error");
 	setsid();
-	sigprocmask(SIG_SETMASK, before, NULL);
+	pthread_sigmask(SIG_SETMASK, before, NULL);
 	return words;
 }
 
@@ -164,7 +164,7 @@ int guest_begin(const char *folder, const char *dir, struct bigm_error *err)
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigfillset(&signals);
-	sigprocmask(SIG_SETMASK, &signals, &before);
+	pthread_sigmask(SIG_SETMASK, &signals, &before);
 	if ((g.child = fork()) < 0)
 		return error_set_errno(err, errno, "cannot start the guard");
 	if (g.child > 0)

@@ -62,7 +62,7 @@ static void reset_signals(void)
 	for (int sig = 1; sig <= SIGRTMAX; sig++)
 		(void)sigaction(sig, &action, NULL);
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 /* The parent's death in between would go unnoticed by the next image. */

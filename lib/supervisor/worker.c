@@ -75,7 +75,7 @@ static void end_within(unsigned seconds)
 	signal(SIGALRM, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	alarm(seconds);
 }
 
