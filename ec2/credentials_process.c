@@ -114,10 +114,8 @@ static int read_output(struct program *p, const struct cancel *cancel,
 static int finish(struct program *p, int r, const struct cancel *cancel,
 		  int *status, struct bigm_error *err)
 {
-	pid_t pid;
-
 	*status = -1;
-	while (r == 0 && (pid = waitpid(p->pid, status, WNOHANG)) == 0)
+	while (r == 0 && waitpid(p->pid, status, WNOHANG) == 0)
 		if (cancel_sleep(cancel, 5))
 			r = cancel_error(err);
 		else if (left_ms(p) == 0)

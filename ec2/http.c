@@ -115,8 +115,8 @@ static int check(const struct http_request *r, struct bigm_error *err)
 	int ret = check_line("the URL", r->url, err);
 
 	/* libcurl says the same of this as of an answer that is not HTTP. */
-	if (!ret && strncmp(r->url, "http://", 7) &&
-	    strncmp(r->url, "https://", 8))
+	if (!ret && strncmp(r->url, "http://", 7) != 0 &&
+	    strncmp(r->url, "https://", 8) != 0)
 		ret = bigm_error_set(err, BIGM_EINVALID,
 				     "it is no URL of HTTP");
 	for (size_t i = 0; !ret && r->headers && r->headers[i]; i++)

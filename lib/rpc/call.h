@@ -111,6 +111,6 @@ void call_on_head(struct http2_stream *stream);
 void call_on_data(struct http2_stream *stream, const void *data, size_t len);
 void call_on_end(struct http2_stream *stream);
 void call_on_drained(struct http2_stream *stream);
-void call_on_close(void *link, struct http2_stream *stream, uint32_t code);
+void call_on_close(void *owner, struct http2_stream *stream, uint32_t code);
 
 #endif

@@ -76,8 +76,7 @@ struct rpc_client {
 };
 
 /* I/O thread. */
-struct rpc_stats *client_stats_of(struct rpc_client *client,
-				  const char *method);
+struct rpc_stats *client_stats_of(struct rpc_client *client, const char *name);
 void client_free_stats(struct rpc_client *client);
 void client_release(struct rpc_client *client);
 /* I/O thread: keeps a call whose connection was lost for a better reason; false

@@ -310,7 +310,7 @@ struct listener *listener_new(struct loop *loop, int fd,
 			      void *data, struct bigm_error *err)
 {
 	struct listener *listener;
-	struct sockaddr_storage addr;
+	struct sockaddr_storage addr = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(addr);
 	int rc;
 

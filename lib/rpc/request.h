@@ -148,14 +148,13 @@ extern const struct http2_ops caller_http2_ops;
 extern const struct connection_ops caller_connection_ops;
 
 /* dispatch.c: what a request's stream tells, and what becomes of it. */
-struct http2_stream *request_open(void *caller);
+struct http2_stream *request_open(void *owner);
 void request_on_head(struct http2_stream *stream);
 void request_on_data(struct http2_stream *stream, const void *data,
 		     size_t len);
 void request_on_end(struct http2_stream *stream);
 void request_on_drained(struct http2_stream *stream);
-void request_on_close(void *caller, struct http2_stream *stream,
-		      uint32_t code);
+void request_on_close(void *owner, struct http2_stream *stream, uint32_t code);
 void request_do(struct bigm_request *req, unsigned work);
 void request_cancel(struct bigm_request *req, const struct bigm_error *why);
 

@@ -165,9 +165,9 @@ static cJSON *describe_service(const struct service *s)
 		method = cJSON_CreateObject();
 		cJSON_AddStringToObject(method, "name", m->name);
 		cJSON_AddBoolToObject(method, "stream_arg",
-				      m->flags & BIGM_STREAM_ARG);
+				      (m->flags & BIGM_STREAM_ARG) != 0);
 		cJSON_AddBoolToObject(method, "stream_reply",
-				      m->flags & BIGM_STREAM_REPLY);
+				      (m->flags & BIGM_STREAM_REPLY) != 0);
 		cJSON_AddItemToArray(list, method);
 	}
 	return json;

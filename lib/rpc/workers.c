@@ -308,10 +308,10 @@ static void on_batch(struct loop_task *task)
 		watch_queue(ws);
 }
 
-void workers_submit(struct workers *ws, struct job *job)
+void workers_submit(struct workers *workers, struct job *job)
 {
-	STAILQ_INSERT_TAIL(&ws->batch, job, link);
-	loop_defer(ws->loop, &ws->batch_task);
+	STAILQ_INSERT_TAIL(&workers->batch, job, link);
+	loop_defer(workers->loop, &workers->batch_task);
 }
 
 struct workers *workers_new(struct loop *loop, unsigned max)
@@ -349,24 +349,24 @@ static void call_all(struct workers *ws)
 	}
 }
 
-void workers_free(struct workers *ws)
+void workers_free(struct workers *workers)
 {
 	struct worker *w;
 
-	if (!ws)
+	if (!workers)
 		return;
-	loop_timer_stop(ws->loop, &ws->tick);
-	pthread_mutex_lock(&ws->lock);
-	ws->stopping = true;
-	call_all(ws);
-	while (ws->total)
-		pthread_cond_wait(&ws->ended, &ws->lock);
-	pthread_mutex_unlock(&ws->lock);
-	while ((w = LIST_FIRST(&ws->spare))) {
+	loop_timer_stop(workers->loop, &workers->tick);
+	pthread_mutex_lock(&workers->lock);
+	workers->stopping = true;
+	call_all(workers);
+	while (workers->total)
+		pthread_cond_wait(&workers->ended, &workers->lock);
+	pthread_mutex_unlock(&workers->lock);
+	while ((w = LIST_FIRST(&workers->spare))) {
 		LIST_REMOVE(w, all);
 		free(w);
 	}
-	pthread_mutex_destroy(&ws->lock);
-	pthread_cond_destroy(&ws->ended);
-	free(ws);
+	pthread_mutex_destroy(&workers->lock);
+	pthread_cond_destroy(&workers->ended);
+	free(workers);
 }

@@ -41,7 +41,7 @@ static double random_part(void)
  * before it, so that no machine has to load the library with log(). */
 static int64_t draw(double mean)
 {
-	for (double whole = 0;; whole++) {
+	for (unsigned whole = 0;; whole++) {
 		double first = random_part(), u = first, v;
 		unsigned n = 1;
 

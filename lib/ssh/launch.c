@@ -226,7 +226,7 @@ static void on_ready(struct system_launch *l, const char *line)
 	char address[INET6_ADDRSTRLEN + 1];
 	int procs;
 
-	if (sscanf(line, "ready %46s %d", address, &procs) != 2 || procs < 1 ||
+	if (sscanf(line, "ready %46s %6d", address, &procs) != 2 || procs < 1 ||
 	    (inet_pton(AF_INET, address, bytes) != 1 &&
 	     inet_pton(AF_INET6, address, bytes) != 1)) {
 		refuse(l, line);
@@ -273,7 +273,7 @@ static void on_port(struct system_launch *l, const char *line)
 	unsigned port;
 	char more;
 
-	if (sscanf(line, "port %u%c", &port, &more) != 1 || port < 1 ||
+	if (sscanf(line, "port %5u%c", &port, &more) != 1 || port < 1 ||
 	    port > 65535) {
 		refuse(l, line);
 		return;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,8 +182,8 @@ static int open_peer(struct fetch *f, struct bigm_error *err)
 		.size = sizeof(options), .stream_reply = true,
 	};
 	AUTO_FREE char *arg = xasprintf(
-		"{\"digest\":\"%s\",\"offset\":\"%llu\"}", f->order.digest,
-		(unsigned long long)parcel_have(f->parcel));
+		"{\"digest\":\"%s\",\"offset\":\"%" PRIu64 "\"}",
+		f->order.digest, parcel_have(f->parcel));
 	struct rpc_target target = {
 		.address = f->order.address,
 		.fd = -1,
@@ -243,11 +244,10 @@ static ssize_t next_bytes(struct fetch *f, size_t want, const void **bytes,
 static int tell(struct fetch *f, struct bigm_error *err)
 {
 	char line[96];
-	int len = snprintf(line, sizeof(line), "{\"have\":%llu,\"got\":%llu}\n",
-			   (unsigned long long)(f->passed +
-						parcel_have(f->parcel)),
-			   (unsigned long long)(f->passed +
-						parcel_got(f->parcel)));
+	int len = snprintf(line, sizeof(line),
+			   "{\"have\":%" PRIu64 ",\"got\":%" PRIu64 "}\n",
+			   f->passed + parcel_have(f->parcel),
+			   f->passed + parcel_got(f->parcel));
 
 	f->told_ns = loop_now_ns();
 	return bigm_request_write(f->req, line, (size_t)len, err);
@@ -310,8 +310,8 @@ static int taken(struct fetch *f, struct bigm_error *err)
 	/* Nobody has asked for less than all of it. */
 	if (!f->order.sums)
 		parcel_discard(f->parcel);
-	line = xasprintf("{\"digest\":\"%s\",\"size\":%llu}\n",
-			 f->order.digest, (unsigned long long)f->order.size);
+	line = xasprintf("{\"digest\":\"%s\",\"size\":%" PRIu64 "}\n",
+			 f->order.digest, f->order.size);
 	return bigm_request_write(f->req, line, strlen(line), err);
 }
 

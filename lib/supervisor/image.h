@@ -28,7 +28,7 @@ struct image {
 
 /* A program that the kernel executes as it is. */
 struct image *image_plain(const char *path);
-struct image *image_copy(const struct image *image);
+struct image *image_copy(const struct image *from);
 void image_free(struct image *image);
 
 /* The arguments for execve(), to be freed by strings_free(). */

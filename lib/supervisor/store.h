@@ -46,9 +46,9 @@ bool store_names(const struct store *store, const char *digest,
 void store_add(struct store *store, const char *digest, int dir_fd,
 	       const char *path);
 
-/* Appends the file to fd.  BIGM_ENOTFOUND when it is not there, or no more
- * what it was. */
-int store_copy(struct store *store, const char *digest, int fd,
+/* Appends the file to the descriptor `to`.  BIGM_ENOTFOUND when it is not
+ * there, or no more what it was. */
+int store_copy(struct store *store, const char *digest, int to,
 	       struct bigm_error *err);
 
 /* Gives the file that name, where nothing is. */
