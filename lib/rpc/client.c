@@ -235,6 +235,18 @@ static void link_ready(void *owner)
 	pump(link->client);
 }
 
+/* There is another one at work, such as one whose server has said goodbye and
+ * still answers: its end is yet to come. */
+static bool is_outlived(const struct link *link)
+{
+	const struct link *other;
+
+	LIST_FOREACH(other, &link->client->links, link)
+		if (other != link && other->was_ready && !other->why.code)
+			return true;
+	return false;
+}
+
 /* The owner of the client may know better why, and fail it from on_lost. */
 static void tell_lost(struct link *link)
 {
@@ -247,7 +259,7 @@ static void tell_lost(struct link *link)
 	fn = client->on_lost;
 	data = client->lost_data;
 	pthread_mutex_unlock(&client->lock);
-	if (fn && !link->left)
+	if (fn && !link->left && (link->was_ready || !is_outlived(link)))
 		fn(client, &link->why, data);
 	get_state(client, &link->why);
 }

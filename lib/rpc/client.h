@@ -59,9 +59,10 @@ void rpc_client_fail(struct rpc_client *client, const struct bigm_error *why);
  * replaces itself by exec. */
 void rpc_client_reconnect(struct rpc_client *client);
 
-/* Called on the I/O thread whenever the connection is lost, with the reason
- * (the server's going down in good order is a loss, too, our giving up an idle
- * connection is none);
+/* Called on the I/O thread whenever the connection is lost, or cannot be made,
+ * with the reason (the server's going down in good order is a loss, too, our
+ * giving up an idle connection is none; nor is that none can be made beside one
+ * over which a server that goes down still answers: the end of that will be);
  * the owner may know better why (the process died) and call
  * rpc_client_fail() itself, now or later. */
 void rpc_client_on_lost(struct rpc_client *client,

@@ -11,10 +11,13 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/json.h"
 #include "rpc/http2.h"
 #include "rpc_methods.h"
@@ -110,12 +113,12 @@ static void test_the_loss_is_told_once_and_named(void **state)
 	pair_free(p);
 }
 
-/* A server that answers one request with "1", by hand. */
+/* A server that answers one request with "1", by hand; at once, unless it waits. */
 struct by_hand {
 	struct http2 *http2;
 	struct http2_stream stream;
 	struct buffer output;
-	bool asked;
+	bool asked, waits;
 };
 
 static struct http2_stream *hand_open(void *owner)
@@ -132,13 +135,19 @@ static void hand_data(struct http2_stream *stream, const void *data,
 {
 }
 
+static void answer(struct by_hand *h)
+{
+	h->stream.body = "1";
+	h->stream.body_len = 1;
+	http2_respond(&h->stream, WIRE_OK, true);
+}
+
 static void hand_end(struct http2_stream *stream)
 {
 	struct by_hand *h = http2_owner(stream->http2);
 
-	stream->body = "1";
-	stream->body_len = 1;
-	http2_respond(stream, WIRE_OK, true);
+	if (!h->waits)
+		answer(h);
 	h->asked = true;
 }
 
@@ -179,6 +188,14 @@ static void read_request(struct by_hand *h, int fd)
 				 0);
 	}
 	assert_int_equal(http2_output(h->http2, 1 << 20, NULL), 0);
+}
+
+static void write_output(struct by_hand *h, int fd)
+{
+	assert_int_equal(http2_output(h->http2, 1 << 20, NULL), 0);
+	assert_int_equal(write(fd, buffer_data(&h->output), h->output.len),
+			 h->output.len);
+	buffer_consume(&h->output, h->output.len);
 }
 
 struct held {
@@ -245,8 +262,7 @@ static void test_a_call_at_the_moment_of_a_loss_ends(void **state)
 	read_request(&hand, fds[1]);
 	pthread_create(&thread, NULL, hold_loop, &held);
 	sem_wait(&held.begun);
-	assert_int_equal(write(fds[1], buffer_data(&hand.output),
-			       hand.output.len), hand.output.len);
+	write_output(&hand, fds[1]);
 	close(fds[1]);
 	sem_post(&held.go);
 	pthread_join(thread, NULL);
@@ -254,6 +270,57 @@ static void test_a_call_at_the_moment_of_a_loss_ends(void **state)
 	assert_int_equal(pair_finish(call, NULL, NULL), 0);
 	assert_int_equal(pair_finish(next.call, NULL, NULL),
 			 BIGM_EUNAVAILABLE);
+	http2_free(hand.http2);
+	buffer_release(&hand.output);
+	pair_free(p);
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+/* It takes no connection any more, so a new call fails; whether it goes in good
+ * order is what it may still be saying. */
+static void test_a_server_that_goes_is_lost_when_it_has_said_all(void **state)
+{
+	struct pair *p = pair_new(&(struct pair_options){ .parked = true },
+				  rpc_methods, NULL, NULL);
+	struct by_hand hand = { .output = BUFFER_INIT(1 << 20), .waits = true };
+	AUTO_FREE char *path = xasprintf("%s/hand", p->dir);
+	AUTO_FREE char *address = xasprintf("unix:%s", path);
+	struct rpc_target target = { .address = address, .fd = -1 };
+	int listener = listen_at(path), fd;
+	struct bigm_error err = BIGM_ERROR_INIT;
+	struct bigm_call *call;
+	_Atomic int lost = 0;
+
+	hand.http2 = http2_new(true, &hand_ops, &hand);
+	rpc_client_on_lost(p->client, count_lost, (void *)&lost);
+	assert_int_equal(rpc_client_open(p->client, &target, NULL), 0);
+	call = pair_start(p, "T.Echo", NULL);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	read_request(&hand, fd);
+	close(listener);
+	http2_go_away(hand.http2);
+	write_output(&hand, fd);
+	assert_int_equal(pair_call(p, "T.Echo", NULL, NULL, &err),
+			 BIGM_EUNAVAILABLE);
+	assert_non_null(strstr(err.text, "cannot connect to "));
+	assert_int_equal(lost, 0);
+	answer(&hand);
+	write_output(&hand, fd);
+	assert_int_equal(pair_finish(call, NULL, NULL), 0);
+	wait_until(is_lost, (void *)&lost);
+	assert_int_equal(lost, 1);
+	close(fd);
+	unlink(path);
 	http2_free(hand.http2);
 	buffer_release(&hand.output);
 	pair_free(p);
@@ -340,6 +407,8 @@ int main(void)
 		cmocka_unit_test(test_every_loss_is_told),
 		cmocka_unit_test(test_the_loss_is_told_once_and_named),
 		cmocka_unit_test(test_a_call_at_the_moment_of_a_loss_ends),
+		cmocka_unit_test(
+			test_a_server_that_goes_is_lost_when_it_has_said_all),
 		cmocka_unit_test(test_nobody_at_the_address),
 		cmocka_unit_test(test_a_reconnect_dials_anew),
 		cmocka_unit_test(test_a_connection_is_replaced_in_time),
