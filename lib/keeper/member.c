@@ -14,7 +14,6 @@
 #include "keeper/member_private.h"
 #include "machine/notice.h"
 
-#define DIALS 3
 /* Between the loss of a connection and word of the process's end. */
 #define LOST_MS 1000
 /* For a machine whose service failed in init: it ends by itself. */
@@ -456,7 +455,7 @@ static void dial(struct member *m)
 		 * program, however long that takes to load. */
 		.connect_timeout_ms = k->keepalive.timeout_ms,
 		/* The program has its own patience with what is lost. */
-		.dials = DIALS,
+		.dials = RPC_DIALS,
 		/* So no other shall wait for that. */
 		.at_once = true,
 		/* Between two Keepalives. */

@@ -14,7 +14,6 @@
 #include "rpc/connection.h"
 
 #define GRACE_MS 500
-#define DIALS 3 /* whether it lives is for the keeper to say, later */
 
 struct bigm_machine {
 	struct loop *loop;
@@ -421,7 +420,8 @@ static int open_client(struct bigm_machine *m, struct tls_context *tls,
 		.fd = -1,
 		.tls = tls,
 		.expect = { .role = ROLE_MACHINE },
-		.dials = DIALS,
+		/* Whether it lives is for the keeper to say, later. */
+		.dials = RPC_DIALS,
 	};
 
 	const char *name = m->index == MACHINE_DIALLED ? "" : m->name;

@@ -21,6 +21,8 @@
 
 struct rpc_client;
 
+#define RPC_DIALS 3
+
 struct rpc_target {
 	const char *address;	   /* https://HOST:PORT/ or unix:/PATH */
 	int fd;			   /* instead: a connected Unix socket, taken
@@ -31,7 +33,8 @@ struct rpc_target {
 	unsigned dials; /* so often it is tried before calls fail, while nobody
 			 * answers in that time or refuses; 0: once.  A network
 			 * that loses packets makes TCP wait twice as long after
-			 * each; a new connection begins with short waits */
+			 * each; a new connection begins with short waits, so
+			 * RPC_DIALS of them get through one that loses 20 % */
 	bool at_once; /* dial it, however many are being dialled by this loop;
 		       * else it waits for its turn (loop_turns()), which
 		       * is not part of that time */
