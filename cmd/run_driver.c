@@ -20,7 +20,6 @@
 #include "loop/process.h"
 #include "supervisor/image.h"
 
-/* How long to wait for what a killed sentinel has left to us. */
 #define GIVEN_MAX (1u << 20) /* bytes of names; execve() takes no more */
 
 struct driver {

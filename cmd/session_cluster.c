@@ -20,7 +20,6 @@
 
 /* How long the last lines of the logs may take to be printed. */
 #define DRAIN_MS 2000
-/* How long the killed may take to be gone. */
 /* How often and when we look whether the lock of a dead keeper is free. */
 #define LOCK_TRIES 20
 #define LOCK_PAUSE_US 10000

@@ -36,11 +36,7 @@ static const struct option_spec table[] = {
 /* In ms, of a deadline in ns; < 0: there is none. */
 static int64_t left_ms(uint64_t end_ns)
 {
-	uint64_t now = loop_now_ns();
-
-	if (end_ns == 0)
-		return -1;
-	return now < end_ns ? (int64_t)((end_ns - now) / 1000000) : 0;
+	return end_ns == 0 ? -1 : (int64_t)loop_ms_left(end_ns);
 }
 
 /* One that ended while it was starting, or since, will not run again. */

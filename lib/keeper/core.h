@@ -7,8 +7,8 @@
  * process.
  *
  * Phases: UP → STOPPING (machines are ending) → ENDING (all are gone; the system
- * puts away the rest) → DRAINING (readers of the logs get the rest) → CLOSING (the control server ends) → the
- * loop ends, and so does the process.
+ * puts away the rest) → DRAINING (readers of the logs get the rest) → CLOSING
+ * (the control server ends) → the loop ends, and so does the process.
  *
  * Loop thread only.
  */
