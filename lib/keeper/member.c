@@ -458,6 +458,8 @@ static void dial(struct member *m)
 		.dials = RPC_DIALS,
 		/* So no other shall wait for that. */
 		.at_once = true,
+		/* All that is bulk here is what is shipped. */
+		.gives_way = true,
 		/* Between two Keepalives. */
 		.stay = true,
 	};

@@ -77,6 +77,7 @@ static int set_target(struct rpc_client *client,
 	to->tls = to->host ? tls_context_hold(target->tls) : NULL;
 	to->expect = target->expect;
 	to->at_once = target->at_once;
+	to->gives_way = target->gives_way;
 	to->timeout_ms = target->connect_timeout_ms ?
 				 target->connect_timeout_ms :
 				 CONNECT_MS;

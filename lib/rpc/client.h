@@ -38,6 +38,10 @@ struct rpc_target {
 	bool at_once; /* dial it, however many are being dialled by this loop;
 		       * else it waits for its turn (loop_turns()), which
 		       * is not part of that time */
+	bool gives_way; /* after each burst that is sent, whoever waits for our
+			 * processor comes first: a server of this host then
+			 * takes bulk out of the cache.  Beside others that
+			 * compute here, bulk goes more slowly */
 	bool stay; /* keep the connection however long there is no call */
 	uint32_t max_stream_id; /* a connection is replaced when its ids get
 				 * there; 0: well before they run out */

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -412,6 +413,8 @@ static int send_output(struct connection *c)
 		return n;
 	if (n > 0)
 		buffer_consume(out, (size_t)n);
+	if (c->gives_way && n >= BURST_SIZE / 2)
+		sched_yield();
 	if (!out->len)
 		return 0;
 	swap = *out;

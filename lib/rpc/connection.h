@@ -40,6 +40,7 @@ struct connection_target {
 	struct peer expect;
 	uint64_t timeout_ms; /* until ready */
 	bool at_once; /* wait for no other that is being dialled */
+	bool gives_way; /* see struct rpc_target */
 };
 
 /* Reads https://HOST:PORT/ (port 443 when left out) or unix:/PATH. */

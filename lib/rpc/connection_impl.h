@@ -35,6 +35,7 @@ struct connection {
 	bool writing;	  /* in_flight is libuv's */
 	bool finishing;
 	bool refused; /* waits for the peer to read why, and to go */
+	bool gives_way; /* the processor, after a burst */
 	bool shut_down; /* our side of the socket is closed */
 	bool unheard; /* it ended before it was ready, and nobody said why */
 	union stream_handle u;

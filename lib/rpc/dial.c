@@ -171,6 +171,7 @@ void connection_dial(struct connection *c,
 	*dial = (struct dial){ .c = c, .tls = target->tls,
 			       .expect = target->expect };
 	c->timeout_ms = target->timeout_ms;
+	c->gives_way = target->gives_way;
 	c->where = target->path ? xstrdup(target->path) :
 				  xasprintf("%s:%u", target->host,
 					    target->port);
