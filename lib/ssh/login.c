@@ -232,6 +232,7 @@ static pid_t spawn(const char *host, const char *config, const char *command,
 		.session = true,
 		.death_signal = SIGKILL,
 	};
+	pid_t pid;
 
 	if (config) {
 		memmove(&argv[OPTIONS + 2], &argv[OPTIONS],
@@ -239,7 +240,13 @@ static pid_t spawn(const char *host, const char *config, const char *command,
 		argv[OPTIONS] = "-F";
 		argv[OPTIONS + 1] = config;
 	}
-	return process_spawn(&options, err);
+	pid = process_spawn(&options, err);
+	/* That something is not found would be taken for the job's program. */
+	if (pid < 0 && err && err->code == BIGM_ENOTFOUND)
+		bigm_error_set(err, BIGM_EFAILED,
+			       "ssh, which takes us to %s, is not in PATH: "
+			       "install openssh-client", host);
+	return pid;
 }
 
 /* ours[i] becomes the pipe's; theirs[i] is closed by the caller. */
