@@ -244,8 +244,8 @@ static pid_t spawn(const char *host, const char *config, const char *command,
 	/* That something is not found would be taken for the job's program. */
 	if (pid < 0 && err && err->code == BIGM_ENOTFOUND)
 		bigm_error_set(err, BIGM_EFAILED,
-			       "ssh, which takes us to %s, is not in PATH: "
-			       "install openssh-client", host);
+			       "ssh, which takes us to %s, is not in PATH "
+			       "(install openssh-client)", host);
 	return pid;
 }
 

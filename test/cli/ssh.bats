@@ -243,16 +243,6 @@ fails() {
 	[[ $output == *"1 on $NET.11/"* ]]
 }
 
-@test "without an ssh no machine starts: that is bigm's failure, and not the job's" {
-	mkdir bin
-	ln -s "$(command -v sh)" bin
-	status=0
-	PATH=$PWD/bin "$BIGM" run --system ssh --host h1 /bin/true 2>err 3>&- || status=$?
-	cat err
-	[ "$status" -eq 125 ]
-	grep -qF 'm0: ssh, which takes us to h1, is not in PATH: install openssh-client' err
-}
-
 @test "a folder where programs cannot be run, or without room, is passed over" {
 	begin_hosts 1
 	job

@@ -45,10 +45,14 @@ told() {
 	told 'killed by signal 9 (Killed)'
 }
 
-@test "where there is no ssh, that is said" {
+@test "where there is no ssh, that is said, and is no failure of the job's" {
 	mkdir fake
 	run env PATH="$PWD/fake" "$BIGM" start --system ssh --host h1
 	echo "$output"
 	[ "$status" -eq 1 ]
-	[[ $output == *"m0: ssh: no such program in PATH"* ]]
+	[[ $output == *"m0: ssh, which takes us to h1, is not in PATH (install openssh-client)"* ]]
+	run env PATH="$PWD/fake" "$BIGM" run --system ssh --host h1 /bin/true
+	echo "$output"
+	[ "$status" -eq 125 ]
+	[[ $output == *"m0: ssh, which takes us to h1, is not in PATH (install openssh-client)"* ]]
 }
