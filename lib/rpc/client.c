@@ -237,13 +237,14 @@ static void link_ready(void *owner)
 }
 
 /* There is another one at work, such as one whose server has said goodbye and
- * still answers: its end is yet to come. */
+ * still answers: its end is yet to be told. */
 static bool is_outlived(const struct link *link)
 {
 	const struct link *other;
 
 	LIST_FOREACH(other, &link->client->links, link)
-		if (other != link && other->was_ready && !other->why.code)
+		if (other != link && other->was_ready && !other->left &&
+		    !other->why.code)
 			return true;
 	return false;
 }

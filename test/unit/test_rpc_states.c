@@ -286,44 +286,86 @@ static int listen_at(const char *path)
 	return fd;
 }
 
-/* It takes no connection any more, so a new call fails; whether it goes in good
- * order is what it may still be saying. */
-static void test_a_server_that_goes_is_lost_when_it_has_said_all(void **state)
-{
-	struct pair *p = pair_new(&(struct pair_options){ .parked = true },
-				  rpc_methods, NULL, NULL);
-	struct by_hand hand = { .output = BUFFER_INIT(1 << 20), .waits = true };
-	AUTO_FREE char *path = xasprintf("%s/hand", p->dir);
-	AUTO_FREE char *address = xasprintf("unix:%s", path);
-	struct rpc_target target = { .address = address, .fd = -1 };
-	int listener = listen_at(path), fd;
-	struct bigm_error err = BIGM_ERROR_INIT;
+/* A client with a call under way to a server by hand, which takes no connection
+ * any more. */
+struct last_call {
+	struct pair *p;
+	struct by_hand hand;
 	struct bigm_call *call;
-	_Atomic int lost = 0;
+	char *path;
+	int fd;
+	_Atomic int lost;
+};
 
-	hand.http2 = http2_new(true, &hand_ops, &hand);
-	rpc_client_on_lost(p->client, count_lost, (void *)&lost);
-	assert_int_equal(rpc_client_open(p->client, &target, NULL), 0);
-	call = pair_start(p, "T.Echo", NULL);
-	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	read_request(&hand, fd);
+static void begin_last_call(struct last_call *l, uint32_t max_stream_id)
+{
+	struct rpc_target target = { .fd = -1, .max_stream_id = max_stream_id };
+	AUTO_FREE char *address = NULL;
+	int listener;
+
+	*l = (struct last_call){ .hand = { .output = BUFFER_INIT(1 << 20),
+					   .waits = true } };
+	l->p = pair_new(&(struct pair_options){ .parked = true }, rpc_methods,
+			NULL, NULL);
+	l->path = xasprintf("%s/hand", l->p->dir);
+	address = xasprintf("unix:%s", l->path);
+	target.address = address;
+	listener = listen_at(l->path);
+	l->hand.http2 = http2_new(true, &hand_ops, &l->hand);
+	rpc_client_on_lost(l->p->client, count_lost, (void *)&l->lost);
+	assert_int_equal(rpc_client_open(l->p->client, &target, NULL), 0);
+	l->call = pair_start(l->p, "T.Echo", NULL);
+	l->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	read_request(&l->hand, l->fd);
 	close(listener);
-	http2_go_away(hand.http2);
-	write_output(&hand, fd);
-	assert_int_equal(pair_call(p, "T.Echo", NULL, NULL, &err),
+}
+
+static void expect_no_other_call(struct last_call *l)
+{
+	struct bigm_error err = BIGM_ERROR_INIT;
+
+	write_output(&l->hand, l->fd);
+	assert_int_equal(pair_call(l->p, "T.Echo", NULL, NULL, &err),
 			 BIGM_EUNAVAILABLE);
 	assert_non_null(strstr(err.text, "cannot connect to "));
-	assert_int_equal(lost, 0);
-	answer(&hand);
-	write_output(&hand, fd);
-	assert_int_equal(pair_finish(call, NULL, NULL), 0);
-	wait_until(is_lost, (void *)&lost);
-	assert_int_equal(lost, 1);
-	close(fd);
-	unlink(path);
-	http2_free(hand.http2);
-	buffer_release(&hand.output);
-	pair_free(p);
+}
+
+static void end_last_call(struct last_call *l)
+{
+	answer(&l->hand);
+	write_output(&l->hand, l->fd);
+	assert_int_equal(pair_finish(l->call, NULL, NULL), 0);
+	wait_until(is_lost, (void *)&l->lost);
+	assert_int_equal(l->lost, 1);
+	close(l->fd);
+	unlink(l->path);
+	free(l->path);
+	http2_free(l->hand.http2);
+	buffer_release(&l->hand.output);
+	pair_free(l->p);
+}
+
+/* Whether it goes in good order is what it may still be saying. */
+static void test_a_server_that_goes_is_lost_when_it_has_said_all(void **state)
+{
+	struct last_call l;
+
+	begin_last_call(&l, 0);
+	http2_go_away(l.hand.http2);
+	expect_no_other_call(&l);
+	assert_int_equal(l.lost, 0);
+	end_last_call(&l);
+}
+
+/* The end of the one that we give up is not told. */
+static void test_what_cannot_replace_a_connection_is_told_at_once(void **state)
+{
+	struct last_call l;
+
+	begin_last_call(&l, 1);
+	expect_no_other_call(&l);
+	assert_int_equal(l.lost, 1);
+	end_last_call(&l);
 }
 
 static void test_nobody_at_the_address(void **state)
@@ -409,6 +451,8 @@ int main(void)
 		cmocka_unit_test(test_a_call_at_the_moment_of_a_loss_ends),
 		cmocka_unit_test(
 			test_a_server_that_goes_is_lost_when_it_has_said_all),
+		cmocka_unit_test(
+			test_what_cannot_replace_a_connection_is_told_at_once),
 		cmocka_unit_test(test_nobody_at_the_address),
 		cmocka_unit_test(test_a_reconnect_dials_anew),
 		cmocka_unit_test(test_a_connection_is_replaced_in_time),
